@@ -1,0 +1,3 @@
+module penstock/ops/local
+
+go 1.26
