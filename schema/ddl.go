@@ -1,0 +1,172 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Tables says where and how the tables of a schema stand in ClickHouse.
+type Tables struct {
+	// Database holds them all. The default value is "default".
+	Database string
+	// Replicated makes them ReplicatedMergeTree, with the server's macros
+	// {shard} and {replica}; otherwise MergeTree.
+	Replicated bool
+	// Cluster adds ON CLUSTER to every statement, if not empty.
+	Cluster string
+}
+
+// tokenWindow is how many insert tokens a table remembers per day partition.
+// A retried insert is skipped only while its token is remembered. Larger: a
+// longer outage is survived without consulting the receipts. Smaller: less to
+// keep, some 100 bytes a token. A plain MergeTree remembers none unless told.
+const tokenWindow = 10_000
+
+// QuoteIdent quotes a ClickHouse identifier.
+func QuoteIdent(name string) string {
+	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
+}
+
+// QuoteString quotes a ClickHouse string literal.
+func QuoteString(s string) string {
+	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s) + "'"
+}
+
+func (t Tables) qualified(table string) string {
+	db := t.Database
+	if db == "" {
+		db = "default"
+	}
+	return QuoteIdent(db) + "." + QuoteIdent(table)
+}
+
+func (t Tables) onCluster() string {
+	if t.Cluster == "" {
+		return ""
+	}
+	return " ON CLUSTER " + QuoteIdent(t.Cluster)
+}
+
+func (t Tables) engine(kind, table string) string {
+	if !t.Replicated {
+		return kind + "MergeTree"
+	}
+	return fmt.Sprintf("Replicated%sMergeTree('/clickhouse/tables/{shard}/{database}/%s', '{replica}')", kind, table)
+}
+
+func (t Tables) settings() string {
+	if t.Replicated {
+		return fmt.Sprintf("replicated_deduplication_window = %d", tokenWindow)
+	}
+	return fmt.Sprintf("non_replicated_deduplication_window = %d", tokenWindow)
+}
+
+// Hot returns the quoted name of the table inserts go to.
+func (s *Schema) Hot(t Tables) string { return t.qualified(s.Name) }
+
+// Sealed returns the quoted name of the table a day is moved to before export.
+func (s *Schema) Sealed(t Tables) string { return t.qualified(s.Name + "_sealed") }
+
+// All returns the quoted name of the analysts' view over hot, sealed and cold.
+func (s *Schema) All(t Tables) string { return t.qualified(s.Name + "_all") }
+
+// ClickHouse returns the column's type in ClickHouse.
+func (c Column) ClickHouse() string {
+	name := typeViews[c.Type].clickhouse
+	switch {
+	case c.LowCardinality:
+		return "LowCardinality(" + name + ")"
+	case c.Nullable:
+		return "Nullable(" + name + ")"
+	}
+	return name
+}
+
+// DDL returns the statements that create the schema's tables and views where
+// they do not exist yet, in the order they have to run.
+func (s *Schema) DDL(t Tables) []string {
+	out := []string{s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed")}
+	if len(s.Rollup.Readings) > 0 {
+		out = append(out, s.rollupTable(t), s.rollupFeed(t), s.rollupView(t))
+	}
+	return append(out, s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{}))
+}
+
+// eventTable is the same for hot and sealed: MOVE PARTITION requires it.
+func (s *Schema) eventTable(t Tables, table string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s%s\n(\n", t.qualified(table), t.onCluster())
+	for _, c := range s.Columns() {
+		fmt.Fprintf(&b, "    %s %s", QuoteIdent(c.Name), c.ClickHouse())
+		if c.Codec != "" {
+			fmt.Fprintf(&b, " CODEC(%s)", c.Codec)
+		}
+		doc := c.Doc
+		if c.Unit != "" {
+			doc += " [" + c.Unit + "]"
+		}
+		fmt.Fprintf(&b, " COMMENT %s,\n", QuoteString(doc))
+	}
+	fmt.Fprintf(&b, "    PROJECTION receipts (SELECT %s ORDER BY %s, %s)\n", s.receipt(), QuoteIdent(ColPartition), QuoteIdent(ColOffset))
+	fmt.Fprintf(&b, ")\nENGINE = %s\nPARTITION BY toDate(%s)\nORDER BY (%s, %s)\nSETTINGS %s",
+		t.engine("", table), QuoteIdent(s.Time.Field), QuoteIdent(s.Device), QuoteIdent(s.Time.Field), t.settings())
+	return b.String()
+}
+
+// receipt is what the receipts projection keeps of a row: where it came from,
+// and the identity by which a resend of it is known. The hash is the one of
+// [Key], so that a window can be rebuilt from the table.
+func (s *Schema) receipt() string {
+	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt)}
+	for _, name := range s.Identity {
+		if c, _ := s.field(name); c.Type == String {
+			cols = append(cols, "xxHash64("+QuoteIdent(name)+")")
+		} else {
+			cols = append(cols, QuoteIdent(name))
+		}
+	}
+	return strings.Join(cols, ", ")
+}
+
+// rollupColumns returns, per reading, the state column's definition, the
+// expression that fills it from events, and the one that finishes it.
+func (s *Schema) rollupColumns() (defs, fills, reads []string) {
+	time := QuoteIdent(s.Time.Field)
+	add := func(name, def, fill, read string) {
+		q := QuoteIdent(name)
+		defs = append(defs, q+" "+def)
+		fills = append(fills, fill+" AS "+q)
+		reads = append(reads, read+"("+q+") AS "+q)
+	}
+	add("events", "SimpleAggregateFunction(sum, UInt64)", "count()", "sum")
+	for _, name := range s.Rollup.Readings {
+		c, _ := s.field(name)
+		v, typ := QuoteIdent(name), c.ClickHouse()
+		add(name+"_min", "SimpleAggregateFunction(min, "+typ+")", "min("+v+")", "min")
+		add(name+"_max", "SimpleAggregateFunction(max, "+typ+")", "max("+v+")", "max")
+		add(name+"_avg", "AggregateFunction(avg, "+typ+")", "avgState("+v+")", "avgMerge")
+		add(name+"_last", "AggregateFunction(argMax, "+typ+", DateTime64(3, 'UTC'))", "argMaxState("+v+", "+time+")", "argMaxMerge")
+	}
+	return defs, fills, reads
+}
+
+func (s *Schema) rollupTable(t Tables) string {
+	defs, _, _ := s.rollupColumns()
+	device, _ := s.field(s.Device)
+	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s%s\n(\n    %s %s CODEC(ZSTD(1)),\n    `minute` DateTime('UTC') CODEC(Delta, ZSTD(1)),\n    %s\n)\nENGINE = %s\nPARTITION BY toDate(`minute`)\nORDER BY (%[3]s, `minute`)\nSETTINGS %[7]s",
+		t.qualified(s.Name+"_1m_state"), t.onCluster(), QuoteIdent(s.Device), device.ClickHouse(),
+		strings.Join(defs, ",\n    "), t.engine("Aggregating", s.Name+"_1m_state"), t.settings())
+}
+
+func (s *Schema) rollupFeed(t Tables) string {
+	_, fills, _ := s.rollupColumns()
+	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS %s%s TO %s AS\nSELECT %s, toStartOfMinute(toDateTime(%s, 'UTC')) AS `minute`,\n    %s\nFROM %s\nGROUP BY %[4]s, `minute`",
+		t.qualified(s.Name+"_1m_feed"), t.onCluster(), t.qualified(s.Name+"_1m_state"), QuoteIdent(s.Device), QuoteIdent(s.Time.Field),
+		strings.Join(fills, ",\n    "), s.Hot(t))
+}
+
+func (s *Schema) rollupView(t Tables) string {
+	_, _, reads := s.rollupColumns()
+	return fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s%s AS\nSELECT %s, `minute`,\n    %s\nFROM %s\nGROUP BY %[3]s, `minute`",
+		t.qualified(s.Name+"_1m"), t.onCluster(), QuoteIdent(s.Device), strings.Join(reads, ",\n    "), t.qualified(s.Name+"_1m_state"))
+}

@@ -1,0 +1,59 @@
+package schema
+
+import (
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+)
+
+// Type is the type of a field, by the name the schema file uses.
+type Type string
+
+// The types a field can have.
+const (
+	String      Type = "string"
+	Bool        Type = "bool"
+	Int8        Type = "int8"
+	Int16       Type = "int16"
+	Int32       Type = "int32"
+	Int64       Type = "int64"
+	UInt8       Type = "uint8"
+	UInt16      Type = "uint16"
+	UInt32      Type = "uint32"
+	UInt64      Type = "uint64"
+	Float32     Type = "float32"
+	Float64     Type = "float64"
+	TimestampMS Type = "timestamp_ms" // milliseconds since 1970 UTC
+)
+
+// typeViews is how each type appears in ClickHouse and in Parquet.
+var typeViews = map[Type]struct {
+	clickhouse string
+	arrow      arrow.DataType
+}{
+	String:      {"String", arrow.BinaryTypes.String},
+	Bool:        {"Bool", arrow.FixedWidthTypes.Boolean},
+	Int8:        {"Int8", arrow.PrimitiveTypes.Int8},
+	Int16:       {"Int16", arrow.PrimitiveTypes.Int16},
+	Int32:       {"Int32", arrow.PrimitiveTypes.Int32},
+	Int64:       {"Int64", arrow.PrimitiveTypes.Int64},
+	UInt8:       {"UInt8", arrow.PrimitiveTypes.Uint8},
+	UInt16:      {"UInt16", arrow.PrimitiveTypes.Uint16},
+	UInt32:      {"UInt32", arrow.PrimitiveTypes.Uint32},
+	UInt64:      {"UInt64", arrow.PrimitiveTypes.Uint64},
+	Float32:     {"Float32", arrow.PrimitiveTypes.Float32},
+	Float64:     {"Float64", arrow.PrimitiveTypes.Float64},
+	TimestampMS: {"DateTime64(3, 'UTC')", arrow.FixedWidthTypes.Timestamp_ms},
+}
+
+// Types returns every type, sorted by name.
+func Types() []Type {
+	types := make([]Type, 0, len(typeViews))
+	for t := range typeViews {
+		types = append(types, t)
+	}
+	slices.Sort(types)
+	return types
+}
+
+func (t Type) known() bool { _, ok := typeViews[t]; return ok }
