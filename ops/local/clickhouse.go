@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/local/clickhouse"
+	"penstock/ops/local/fetch"
+)
+
+func clickhouseCommand() *cobra.Command {
+	var cfg clickhouse.Config
+	cmd := &cobra.Command{
+		Use:   "clickhouse",
+		Short: "Run only ClickHouse, in this process",
+		Long: `Clickhouse serves ClickHouse's native and HTTP protocols from this process until
+SIGINT or SIGTERM. "local up" starts it as a process of its own, so that it can
+be stopped, killed and started again by its process id like any server.
+
+The password is read from CLICKHOUSE_PASSWORD, so that no list of processes
+shows it.`,
+		Example: `  CLICKHOUSE_PASSWORD=penstock local clickhouse --path /tmp/ch --tcp 127.0.0.1:9000 --http 127.0.0.1:8123`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cfg.Lib == "" {
+				dir, err := fetch.DefaultDir()
+				if err != nil {
+					return err
+				}
+				cache := fetch.Cache{Dir: dir, Out: cmd.ErrOrStderr()}
+				if err := cache.Ensure(cmd.Context(), fetch.ClickHouse); err != nil {
+					return err
+				}
+				cfg.Lib = cache.Path(fetch.ClickHouse)
+			}
+			cfg.Password = os.Getenv("CLICKHOUSE_PASSWORD")
+			return clickhouse.Serve(cmd.Context(), cfg, func(tcp, http net.Addr) {
+				fmt.Fprintf(cmd.OutOrStdout(), "clickhouse native %v http %v pid %d\n", tcp, http, os.Getpid())
+			})
+		},
+	}
+	cmd.Flags().StringVar(&cfg.Lib, "lib", "", "libchdb.so (default: the one in the cache, fetched if missing)")
+	cmd.Flags().StringVar(&cfg.Path, "path", "", "data folder; one process at a time may own it")
+	cmd.Flags().StringVar(&cfg.TCP, "tcp", "127.0.0.1:9000", "address of the native protocol; port 0 takes a free one")
+	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "address of the HTTP protocol; port 0 takes a free one")
+	cmd.Flags().StringVar(&cfg.User, "user", "penstock", "the one account")
+	cmd.Flags().StringVar(&cfg.Scratch, "scratch", "", "folder for the bodies of inserts (default: /dev/shm)")
+	if err := cmd.MarkFlagRequired("path"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return cmd
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/local/fetch"
+)
+
+func fetchCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "fetch [kafka|chdb|versitygw|duckdb]...",
+		Short: "Fetch the programs of the stack into the cache",
+		Long: `Fetch brings the programs of the stack into the cache and starts nothing.
+Without arguments it fetches all of them:
+
+  kafka      Apache Kafka's jars, by mvn                     54 MB
+  chdb       ClickHouse's engine as a library, by npm       590 MB
+  versitygw  an S3 gateway, by go install                    50 MB
+  duckdb     a Python environment with DuckDB, by python3   130 MB
+
+What is in the cache is not fetched again and needs no network. Fetches of
+several stacks take turns.`,
+		Example: `  local fetch
+  PENSTOCK_CACHE=/var/cache/penstock local fetch kafka chdb`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			items, err := selectItems(names)
+			if err != nil {
+				return err
+			}
+			dir, err := fetch.DefaultDir()
+			if err != nil {
+				return err
+			}
+			cache := fetch.Cache{Dir: dir, Out: cmd.ErrOrStderr()}
+			if err := cache.Ensure(cmd.Context(), items...); err != nil {
+				return err
+			}
+			for _, i := range items {
+				fmt.Fprintf(cmd.OutOrStdout(), "%-16s %s\n", i, cache.Path(i))
+			}
+			return nil
+		},
+	}
+}
+
+// selectItems is all of them if no name is given.
+func selectItems(names []string) ([]fetch.Item, error) {
+	if len(names) == 0 {
+		return fetch.Items, nil
+	}
+	var known []string
+	byName := map[string]fetch.Item{}
+	for _, i := range fetch.Items {
+		known = append(known, i.Name)
+		byName[i.Name] = i
+	}
+	var items []fetch.Item
+	for _, name := range names {
+		i, ok := byName[name]
+		if !ok {
+			return nil, fmt.Errorf("there is no %q to fetch; there are %s", name, strings.Join(known, ", "))
+		}
+		items = append(items, i)
+	}
+	return items, nil
+}

@@ -1,0 +1,46 @@
+// Local is the whole stack on one machine: a real Kafka, ClickHouse's engine
+// behind ClickHouse's own interfaces, and an S3 gateway. It fetches them at
+// pinned versions, starts them, waits until each answers, and stops them.
+//
+// It is a Go module of its own, so that nothing of it reaches production.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "local: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+
+	root := &cobra.Command{
+		Use:   "local",
+		Short: "Penstock's stack on one machine",
+		Long: `Local runs what Penstock needs on one machine: Apache Kafka, ClickHouse and S3.
+
+Everything is fetched once, at pinned versions, into a cache in the repository
+(PENSTOCK_CACHE names another folder); afterwards no network is needed.
+
+  local up       start the stack and leave it running until ^C
+  local fetch    only fetch what is missing`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.AddCommand(upCommand(), fetchCommand(), clickhouseCommand())
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
