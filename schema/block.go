@@ -1,0 +1,155 @@
+package schema
+
+import (
+	"fmt"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/cespare/xxhash/v2"
+)
+
+// Block is rows of one event, column by column, ready to be sent to
+// ClickHouse as one Native block. It is used by one goroutine at a time.
+type Block struct {
+	schema  *Schema
+	columns []column // as Schema.Columns
+	names   []string
+
+	// The columns a Key is made of; each is also in columns.
+	device *stringColumn
+	time   *fixed[int64]
+	seq    *fixed[uint64] // nil where identity is a string field
+	id     *stringColumn  // nil unless identity is a string field
+
+	// The columns the record fills, not its value.
+	extra      *stringColumn
+	topic      *dictColumn
+	partition  *fixed[int32]
+	offset     *fixed[int64]
+	ingestedAt *fixed[int64]
+}
+
+// Key is what the caller of a decoder has to know of the row it appended.
+type Key struct {
+	Identity Identity
+	Day      Day
+}
+
+// Identity is the fingerprint of an event's identity. With an identity of
+// device and sequence number, Device is the xxHash64 of the device's name and
+// Seq the number. With an identity of one field Device is 0 and Seq is the
+// field, hashed if it is a string.
+//
+// Two devices of one hash would share their sequence numbers: among 10 million
+// devices the chance that any two do is 3 in a million.
+type Identity struct{ Device, Seq uint64 }
+
+// NewBlock returns an empty block for events of s.
+func NewBlock(s *Schema) *Block {
+	b := &Block{schema: s}
+	for _, c := range s.Columns() {
+		col := newColumn(c)
+		b.columns = append(b.columns, col)
+		b.names = append(b.names, c.Name)
+	}
+	b.device = b.column(s.Device).(*stringColumn)
+	b.time = b.column(s.Time.Field).(*fixed[int64])
+	switch id := b.column(s.Identity[len(s.Identity)-1]).(type) {
+	case *fixed[uint64]:
+		b.seq = id
+	case *stringColumn:
+		b.id = id
+	}
+	b.extra = b.column(ColExtra).(*stringColumn)
+	b.topic = b.column(ColTopic).(*dictColumn)
+	b.partition = b.column(ColPartition).(*fixed[int32])
+	b.offset = b.column(ColOffset).(*fixed[int64])
+	b.ingestedAt = b.column(ColIngestedAt).(*fixed[int64])
+	return b
+}
+
+func (b *Block) column(name string) column {
+	for i, n := range b.names {
+		if n == name {
+			return b.columns[i]
+		}
+	}
+	panic("BUG: no column " + name)
+}
+
+// Rows returns how many events the block holds.
+func (b *Block) Rows() int { return b.offset.Rows() }
+
+// Bytes returns the size of the block's values in memory, which is also what
+// it takes on the wire uncompressed.
+func (b *Block) Bytes() int {
+	n := 0
+	for _, c := range b.columns {
+		n += c.bytes()
+	}
+	return n
+}
+
+// Undo drops the last row. It may follow an append or a MoveLast into the
+// block, not another Undo: a column remembers where one row began.
+func (b *Block) Undo() {
+	for _, c := range b.columns {
+		c.undo()
+	}
+}
+
+// MoveLast takes the last row from b and appends it to dst.
+func (b *Block) MoveLast(dst *Block) {
+	rows := b.Rows()
+	for i, c := range b.columns {
+		dst.columns[i].appendRows(c, rows-1, rows)
+		c.undo()
+	}
+}
+
+// Slice returns a new block with the rows [lo, hi).
+func (b *Block) Slice(lo, hi int) *Block {
+	if lo < 0 || hi > b.Rows() || lo > hi {
+		panic(fmt.Sprintf("BUG: slice [%d, %d) of a block of %d rows", lo, hi, b.Rows()))
+	}
+	out := NewBlock(b.schema)
+	for i, c := range b.columns {
+		out.columns[i].appendRows(c, lo, hi)
+	}
+	return out
+}
+
+// Reset empties the block and keeps its memory.
+func (b *Block) Reset() {
+	for _, c := range b.columns {
+		c.reset()
+	}
+}
+
+// Input returns the columns as ch-go sends them. They share the block's
+// memory: the block must not change before the insert has ended.
+func (b *Block) Input() proto.Input {
+	in := make(proto.Input, len(b.columns))
+	for i, c := range b.columns {
+		in[i] = proto.InputColumn{Name: b.names[i], Data: c}
+	}
+	return in
+}
+
+// Origin returns where the row's record stands in Kafka.
+func (b *Block) Origin(row int) (partition int32, offset int64) {
+	return b.partition.values[row], b.offset.values[row]
+}
+
+// lastKey returns the key of the last row.
+func (b *Block) lastKey() Key {
+	k := Key{Day: DayOf(b.time.last())}
+	if b.id != nil {
+		k.Identity.Seq = xxhash.Sum64(b.id.last())
+		return k
+	}
+	k.Identity.Seq = b.seq.last()
+	if len(b.schema.Identity) == 2 {
+		k.Identity.Device = xxhash.Sum64(b.device.last())
+	}
+	return k
+}

@@ -1,0 +1,311 @@
+package schema
+
+import (
+	"encoding/binary"
+	"math"
+	"strconv"
+	"unsafe"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// column holds the values of one column in ClickHouse's Native layout, as
+// they are appended: sending it copies nothing and converts nothing. ch-go's
+// own columns keep Go values and lay them out when they are sent, which for
+// strings and dictionaries cost 37 times as much a row.
+type column interface {
+	proto.ColInput
+	// appendJSON appends one value and returns true, or appends nothing and
+	// returns false: the value does not fit the column's type. null is no
+	// value; the caller appends a zero for it.
+	appendJSON(raw jsontext.Value) bool
+	// appendZero appends NULL where the column can hold it, else the type's zero.
+	appendZero()
+	// appendRows appends the rows [lo, hi) of src, a column of the same type.
+	appendRows(src column, lo, hi int)
+	// undo drops the last row. Only one row can be taken back in a row.
+	undo()
+	bytes() int
+	reset()
+}
+
+// newColumn returns an empty column for c.
+func newColumn(c Column) column {
+	switch c.Type {
+	case String:
+		if c.LowCardinality {
+			return &dictColumn{index: map[string]uint32{}}
+		}
+		return &stringColumn{nullable: c.Nullable}
+	case Bool:
+		return newFixed(c, parseBool)
+	case Int8:
+		return newFixed(c, parseInt[int8](8))
+	case Int16:
+		return newFixed(c, parseInt[int16](16))
+	case Int32:
+		return newFixed(c, parseInt[int32](32))
+	case Int64:
+		return newFixed(c, parseInt[int64](64))
+	case UInt8:
+		return newFixed(c, parseUint[uint8](8))
+	case UInt16:
+		return newFixed(c, parseUint[uint16](16))
+	case UInt32:
+		return newFixed(c, parseUint[uint32](32))
+	case UInt64:
+		return newFixed(c, parseUint[uint64](64))
+	case Float32:
+		return newFixed(c, parseFloat[float32](32))
+	case Float64:
+		return newFixed(c, parseFloat[float64](64))
+	case TimestampMS:
+		return newFixed(c, parseTimestamp)
+	}
+	panic("BUG: no column for type " + string(c.Type))
+}
+
+// fixed is a column of values of one width. ClickHouse's layout is Go's on a
+// little-endian machine, which is what every platform of the project is.
+type fixed[T fixedValue] struct {
+	typ      proto.ColumnType
+	parse    func(jsontext.Value) (T, bool)
+	nullable bool
+	nulls    []byte // one byte a row, 1 is NULL; unused unless nullable
+	values   []T
+}
+
+type fixedValue interface {
+	~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~float32 | ~float64
+}
+
+func newFixed[T fixedValue](c Column, parse func(jsontext.Value) (T, bool)) *fixed[T] {
+	return &fixed[T]{typ: proto.ColumnType(c.ClickHouse()), parse: parse, nullable: c.Nullable}
+}
+
+func (c *fixed[T]) Type() proto.ColumnType { return c.typ }
+func (c *fixed[T]) Rows() int              { return len(c.values) }
+
+func (c *fixed[T]) append(v T) {
+	if c.nullable {
+		c.nulls = append(c.nulls, 0)
+	}
+	c.values = append(c.values, v)
+}
+
+func (c *fixed[T]) last() T { return c.values[len(c.values)-1] }
+
+func (c *fixed[T]) appendJSON(raw jsontext.Value) bool {
+	v, ok := c.parse(raw)
+	if ok {
+		c.append(v)
+	}
+	return ok
+}
+
+func (c *fixed[T]) appendZero() {
+	if c.nullable {
+		c.nulls = append(c.nulls, 1)
+	}
+	c.values = append(c.values, 0)
+}
+
+func (c *fixed[T]) appendRows(src column, lo, hi int) {
+	from := src.(*fixed[T])
+	if c.nullable {
+		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
+	}
+	c.values = append(c.values, from.values[lo:hi]...)
+}
+
+func (c *fixed[T]) undo() {
+	if c.nullable {
+		c.nulls = c.nulls[:len(c.nulls)-1]
+	}
+	c.values = c.values[:len(c.values)-1]
+}
+
+func (c *fixed[T]) bytes() int { return len(c.nulls) + len(c.raw()) }
+
+func (c *fixed[T]) reset() { c.nulls, c.values = c.nulls[:0], c.values[:0] }
+
+// raw is the values' memory.
+func (c *fixed[T]) raw() []byte {
+	var v T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c.values))), len(c.values)*int(unsafe.Sizeof(v)))
+}
+
+// EncodeColumn implements [proto.ColInput].
+func (c *fixed[T]) EncodeColumn(b *proto.Buffer) {
+	b.Buf = append(b.Buf, c.nulls...)
+	b.Buf = append(b.Buf, c.raw()...)
+}
+
+// WriteColumn implements [proto.ColInput].
+func (c *fixed[T]) WriteColumn(w *proto.Writer) {
+	if c.nullable {
+		w.ChainWrite(c.nulls)
+	}
+	w.ChainWrite(c.raw())
+}
+
+// stringColumn is strings one after another, each behind its length.
+type stringColumn struct {
+	nullable bool
+	nulls    []byte // as in fixed
+	rows     int
+	start    int // where the last row begins in buf
+	buf      []byte
+	scratch  []byte // an unescaped string, before its length is known
+}
+
+func (c *stringColumn) Type() proto.ColumnType {
+	if c.nullable {
+		return "Nullable(String)"
+	}
+	return proto.ColumnTypeString
+}
+
+func (c *stringColumn) Rows() int { return c.rows }
+
+func (c *stringColumn) append(v []byte) {
+	if c.nullable {
+		c.nulls = append(c.nulls, 0)
+	}
+	c.rows++
+	c.start = len(c.buf)
+	c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
+	c.buf = append(c.buf, v...)
+}
+
+func (c *stringColumn) last() []byte {
+	size, n := binary.Uvarint(c.buf[c.start:])
+	return c.buf[c.start+n : c.start+n+int(size)]
+}
+
+func (c *stringColumn) appendJSON(raw jsontext.Value) bool {
+	v, ok := unquote(raw, &c.scratch)
+	if ok {
+		c.append(v)
+	}
+	return ok
+}
+
+func (c *stringColumn) appendZero() {
+	c.append(nil)
+	if c.nullable {
+		c.nulls[c.rows-1] = 1
+	}
+}
+
+func (c *stringColumn) appendRows(src column, lo, hi int) {
+	from := src.(*stringColumn)
+	if lo == hi {
+		return
+	}
+	at, row := 0, 0
+	if lo == from.rows-1 {
+		at, row = from.start, lo
+	}
+	skip := func() {
+		size, n := binary.Uvarint(from.buf[at:])
+		at += n + int(size)
+		row++
+	}
+	for row < lo {
+		skip()
+	}
+	begin := at
+	for row < hi-1 {
+		skip()
+	}
+	c.start = len(c.buf) + at - begin
+	skip()
+	if c.nullable {
+		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
+	}
+	c.buf = append(c.buf, from.buf[begin:at]...)
+	c.rows += hi - lo
+}
+
+func (c *stringColumn) undo() {
+	if c.nullable {
+		c.nulls = c.nulls[:len(c.nulls)-1]
+	}
+	c.rows--
+	c.buf = c.buf[:c.start]
+}
+
+func (c *stringColumn) bytes() int { return len(c.nulls) + len(c.buf) }
+
+func (c *stringColumn) reset() {
+	c.nulls, c.rows, c.start, c.buf = c.nulls[:0], 0, 0, c.buf[:0]
+}
+
+// EncodeColumn implements [proto.ColInput].
+func (c *stringColumn) EncodeColumn(b *proto.Buffer) {
+	b.Buf = append(b.Buf, c.nulls...)
+	b.Buf = append(b.Buf, c.buf...)
+}
+
+// WriteColumn implements [proto.ColInput].
+func (c *stringColumn) WriteColumn(w *proto.Writer) {
+	if c.nullable {
+		w.ChainWrite(c.nulls)
+	}
+	w.ChainWrite(c.buf)
+}
+
+// unquote returns the text of a JSON string, in scratch if it has escapes.
+func unquote(raw jsontext.Value, scratch *[]byte) ([]byte, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return nil, false
+	}
+	plain := raw[1 : len(raw)-1]
+	for _, c := range plain {
+		if c == '\\' {
+			out, err := jsontext.AppendUnquote((*scratch)[:0], raw)
+			*scratch = out
+			return out, err == nil
+		}
+	}
+	return plain, true
+}
+
+// text is raw as a string, for strconv, without a copy.
+func text(raw jsontext.Value) string { return unsafe.String(unsafe.SliceData(raw), len(raw)) }
+
+func parseBool(raw jsontext.Value) (uint8, bool) {
+	switch raw.Kind() {
+	case jsontext.KindTrue:
+		return 1, true
+	case jsontext.KindFalse:
+		return 0, true
+	}
+	return 0, false
+}
+
+func parseInt[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
+	return func(raw jsontext.Value) (T, bool) {
+		v, err := strconv.ParseInt(text(raw), 10, bits)
+		return T(v), err == nil
+	}
+}
+
+func parseUint[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
+	return func(raw jsontext.Value) (T, bool) {
+		v, err := strconv.ParseUint(text(raw), 10, bits)
+		return T(v), err == nil
+	}
+}
+
+func parseFloat[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
+	return func(raw jsontext.Value) (T, bool) {
+		if raw.Kind() != jsontext.KindNumber {
+			return 0, false
+		}
+		v, err := strconv.ParseFloat(text(raw), bits)
+		return T(v), err == nil && !math.IsInf(v, 0)
+	}
+}

@@ -1,0 +1,113 @@
+package schema
+
+import (
+	"encoding/binary"
+	"unsafe"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// dictColumn is a LowCardinality(String): the distinct values, in the layout
+// of a string column, and per row an index into them. The dictionary grows
+// while rows are appended, and lives as long as the block.
+type dictColumn struct {
+	index   map[string]uint32
+	values  stringColumn
+	starts  []int // where in values.buf each value begins, its length first
+	keys    []uint32
+	scratch []byte
+}
+
+// The head of a LowCardinality column in the Native format: the version of
+// the keys' serialization, and per block what the keys are. ClickHouse,
+// SerializationLowCardinality.cpp.
+const (
+	dictSharedWithAdditionalKeys = 1
+	dictKeysUInt32               = 2
+	dictHasAdditionalKeys        = 1 << 9
+	dictNeedUpdate               = 1 << 10
+)
+
+func (c *dictColumn) Type() proto.ColumnType { return "LowCardinality(String)" }
+func (c *dictColumn) Rows() int              { return len(c.keys) }
+
+func (c *dictColumn) append(v []byte) {
+	key, ok := c.index[string(v)]
+	if !ok {
+		key = uint32(c.values.Rows())
+		c.index[string(v)] = key
+		c.values.append(v)
+		c.starts = append(c.starts, c.values.start)
+	}
+	c.keys = append(c.keys, key)
+}
+
+func (c *dictColumn) appendJSON(raw jsontext.Value) bool {
+	v, ok := unquote(raw, &c.scratch)
+	if ok {
+		c.append(v)
+	}
+	return ok
+}
+
+func (c *dictColumn) appendZero() { c.append(nil) }
+
+func (c *dictColumn) appendRows(src column, lo, hi int) {
+	from := src.(*dictColumn)
+	for _, key := range from.keys[lo:hi] {
+		c.append(from.value(key))
+	}
+}
+
+func (c *dictColumn) value(key uint32) []byte {
+	at := c.values.buf[c.starts[key]:]
+	size, n := binary.Uvarint(at)
+	return at[n : n+int(size)]
+}
+
+// undo leaves a value in the dictionary that no row may use: that is allowed,
+// and cheaper than counting its uses.
+func (c *dictColumn) undo() { c.keys = c.keys[:len(c.keys)-1] }
+
+func (c *dictColumn) bytes() int { return c.values.bytes() + 4*len(c.keys) }
+
+func (c *dictColumn) reset() {
+	clear(c.index)
+	c.values.reset()
+	c.starts, c.keys = c.starts[:0], c.keys[:0]
+}
+
+// EncodeState implements [proto.StateEncoder].
+func (c *dictColumn) EncodeState(b *proto.Buffer) { b.PutInt64(dictSharedWithAdditionalKeys) }
+
+func (c *dictColumn) encodeHead(b *proto.Buffer) {
+	b.PutInt64(dictKeysUInt32 | dictHasAdditionalKeys | dictNeedUpdate)
+	b.PutInt64(int64(c.values.Rows()))
+}
+
+func (c *dictColumn) rawKeys() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(c.keys))), len(c.keys)*4)
+}
+
+// EncodeColumn implements [proto.ColInput].
+func (c *dictColumn) EncodeColumn(b *proto.Buffer) {
+	if len(c.keys) == 0 {
+		return
+	}
+	c.encodeHead(b)
+	c.values.EncodeColumn(b)
+	b.PutInt64(int64(len(c.keys)))
+	b.Buf = append(b.Buf, c.rawKeys()...)
+}
+
+// WriteColumn implements [proto.ColInput].
+func (c *dictColumn) WriteColumn(w *proto.Writer) {
+	if len(c.keys) == 0 {
+		return
+	}
+	w.ChainBuffer(c.encodeHead)
+	c.values.WriteColumn(w)
+	w.ChainBuffer(func(b *proto.Buffer) { b.PutInt64(int64(len(c.keys))) })
+	w.ChainWrite(c.rawKeys())
+}
