@@ -1,0 +1,189 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"penstock/schema"
+)
+
+// Config is everything an ingest node needs to know. Start from [Default].
+type Config struct {
+	Kafka      Kafka      `koanf:"kafka"`
+	ClickHouse ClickHouse `koanf:"clickhouse"`
+	Batch      Batching   `koanf:"batch"`
+	Dedup      Dedup      `koanf:"dedup"`
+	Breaker    Breaker    `koanf:"breaker"`
+
+	// Lanes is how many goroutines decode, each with a share of the
+	// partitions. More than cores gains nothing; fewer leaves cores idle.
+	// The default value is the number of cores.
+	Lanes int `koanf:"lanes"`
+	// Memory is the node's budget in bytes: its batches, queues and fetches
+	// fit in it. The default value is 384 MiB.
+	//
+	// Why not smaller? A batch gets what is left for it, and small batches
+	// cost ClickHouse as much as large ones. Why not larger? Nothing waits in
+	// the node longer than an insert takes; the backlog is Kafka's to keep.
+	Memory int64 `koanf:"memory"`
+	// StopTimeout bounds an orderly stop: what is decoded is stored and
+	// committed within it, and read again by the next owner otherwise. Keep
+	// it below the grace period of whatever stops the node. The default value
+	// is 20 s.
+	StopTimeout time.Duration `koanf:"stop_timeout"`
+	// MaxRecordBytes: larger records are rejected. The default value is 1 MiB.
+	MaxRecordBytes int `koanf:"max_record_bytes"`
+}
+
+// Kafka says what to read and where rejects go.
+type Kafka struct {
+	Brokers []string `koanf:"brokers"`
+	Topic   string   `koanf:"topic"`
+	// Group is the consumer group. The default value is "penstock".
+	Group string `koanf:"group"`
+	// DeadLetterTopic takes the records that cannot be stored. The default
+	// value is the topic's name with ".dead".
+	DeadLetterTopic string `koanf:"dead_letter_topic"`
+	// SessionTimeout is how long Kafka waits for a silent node before others
+	// take its partitions. Smaller: a killed node's partitions are read on
+	// sooner. Larger: a pause of the node is forgiven. The default value is 8 s.
+	SessionTimeout time.Duration `koanf:"session_timeout"`
+}
+
+// ClickHouse says where rows go.
+type ClickHouse struct {
+	// Addr is host:port of the native protocol.
+	Addr     string `koanf:"addr"`
+	Database string `koanf:"database"`
+	User     string `koanf:"user"`
+	Password string `koanf:"password"`
+	// Compression of blocks on the wire: none, lz4 or zstd. The default value
+	// is none: on a fast network it costs more CPU than the rest of the node.
+	Compression string `koanf:"compression"`
+	// Replicated and Cluster: see [schema.Tables].
+	Replicated bool   `koanf:"replicated"`
+	Cluster    string `koanf:"cluster"`
+	// DialTimeout bounds a connection attempt. The default value is 3 s.
+	DialTimeout time.Duration `koanf:"dial_timeout"`
+	// InsertTimeout bounds one attempt of an insert; it is then tried again
+	// on a fresh connection with the same token. The default value is 30 s.
+	InsertTimeout time.Duration `koanf:"insert_timeout"`
+}
+
+// Tables returns where the schema's tables stand.
+func (c ClickHouse) Tables() schema.Tables {
+	return schema.Tables{Database: c.Database, Replicated: c.Replicated, Cluster: c.Cluster}
+}
+
+// Batching says when a batch is sealed: by the first of its bounds it reaches.
+type Batching struct {
+	// Rows. Larger: fewer parts in ClickHouse when there is a backlog.
+	// The default value is 100,000.
+	Rows int `koanf:"rows"`
+	// Age is how long the first record of a batch waits at most. Smaller:
+	// visible sooner. Larger: fewer inserts; each costs ClickHouse 25-40 ms
+	// of CPU whatever its size. The default value is 700 ms, which with the
+	// insert itself keeps the 99th percentile well under two seconds.
+	Age time.Duration `koanf:"age"`
+	// PerLane is how many batches a lane has: one fills while the others are
+	// stored. The default value is 3.
+	PerLane int `koanf:"per_lane"`
+}
+
+// Dedup bounds the window in which a resend of an event is recognised.
+type Dedup struct {
+	// Window is how long an identity is remembered at least, by record time.
+	// The default value is one hour.
+	Window time.Duration `koanf:"window"`
+	// Blocks bounds a lane's memory for identities: a block is 64 bytes and
+	// its place in a map, about 150 in all, and holds 512 consecutive
+	// sequence numbers of one device. At the bound the older half of the
+	// window is forgotten. The default value is 500,000.
+	Blocks int `koanf:"blocks"`
+}
+
+// Breaker stops a node from hammering a ClickHouse that does not answer.
+type Breaker struct {
+	// Failures within Window open the breaker. The default value is 5.
+	Failures uint `koanf:"failures"`
+	// Window: see Failures. The default value is 30 s.
+	Window time.Duration `koanf:"window"`
+	// Cooldown is how long it stays open before one insert is tried as a
+	// probe. The default value is 2 s: well inside the five seconds in which
+	// an event is promised to be visible.
+	Cooldown time.Duration `koanf:"cooldown"`
+}
+
+// Default returns a config that lacks only addresses and the topic.
+func Default() Config {
+	return Config{
+		Kafka:          Kafka{Group: "penstock", SessionTimeout: 8 * time.Second},
+		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
+		Batch:          Batching{Rows: 100_000, Age: 700 * time.Millisecond, PerLane: 3},
+		Dedup:          Dedup{Window: time.Hour, Blocks: 500_000},
+		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
+		Lanes:          runtime.NumCPU(),
+		Memory:         384 << 20,
+		StopTimeout:    20 * time.Second,
+		MaxRecordBytes: schema.DefaultMaxRecordBytes,
+	}
+}
+
+// deadLetterTopic returns the configured or the derived name.
+func (k Kafka) deadLetterTopic() string {
+	if k.DeadLetterTopic != "" {
+		return k.DeadLetterTopic
+	}
+	return k.Topic + ".dead"
+}
+
+// How the budget is shared: a quarter for fetches inside the Kafka client, a
+// quarter for records queued for the lanes, a quarter for batches. The last
+// quarter is the runtime's: garbage not yet collected.
+const budgetShares = 4
+
+// minBatchBytes is the smallest batch worth an insert.
+const minBatchBytes = 1 << 20
+
+func (c Config) batchBytes() int   { return int(c.Memory) / budgetShares / (c.Lanes * c.Batch.PerLane) }
+func (c Config) queueBytes() int   { return int(c.Memory) / budgetShares / c.Lanes }
+func (c Config) fetchBytes() int32 { return int32(min(c.Memory/budgetShares, 64<<20)) }
+
+// Validate reports every fault of the config.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(len(c.Kafka.Brokers) > 0, "kafka.brokers is empty; name at least one, such as [localhost:9092]")
+	check(c.Kafka.Topic != "", "kafka.topic is empty; name the topic the devices send to")
+	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
+	check(c.Kafka.deadLetterTopic() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
+	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
+	check(c.ClickHouse.Addr != "", "clickhouse.addr is empty; want host:port of the native protocol, such as localhost:9000")
+	check(c.ClickHouse.Database != "", "clickhouse.database is empty; the default is default")
+	_, known := compressions[c.ClickHouse.Compression]
+	check(known, "clickhouse.compression is %q; want none, lz4 or zstd", c.ClickHouse.Compression)
+	check(c.ClickHouse.DialTimeout > 0, "clickhouse.dial_timeout is %v; want a positive duration such as 3s", c.ClickHouse.DialTimeout)
+	check(c.ClickHouse.InsertTimeout > 0, "clickhouse.insert_timeout is %v; want a positive duration such as 30s", c.ClickHouse.InsertTimeout)
+	check(c.Batch.Rows >= 1, "batch.rows is %d; want at least 1", c.Batch.Rows)
+	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 700ms", c.Batch.Age)
+	check(c.Batch.PerLane >= 2, "batch.per_lane is %d; need 2: one fills while one is stored", c.Batch.PerLane)
+	check(c.Dedup.Window > 0, "dedup.window is %v; want a positive duration such as 1h", c.Dedup.Window)
+	check(c.Dedup.Blocks >= 2, "dedup.blocks is %d; want at least 2", c.Dedup.Blocks)
+	check(c.Breaker.Failures >= 1, "breaker.failures is %d; want at least 1", c.Breaker.Failures)
+	check(c.Breaker.Window > 0, "breaker.window is %v; want a positive duration such as 30s", c.Breaker.Window)
+	check(c.Breaker.Cooldown > 0, "breaker.cooldown is %v; want a positive duration such as 2s", c.Breaker.Cooldown)
+	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
+	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
+	check(c.Lanes >= 1, "lanes is %d; want at least 1", c.Lanes)
+	if c.Lanes >= 1 && c.Batch.PerLane >= 2 {
+		check(c.batchBytes() >= minBatchBytes, "memory is %d bytes, which leaves %d for each of %d batches; raise it to %d or lower lanes or batch.per_lane",
+			c.Memory, c.batchBytes(), c.Lanes*c.Batch.PerLane, minBatchBytes*budgetShares*c.Lanes*c.Batch.PerLane)
+	}
+	return errors.Join(errs...)
+}
