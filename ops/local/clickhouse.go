@@ -47,7 +47,6 @@ shows it.`,
 	cmd.Flags().StringVar(&cfg.TCP, "tcp", "127.0.0.1:9000", "address of the native protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "address of the HTTP protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.User, "user", "penstock", "the one account")
-	cmd.Flags().StringVar(&cfg.Scratch, "scratch", "", "folder for the bodies of inserts (default: /dev/shm)")
 	if err := cmd.MarkFlagRequired("path"); err != nil {
 		panic("BUG: " + err.Error())
 	}

@@ -1,0 +1,120 @@
+package kafka
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"penstock/ops/local/child"
+)
+
+// properties is the broker's server.properties.
+func (c Config) properties() string {
+	return fmt.Sprintf(`# Written at every start of the local stack; changes do not last.
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:%[2]d
+listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d
+advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs=%[3]s
+
+# A topic that is misspelt is an error here, as it should be in production.
+auto.create.topics.enable=false
+message.max.bytes=%[4]d
+
+# One node cannot replicate.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+
+# 8 instead of 50 partitions for internal topics: each costs files and time at
+# every start.
+offsets.topic.num.partitions=8
+transaction.state.log.num.partitions=8
+share.coordinator.state.topic.num.partitions=8
+
+# A group starts with its first member instead of 3 s later.
+group.initial.rebalance.delay.ms=0
+`, c.Port, c.ControllerPort, c.data(), MaxMessageBytes)
+}
+
+func (c Config) data() string { return filepath.Join(c.Dir, "data") }
+
+// java is the command line of one of Kafka's programs.
+func (c Config) java(class string, args ...string) []string {
+	return append([]string{
+		"java",
+		"-cp", filepath.Join(c.Jars, "*"),
+		fmt.Sprintf("-Xmx%dm", c.HeapMiB),
+		"-XX:+UseG1GC",
+		"-Djava.awt.headless=true",
+		"-Dorg.slf4j.simpleLogger.showDateTime=true",
+		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
+		class,
+	}, args...)
+}
+
+func (b *Broker) startApache(ctx context.Context) error {
+	properties := filepath.Join(b.cfg.Dir, "server.properties")
+	if err := os.WriteFile(properties, []byte(b.cfg.properties()), 0o644); err != nil {
+		return fmt.Errorf("start kafka: %w", err)
+	}
+	if err := b.format(ctx, properties); err != nil {
+		return fmt.Errorf("format kafka's data folder %s: %w", b.cfg.data(), err)
+	}
+	process, err := child.Start(child.Spec{
+		Name: "kafka",
+		Args: b.cfg.java("kafka.Kafka", properties),
+		Log:  filepath.Join(b.cfg.Dir, "kafka.log"),
+		// Java's own shutdown takes 1-3 s; a slow disk at most this.
+		StopTimeout: 20 * time.Second,
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("kafka did not answer within a minute"))
+	defer cancel()
+	if err := process.Await(ctx, b.answers); err != nil {
+		return errors.Join(err, process.Kill())
+	}
+	b.process = process
+	return nil
+}
+
+// format makes the data folder a cluster's, once; it fails on one that is.
+func (b *Broker) format(ctx context.Context, properties string) error {
+	_, err := os.Stat(filepath.Join(b.cfg.data(), "meta.properties"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err // nil: formatted in an earlier run
+	}
+	var id [16]byte
+	rand.Read(id[:]) // never fails: it would crash the program
+	tool, err := child.Start(child.Spec{
+		Name: "kafka's storage tool",
+		Args: b.cfg.java("kafka.tools.StorageTool", "format",
+			"--cluster-id", base64.RawURLEncoding.EncodeToString(id[:]), "--config", properties),
+		Log: filepath.Join(b.cfg.Dir, "format.log"),
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case <-tool.Done():
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), tool.Kill())
+	}
+	if _, err := os.Stat(filepath.Join(b.cfg.data(), "meta.properties")); err != nil {
+		return errors.Join(err, tool.Err())
+	}
+	return nil
+}

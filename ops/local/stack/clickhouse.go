@@ -1,0 +1,127 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+
+	"penstock/ops/local/child"
+	"penstock/ops/local/fetch"
+)
+
+// The one account of ClickHouse. It guards nothing: the server listens on the
+// loopback interface only; but clients have to be able to send one.
+const (
+	user     = "penstock"
+	password = "penstock"
+)
+
+// ClickHouse is the ClickHouse server of a stack, as a process. It keeps its
+// addresses and its data over a Stop or Kill and the Start after it. The caller
+// calls Start, Stop and Kill one at a time.
+type ClickHouse struct {
+	spec         child.Spec
+	native, http string
+	process      *child.Process // nil while it does not run
+}
+
+func newClickHouse(cfg Config) *ClickHouse {
+	dir := filepath.Join(cfg.State, "clickhouse")
+	c := &ClickHouse{
+		native: child.Loopback(cfg.Ports.ClickHouseNative),
+		http:   child.Loopback(cfg.Ports.ClickHouseHTTP),
+	}
+	command := cfg.ClickHouse
+	if len(command) == 0 {
+		command = []string{"/proc/self/exe", "clickhouse"}
+		if self, err := os.Executable(); err == nil {
+			command[0] = self
+		}
+	}
+	c.spec = child.Spec{
+		Name: "clickhouse",
+		Args: append(append([]string{}, command...),
+			"--lib", cfg.Cache.Path(fetch.ClickHouse),
+			"--path", filepath.Join(dir, "data"),
+			"--tcp", c.native, "--http", c.http, "--user", user),
+		Env: []string{"CLICKHOUSE_PASSWORD=" + password},
+		Log: filepath.Join(dir, "clickhouse.log"),
+		// It lets running statements end before it closes the engine.
+		StopTimeout: 30 * time.Second,
+	}
+	return c
+}
+
+// Process is the server's process; nil while it does not run.
+func (c *ClickHouse) Process() *child.Process { return c.process }
+
+// Start starts the server and waits until both of its protocols answer and the
+// database is there.
+func (c *ClickHouse) Start(ctx context.Context) error {
+	process, err := child.Start(c.spec)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("clickhouse did not answer within a minute"))
+	defer cancel()
+	if err := process.Await(ctx, c.answers); err != nil {
+		return errors.Join(err, process.Kill())
+	}
+	c.process = process
+	return nil
+}
+
+// answers asks over both protocols; the native one is asked for the database.
+func (c *ClickHouse) answers(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+c.http+"/ping", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	if err := response.Body.Close(); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET http://%s/ping: %s", c.http, response.Status)
+	}
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr: []string{c.native},
+		Auth: clickhouse.Auth{Username: user, Password: password},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+database)
+}
+
+// Stop stops the server in good order.
+func (c *ClickHouse) Stop() error {
+	if c.process == nil {
+		return nil
+	}
+	err := c.process.Stop()
+	c.process = nil
+	return err
+}
+
+// Kill ends the server as a power cut would.
+func (c *ClickHouse) Kill() error {
+	if c.process == nil {
+		return nil
+	}
+	err := c.process.Kill()
+	c.process = nil
+	return err
+}
