@@ -3,12 +3,24 @@
 // It puts ClickHouse's own two interfaces, native TCP and HTTP, in front of
 // the engine, so that what is tested on one machine takes the path production
 // takes. It is not a cluster: one process owns one data folder.
+//
+//	native, web   the two interfaces
+//	session       accounts, settings, query ids, cancelling
+//	statement     as much SQL as they must understand
+//	engine        libchdb
 package clickhouse
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+
+	"golang.org/x/sync/errgroup"
+
+	"penstock/ops/local/clickhouse/engine"
+	"penstock/ops/local/clickhouse/native"
+	"penstock/ops/local/clickhouse/session"
 )
 
 // Config is where the engine is, where it keeps its data and where it listens.
@@ -21,18 +33,58 @@ type Config struct {
 	// TCP and HTTP are the addresses the two interfaces listen on; port 0
 	// takes a free one, and ready is told which.
 	TCP, HTTP string
-	// User and Password are the one account there is.
+	// User and Password are the one account there is. An empty User is default.
 	User, Password string
-	// Scratch holds the bodies of inserts while the engine reads them. Empty
-	// means /dev/shm where there is one, else the system's temporary folder.
+	// Scratch is not used: the engine takes the rows of an insert as they come.
 	Scratch string
 }
 
+// Validate reports every fault of the configuration at once.
+func (c Config) Validate() error {
+	var errs []error
+	for name, value := range map[string]string{"Lib": c.Lib, "Path": c.Path, "TCP": c.TCP, "HTTP": c.HTTP} {
+		if value == "" {
+			errs = append(errs, fmt.Errorf("%s is empty; it must be set", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Serve opens the engine, listens, calls ready with the bound addresses and
-// serves until ctx ends; then it lets running statements finish or cancels
-// them, and closes the engine. It returns nil after an orderly stop.
+// serves until ctx ends; then it lets inserts that have all their rows finish,
+// cancels every other statement, and closes the engine. It returns nil after
+// an orderly stop.
 //
 // A process can serve once: libchdb keeps one engine in a process's globals.
 func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) error {
-	return errors.New("clickhouse: not built yet")
+	if err := cfg.Validate(); err != nil {
+		return fmt.Errorf("clickhouse: %w", err)
+	}
+	if cfg.User == "" {
+		cfg.User = "default"
+	}
+	e, err := engine.Open(engine.Config{Lib: cfg.Lib, Path: cfg.Path})
+	if err != nil {
+		return fmt.Errorf("clickhouse: %w", err)
+	}
+	defer e.Close()
+	sessions, err := session.NewServer(e, cfg.User, cfg.Password)
+	if err != nil {
+		return fmt.Errorf("clickhouse: %w", err)
+	}
+	defer sessions.Close()
+	tcp, err := net.Listen("tcp", cfg.TCP)
+	if err != nil {
+		return fmt.Errorf("clickhouse: listen for the native protocol: %w", err)
+	}
+	defer tcp.Close()
+	web, err := net.Listen("tcp", cfg.HTTP)
+	if err != nil {
+		return fmt.Errorf("clickhouse: listen for HTTP: %w", err)
+	}
+	defer web.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return native.NewServer(sessions).Serve(ctx, tcp) })
+	ready(tcp.Addr(), web.Addr())
+	return g.Wait()
 }

@@ -1,0 +1,186 @@
+package native
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"penstock/ops/local/clickhouse/engine"
+	"penstock/ops/local/clickhouse/session"
+)
+
+// conn is one client's connection. One goroutine serves it; a second one
+// listens for Cancel while a query runs (see listen).
+type conn struct {
+	sessions *session.Server
+	session  *session.Session
+	net      net.Conn
+	in       *bufio.Reader // of net
+	packets  *proto.Reader // of in
+	out      *bufio.Writer
+	revision int // of the protocol: the lower of the client's and ours
+
+	compression proto.Compression // of blocks, as the last query asked
+	unpacked    *bufio.Reader     // blocks of in, decompressed
+	packers     map[compress.Method]*compress.Writer
+	copier      copier // of the block on its way; its buffers are reused
+
+	mu       sync.Mutex
+	stopping bool
+}
+
+// The readers are at least as large as the buffer proto.NewReader would make
+// for itself, so that it reads through ours and holds nothing back.
+const readBuffer = 128 << 10
+
+func newConn(sessions *session.Server, nc net.Conn) *conn {
+	c := &conn{sessions: sessions, net: nc, packers: map[compress.Method]*compress.Writer{}}
+	c.in = bufio.NewReaderSize(nc, readBuffer)
+	c.packets = proto.NewReader(c.in)
+	c.unpacked = bufio.NewReaderSize(compress.NewReader(c.in), readBuffer)
+	c.out = bufio.NewWriterSize(nc, 64<<10)
+	return c
+}
+
+// stop makes reads fail from now on.
+func (c *conn) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopping = true
+	_ = c.net.SetReadDeadline(time.Now()) // fails only on a closed connection
+}
+
+// readable lifts the deadline by which listen was ended, unless stop set it.
+func (c *conn) readable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		_ = c.net.SetReadDeadline(time.Time{}) // fails only on a closed connection
+	}
+}
+
+// serve talks to the client until it leaves, breaks the protocol or the server
+// stops. There is no one to report to but the client.
+func (c *conn) serve(ctx context.Context) {
+	defer c.net.Close()
+	if err := c.hello(); err != nil {
+		_ = c.sendException(err) // the client may have gone
+		return
+	}
+	defer c.session.Close()
+	for {
+		code, err := c.in.ReadByte()
+		if err != nil {
+			return
+		}
+		switch proto.ClientCode(code) {
+		case proto.ClientCodePing:
+			err = c.send(func(b *proto.Buffer) { proto.ServerCodePong.Encode(b) })
+		case proto.ClientCodeQuery:
+			err = c.query(ctx)
+		case proto.ClientCodeData:
+			// Rows of an INSERT that was refused: the client sent them before
+			// it read the exception.
+			_, err = c.receiveBlock()
+		case proto.ClientCodeCancel:
+			// Of a query that had just ended.
+		default:
+			err = &engine.Exception{
+				Code: engine.CodeUnknownPacket, Name: "UNKNOWN_PACKET_FROM_CLIENT",
+				Message: "Unknown packet " + strconv.Itoa(int(code)) + " from client.",
+			}
+		}
+		if err != nil {
+			_ = c.sendException(err) // the client may have gone
+			return
+		}
+	}
+}
+
+func (c *conn) hello() error {
+	code, err := c.in.ReadByte()
+	if err != nil {
+		return err
+	}
+	if proto.ClientCode(code) != proto.ClientCodeHello {
+		return &engine.Exception{
+			Code: engine.CodeUnknownPacket, Name: "UNEXPECTED_PACKET_FROM_CLIENT",
+			Message: fmt.Sprintf("Unexpected packet from client (expected Hello, got %d). An HTTP client must use the HTTP port.", code),
+		}
+	}
+	var hello proto.ClientHello
+	if err := hello.Decode(c.packets); err != nil {
+		return err
+	}
+	c.revision = min(hello.ProtocolVersion, Revision)
+	if err := c.sessions.Login(hello.User, hello.Password); err != nil {
+		return err
+	}
+	if c.session, err = c.sessions.Open(hello.Database); err != nil {
+		return err
+	}
+	err = c.send(func(b *proto.Buffer) {
+		v := version(c.sessions.Version)
+		answer := proto.ServerHello{
+			Name: "ClickHouse", Major: v[0], Minor: v[1], Patch: v[2], Revision: Revision,
+			Timezone: c.sessions.Timezone, DisplayName: c.sessions.Host,
+		}
+		answer.EncodeAware(b, c.revision)
+	})
+	if err == nil && proto.FeatureAddendum.In(c.revision) {
+		_, err = c.packets.Str() // quota key: there are no quotas
+	}
+	if err != nil {
+		c.session.Close()
+	}
+	return err
+}
+
+// version reads a version such as 26.7.2.1.
+func version(text string) (v [3]int) {
+	for i, part := range strings.SplitN(text, ".", 4) {
+		if n, err := strconv.Atoi(part); err == nil && i < len(v) {
+			v[i] = n
+		}
+	}
+	return v
+}
+
+// send writes a packet and flushes.
+func (c *conn) send(encode func(*proto.Buffer)) error {
+	if err := c.write(encode); err != nil {
+		return err
+	}
+	return c.out.Flush()
+}
+
+func (c *conn) write(encode func(*proto.Buffer)) error {
+	var b proto.Buffer
+	encode(&b)
+	_, err := c.out.Write(b.Buf)
+	return err
+}
+
+// sendException tells the client about err, in ClickHouse's form.
+func (c *conn) sendException(err error) error {
+	var e *engine.Exception
+	if !errors.As(err, &e) {
+		e = &engine.Exception{Code: engine.CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: err.Error()}
+	}
+	return c.send(func(b *proto.Buffer) {
+		proto.ServerCodeException.Encode(b)
+		(&proto.Exception{
+			Code: proto.Error(e.Code), Name: "DB::Exception",
+			Message: "DB::Exception: " + e.Message + " (" + e.Name + ")",
+		}).EncodeAware(b, c.revision)
+	})
+}

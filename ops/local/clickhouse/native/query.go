@@ -1,0 +1,299 @@
+package native
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"penstock/ops/local/clickhouse/engine"
+	"penstock/ops/local/clickhouse/session"
+	"penstock/ops/local/clickhouse/statement"
+)
+
+// query reads a query and answers it. An exception goes to the client and the
+// connection goes on; an error returned ends the connection.
+func (c *conn) query(ctx context.Context) error {
+	var q proto.Query
+	if err := q.DecodeAware(c.packets, c.revision); err != nil {
+		return err
+	}
+	c.compression = q.Compression
+	if err := c.externalTables(); err != nil {
+		return c.answerError(err)
+	}
+	st := session.Statement{ID: q.ID, SQL: q.Body, Format: "Native", Settings: map[string]string{}, Params: map[string]string{}}
+	for _, s := range q.Settings {
+		st.Settings[s.Key] = s.Value
+	}
+	for _, p := range q.Parameters {
+		st.Params[p.Key] = unquoteParameter(p.Value)
+	}
+	var err error
+	if in, ok := statement.ParseInsert(q.Body); ok && strings.TrimSpace(in.Data) == "" {
+		err = c.insert(st, in)
+	} else {
+		st.SQL, _ = statement.WithoutFormat(q.Body)
+		err = c.stream(ctx, st)
+	}
+	return c.answerError(err)
+}
+
+// answerError passes an exception on to the client; any other error is of the
+// connection and is returned.
+func (c *conn) answerError(err error) error {
+	var e *engine.Exception
+	if errors.As(err, &e) {
+		return c.sendException(e)
+	}
+	return err
+}
+
+// unquoteParameter undoes the quoting by which parameters travel as settings.
+func unquoteParameter(v string) string {
+	if len(v) < 2 || v[0] != '\'' || v[len(v)-1] != '\'' {
+		return v
+	}
+	return strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(v[1 : len(v)-1])
+}
+
+// externalTables reads the blocks after a query, which are the client's
+// temporary tables, up to the empty one.
+func (c *conn) externalTables() error {
+	any := false
+	for {
+		code, err := c.in.ReadByte()
+		if err != nil {
+			return err
+		}
+		if proto.ClientCode(code) != proto.ClientCodeData {
+			return fmt.Errorf("packet %d after a query, want Data", code)
+		}
+		h, err := c.receiveBlock()
+		if err != nil {
+			return err
+		}
+		if h.end() {
+			break
+		}
+		any = true
+	}
+	if any {
+		return &engine.Exception{
+			Code: engine.CodeNotImplemented, Name: "NOT_IMPLEMENTED",
+			Message: "External tables are not supported by this server; insert the rows into a temporary table instead",
+		}
+	}
+	return nil
+}
+
+// stream runs a statement and sends its result block by block.
+func (c *conn) stream(ctx context.Context, st session.Statement) error {
+	began := time.Now()
+	var rows, blocks, size uint64
+	var broken error // the connection is
+	described := false
+	listening, cancel := context.WithCancel(ctx)
+	listened := c.listen(cancel)
+	source := bytes.NewReader(nil)
+	in := bufio.NewReaderSize(source, readBuffer)
+	stats, err := c.session.Query(listening, st, func(piece []byte) error {
+		source.Reset(piece)
+		in.Reset(source)
+		for {
+			if _, err := in.Peek(1); err != nil {
+				return nil // the piece is used up
+			}
+			c.copier.in, c.copier.out = in, c.copier.out[:0]
+			h, err := c.copier.fromEngine(c.revision)
+			if err != nil {
+				return fmt.Errorf("read the engine's block: %w", err)
+			}
+			if !described {
+				described = true
+				block := c.copier.out
+				c.copier.out = nil
+				c.copier.describe(h.columns, c.revision)
+				if broken = c.sendBlock(c.copier.out, st.Settings); broken != nil {
+					return broken
+				}
+				c.copier.out = block
+			}
+			rows, blocks, size = rows+uint64(h.rows), blocks+1, size+uint64(len(c.copier.out))
+			if broken = c.sendBlock(c.copier.out, st.Settings); broken != nil {
+				return broken
+			}
+		}
+	})
+	listened()
+	cancel()
+	if broken != nil {
+		return broken
+	}
+	if err != nil {
+		return asException(err)
+	}
+	if !described {
+		if err := c.describeEmpty(st); err != nil {
+			return err
+		}
+	}
+	return c.send(func(b *proto.Buffer) {
+		proto.Profile{Rows: rows, Blocks: blocks, Bytes: size}.EncodeAware(b, c.revision)
+		c.progress(b, stats, began)
+		proto.ServerCodeEndOfStream.Encode(b)
+	})
+}
+
+func asException(err error) error {
+	var e *engine.Exception
+	if errors.As(err, &e) {
+		return e
+	}
+	return &engine.Exception{Code: engine.CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: err.Error()}
+}
+
+func (c *conn) progress(b *proto.Buffer, s engine.Stats, began time.Time) {
+	proto.ServerCodeProgress.Encode(b)
+	proto.Progress{
+		Rows: s.ReadRows, Bytes: s.ReadBytes, WroteRows: s.WrittenRows, WroteBytes: s.WrittenBytes,
+		ElapsedNs: uint64(time.Since(began)),
+	}.EncodeAware(b, c.revision)
+}
+
+// describeEmpty sends the columns of a result without rows: the engine writes
+// nothing at all then. What has no columns (DDL) cannot be described.
+func (c *conn) describeEmpty(st session.Statement) error {
+	columns, err := c.describe("("+st.SQL+"\n)", st.Params)
+	if err != nil {
+		return nil //nolint:nilerr // only a SELECT can be described, and this one has succeeded already
+	}
+	c.copier.out = c.copier.out[:0]
+	c.copier.describe(columns, c.revision)
+	return c.sendBlock(c.copier.out, st.Settings)
+}
+
+// describe asks the engine for the columns of a table or (query).
+func (c *conn) describe(of string, params map[string]string) ([]columnHeader, error) {
+	all, err := c.describeAll(of, params)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]columnHeader, len(all))
+	for i, d := range all {
+		columns[i] = d.columnHeader
+	}
+	return columns, nil
+}
+
+type described struct {
+	columnHeader
+	kind string // DEFAULT, MATERIALIZED, ALIAS, EPHEMERAL or empty
+}
+
+func (c *conn) describeAll(of string, params map[string]string) ([]described, error) {
+	text, err := c.session.Fetch("DESCRIBE TABLE "+of+" SETTINGS print_pretty_type_names = 0", "JSONCompactStringsEachRow", params)
+	if err != nil {
+		return nil, err
+	}
+	var columns []described
+	for d := json.NewDecoder(bytes.NewReader(text)); d.More(); {
+		var f []string
+		if err := d.Decode(&f); err != nil {
+			return nil, fmt.Errorf("read the description of %s: %w", of, err)
+		}
+		columns = append(columns, described{columnHeader{f[0], f[1]}, f[2]})
+	}
+	return columns, nil
+}
+
+// receiveBlock reads what follows a Data code; the block is left in c.copier.
+func (c *conn) receiveBlock() (header, error) {
+	var data proto.ClientData
+	if err := data.DecodeAware(c.packets, c.revision); err != nil {
+		return header{}, err
+	}
+	c.copier.in, c.copier.out = c.in, c.copier.out[:0]
+	if c.compression == proto.CompressionEnabled {
+		c.copier.in = c.unpacked
+	}
+	return c.copier.fromClient(c.revision)
+}
+
+// sendBlock sends a Data packet, compressed if the client asked for it, in the
+// way the setting network_compression_method names.
+func (c *conn) sendBlock(block []byte, settings map[string]string) error {
+	err := c.write(func(b *proto.Buffer) {
+		proto.ServerCodeData.Encode(b)
+		b.PutString("") // not a named table
+	})
+	if err != nil {
+		return err
+	}
+	if c.compression == proto.CompressionEnabled {
+		p := c.packer(settings["network_compression_method"])
+		if err := p.Compress(block); err != nil {
+			return fmt.Errorf("compress a block of %d bytes: %w", len(block), err)
+		}
+		block = p.Data
+	}
+	if _, err := c.out.Write(block); err != nil {
+		return err
+	}
+	return c.out.Flush()
+}
+
+func (c *conn) packer(name string) *compress.Writer {
+	method := compress.LZ4
+	switch strings.ToUpper(name) {
+	case "ZSTD":
+		method = compress.ZSTD
+	case "LZ4HC":
+		method = compress.LZ4HC
+	case "NONE":
+		method = compress.None
+	}
+	p, ok := c.packers[method]
+	if !ok {
+		p = compress.NewWriter(compress.LevelZero, method)
+		c.packers[method] = p
+	}
+	return p
+}
+
+// listen waits for the client's next packet while its query runs, and calls
+// cancel if that is Cancel or the client has gone. The returned function ends
+// it; any other packet is still unread then.
+func (c *conn) listen(cancel func()) (stop func()) {
+	done := make(chan struct{})
+	ended := make(chan struct{})
+	go func() {
+		defer close(done)
+		b, err := c.in.Peek(1)
+		select {
+		case <-ended:
+			return // by the deadline that stop set
+		default:
+		}
+		switch {
+		case err != nil:
+			cancel()
+		case proto.ClientCode(b[0]) == proto.ClientCodeCancel:
+			_, _ = c.in.Discard(1) // it was peeked at
+			cancel()
+		}
+	}()
+	return func() {
+		close(ended)
+		_ = c.net.SetReadDeadline(time.Now()) // fails only on a closed connection
+		<-done
+		c.readable()
+	}
+}

@@ -1,0 +1,84 @@
+package clickhouse
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	driver "github.com/ClickHouse/clickhouse-go/v2"
+)
+
+func TestInsertFromChGoIsReadByClickhouseGo(t *testing.T) {
+	for name, compression := range map[string]ch.Compression{"none": ch.CompressionDisabled, "lz4": ch.CompressionLZ4, "zstd": ch.CompressionZSTD} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			client, err := ch.Dial(ctx, ch.Options{Address: addresses.tcp, User: user, Password: password, Compression: compression})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			for _, sql := range []string{
+				"DROP TABLE IF EXISTS readings",
+				`CREATE TABLE readings (id UInt64, site LowCardinality(String), note Nullable(String), at DateTime64(3), tags Array(LowCardinality(String)), pos Tuple(x Float64, y Float64), m Map(String, UInt32)) ENGINE = MergeTree ORDER BY id`,
+			} {
+				if err := client.Do(ctx, ch.Query{Body: sql}); err != nil {
+					t.Fatal(sql, err)
+				}
+			}
+			var (
+				id   proto.ColUInt64
+				site = new(proto.ColStr).LowCardinality()
+				note = new(proto.ColStr).Nullable()
+				at   = new(proto.ColDateTime64).WithPrecision(proto.PrecisionMilli)
+			)
+			t0 := time.UnixMilli(1_700_000_000_123).UTC()
+			for i := range 1000 {
+				id.Append(uint64(i))
+				site.Append([]string{"north", "south"}[i%2])
+				if i%3 == 0 {
+					note.Append(proto.Null[string]())
+				} else {
+					note.Append(proto.NewNullable("x"))
+				}
+				at.Append(t0.Add(time.Duration(i) * time.Millisecond))
+			}
+			in := proto.Input{{Name: "id", Data: &id}, {Name: "site", Data: site}, {Name: "note", Data: note}, {Name: "at", Data: at}}
+			if err := client.Do(ctx, ch.Query{Body: in.Into("readings"), Input: in}); err != nil {
+				t.Fatal(err)
+			}
+
+			db, err := driver.Open(&driver.Options{Addr: []string{addresses.tcp}, Auth: driver.Auth{Username: user, Password: password}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			rows, err := db.Query(ctx, "SELECT id, site, note, at, tags, pos, m FROM readings ORDER BY id")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for rows.Next() {
+				var (
+					id   uint64
+					site string
+					note *string
+					at   time.Time
+					tags []string
+					pos  map[string]float64
+					m    map[string]uint32
+				)
+				if err := rows.Scan(&id, &site, &note, &at, &tags, &pos, &m); err != nil {
+					t.Fatal(err)
+				}
+				if id != uint64(n) || site != []string{"north", "south"}[n%2] || (note == nil) != (n%3 == 0) || !at.Equal(t0.Add(time.Duration(n)*time.Millisecond)) {
+					t.Fatalf("row %d is %d %q %v %v", n, id, site, note, at)
+				}
+				n++
+			}
+			if err := rows.Err(); err != nil || n != 1000 {
+				t.Fatalf("read %d rows, want 1000: %v", n, err)
+			}
+		})
+	}
+}

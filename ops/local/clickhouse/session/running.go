@@ -1,0 +1,62 @@
+package session
+
+import (
+	"io"
+	"regexp"
+
+	"penstock/ops/local/clickhouse/engine"
+)
+
+var errEOF = io.EOF
+
+// The engine gives its statements ids of its own and takes none, so a client's
+// query id is kept here: it is unique among running statements, and KILL QUERY
+// by id finds the statement by the mark of its session.
+
+// take reserves a query id for a session's statement.
+func (s *Server) take(id, tag string) error {
+	if id == "" {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, taken := s.running[id]; taken {
+		return &engine.Exception{
+			Code: 216, Name: "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
+			Message: "Query with id = " + id + " is already running.",
+		}
+	}
+	s.running[id] = tag
+	return nil
+}
+
+func (s *Server) release(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.running, id)
+}
+
+// kill cancels what the session of that tag runs. A statement that has just
+// ended is not an error; nor can the caller do anything about another one.
+func (s *Server) kill(tag string) {
+	s.control.Lock()
+	defer s.control.Unlock()
+	_ = s.killer.Exec("KILL QUERY WHERE Settings['log_comment'] = " + quote(tag) + " ASYNC")
+}
+
+var killByID = regexp.MustCompile(`(?i)^(\s*KILL\s+QUERY\s+WHERE\s+)query_id\s*=\s*'([^'\\]*)'(.*)$`)
+
+// rewriteKill makes KILL QUERY WHERE query_id = '...' find the client's id.
+func (s *Server) rewriteKill(sql string) string {
+	m := killByID.FindStringSubmatch(sql)
+	if m == nil {
+		return sql
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tag, ok := s.running[m[2]]
+	if !ok {
+		return sql
+	}
+	return m[1] + "Settings['log_comment'] = " + quote(tag) + m[3]
+}
