@@ -1,0 +1,115 @@
+package archive
+
+import (
+	"fmt"
+
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"penstock/schema"
+)
+
+// Block is some rows of a table, in columns. One block is decoded into again
+// and again; what is made of it ([Block.Sums], [Writer.Write]) is copied out.
+type Block struct {
+	columns []schema.Column
+	vectors []vector
+	results proto.Results
+
+	// The columns that have a part in more than their own value.
+	identity          []vector
+	device            *strings
+	time              *fixed[int64]
+	partition, offset vector
+	places            []uint64
+}
+
+// Run is the rows [From, To) of a block.
+type Run struct{ From, To int }
+
+// Len returns the number of rows in the run.
+func (r Run) Len() int { return r.To - r.From }
+
+// NewBlock returns an empty block of a schema's columns. A low-cardinality
+// string is expected as a plain one.
+func NewBlock(s *schema.Schema) *Block {
+	b := &Block{columns: s.Columns()}
+	byName := make(map[string]vector)
+	for _, c := range b.columns {
+		v, result := newVector(c)
+		byName[c.Name] = v
+		b.vectors = append(b.vectors, v)
+		b.results = append(b.results, proto.ResultColumn{Name: c.Name, Data: result})
+	}
+	for _, name := range s.Identity {
+		b.identity = append(b.identity, byName[name])
+	}
+	b.device = byName[s.Device].(*strings)
+	b.time = byName[s.Time.Field].(*fixed[int64])
+	b.partition, b.offset = byName[schema.ColPartition], byName[schema.ColOffset]
+	return b
+}
+
+// Results returns the columns a query's result is decoded into.
+func (b *Block) Results() proto.Results { return b.results }
+
+// Rows returns the number of rows in the block.
+func (b *Block) Rows() int { return b.results.Rows() }
+
+// Time returns a row's own time, in milliseconds since 1970 UTC.
+func (b *Block) Time(row int) int64 { return int64(b.time.word(row)) }
+
+// Device returns a row's device.
+func (b *Block) Device(row int) string { return b.device.col.Row(row) }
+
+// AppendIdentity appends a row's identity to dst: two rows are the same event
+// if and only if the appended bytes are equal.
+func (b *Block) AppendIdentity(dst []byte, row int) []byte {
+	for _, v := range b.identity {
+		dst = v.appendValue(dst, row)
+	}
+	return dst
+}
+
+// Sums returns the checksums of the rows in runs.
+func (b *Block) Sums(runs []Run) Sums {
+	b.places = b.places[:0]
+	for _, r := range runs {
+		for i := r.From; i < r.To; i++ {
+			b.places = append(b.places, place(int32(b.partition.word(i)), int64(b.offset.word(i))))
+		}
+	}
+	out := make(Sums, len(b.columns))
+	for c, v := range b.vectors {
+		n, id := 0, b.columns[c].ID
+		for _, r := range runs {
+			for i := r.From; i < r.To; i++ {
+				if v.null(i) {
+					out[c] += cell(id, true, b.places[n], 0)
+				} else {
+					out[c] += cell(id, false, b.places[n], v.word(i))
+				}
+				n++
+			}
+		}
+	}
+	return out
+}
+
+// record copies the rows in runs into an arrow record.
+func (b *Block) record(s *arrow.Schema, runs []Run) (arrow.RecordBatch, error) {
+	rows := 0
+	for _, r := range runs {
+		rows += r.Len()
+	}
+	arrays := make([]arrow.Array, 0, len(b.vectors))
+	for i, v := range b.vectors {
+		buffers, nulls, err := v.buffers(runs, rows)
+		if err != nil {
+			return nil, fmt.Errorf("column %s: %w", b.columns[i].Name, err)
+		}
+		arrays = append(arrays, array.MakeFromData(array.NewData(s.Field(i).Type, rows, buffers, nil, nulls, 0)))
+	}
+	return array.NewRecordBatch(s, arrays, int64(rows)), nil
+}
