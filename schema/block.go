@@ -89,8 +89,8 @@ func (b *Block) Bytes() int {
 	return n
 }
 
-// Undo drops the last row. It may follow an append or a MoveLast into the
-// block, not another Undo: a column remembers where one row began.
+// Undo drops the last row. It is cheap right after the row came; after another
+// Undo or a rejected record it reads through the block's strings.
 func (b *Block) Undo() {
 	for _, c := range b.columns {
 		c.undo()

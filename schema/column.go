@@ -24,7 +24,7 @@ type column interface {
 	appendZero()
 	// appendRows appends the rows [lo, hi) of src, a column of the same type.
 	appendRows(src column, lo, hi int)
-	// undo drops the last row. Only one row can be taken back in a row.
+	// undo drops the last row.
 	undo()
 	bytes() int
 	reset()
@@ -155,10 +155,15 @@ type stringColumn struct {
 	nullable bool
 	nulls    []byte // as in fixed
 	rows     int
-	start    int // where the last row begins in buf
 	buf      []byte
-	scratch  []byte // an unescaped string, before its length is known
+	// start is where the last row begins in buf; unknown after an undo. A
+	// start per row would make every undo cheap, at four bytes a row; but rows
+	// are taken back right after they were appended.
+	start   int
+	scratch []byte // an unescaped string, before its length is known
 }
+
+const startUnknown = -1
 
 func (c *stringColumn) Type() proto.ColumnType {
 	if c.nullable {
@@ -179,9 +184,27 @@ func (c *stringColumn) append(v []byte) {
 	c.buf = append(c.buf, v...)
 }
 
+// skip returns where the row n rows after the one at begins.
+func (c *stringColumn) skip(at, n int) int {
+	for range n {
+		size, width := binary.Uvarint(c.buf[at:])
+		at += width + int(size)
+	}
+	return at
+}
+
+// lastStart returns where the last row begins.
+func (c *stringColumn) lastStart() int {
+	if c.start == startUnknown {
+		c.start = c.skip(0, c.rows-1)
+	}
+	return c.start
+}
+
 func (c *stringColumn) last() []byte {
-	size, n := binary.Uvarint(c.buf[c.start:])
-	return c.buf[c.start+n : c.start+n+int(size)]
+	at := c.buf[c.lastStart():]
+	_, width := binary.Uvarint(at)
+	return at[width:]
 }
 
 func (c *stringColumn) appendJSON(raw jsontext.Value) bool {
@@ -204,28 +227,19 @@ func (c *stringColumn) appendRows(src column, lo, hi int) {
 	if lo == hi {
 		return
 	}
-	at, row := 0, 0
+	var begin int
 	if lo == from.rows-1 {
-		at, row = from.start, lo
+		begin = from.lastStart()
+	} else {
+		begin = from.skip(0, lo)
 	}
-	skip := func() {
-		size, n := binary.Uvarint(from.buf[at:])
-		at += n + int(size)
-		row++
-	}
-	for row < lo {
-		skip()
-	}
-	begin := at
-	for row < hi-1 {
-		skip()
-	}
-	c.start = len(c.buf) + at - begin
-	skip()
+	last := from.skip(begin, hi-1-lo)
+	end := from.skip(last, 1)
 	if c.nullable {
 		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
 	}
-	c.buf = append(c.buf, from.buf[begin:at]...)
+	c.start = len(c.buf) + last - begin
+	c.buf = append(c.buf, from.buf[begin:end]...)
 	c.rows += hi - lo
 }
 
@@ -233,8 +247,9 @@ func (c *stringColumn) undo() {
 	if c.nullable {
 		c.nulls = c.nulls[:len(c.nulls)-1]
 	}
+	c.buf = c.buf[:c.lastStart()]
 	c.rows--
-	c.buf = c.buf[:c.start]
+	c.start = startUnknown
 }
 
 func (c *stringColumn) bytes() int { return len(c.nulls) + len(c.buf) }

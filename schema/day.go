@@ -11,6 +11,10 @@ type Day int32
 
 const dayMillis = 24 * 60 * 60 * 1000
 
+// lastMilli is the end of the last day ClickHouse's Date can hold, 2149-06-06.
+// What comes after would share that day's partition.
+const lastMilli = (1<<16)*dayMillis - 1
+
 // DayOf returns the day that holds millis, milliseconds since 1970 UTC.
 func DayOf(millis int64) Day {
 	d := millis / dayMillis

@@ -41,7 +41,8 @@ type Decoder struct {
 	seen     []bool         // whether the column has its value of this record
 	json     *jsontext.Decoder
 	value    bytes.Buffer
-	name     []byte // scratch of an escaped name
+	name     []byte // scratch of a name as it is written
+	plain    []byte // scratch of a name without its escapes
 	extra    []byte // scratch of the extra column
 }
 
@@ -72,6 +73,9 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 		rej = d.complete(b)
 	}
 	if rej == nil {
+		rej = d.identified(b)
+	}
+	if rej == nil {
 		rej = d.credible(r, b.time.last())
 	}
 	if rej != nil {
@@ -98,30 +102,30 @@ func (d *Decoder) object(value []byte, b *Block) *Rejection {
 	d.json.Reset(&d.value)
 	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
 		if _, err := d.json.ReadValue(); err != nil {
-			return malformed(err)
+			return malformed(value, err)
 		}
 		return reject(ReasonNotObject, "the value is a JSON %v, not an object", kind)
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(err)
+		return malformed(value, err)
 	}
 	for d.json.PeekKind() == jsontext.KindString {
 		rawName, err := d.json.ReadValue()
 		if err != nil {
-			return malformed(err)
+			return malformed(value, err)
 		}
 		// Reading the value may move rawName's memory; the name is needed after.
 		d.name = append(d.name[:0], rawName...)
 		raw, err := d.json.ReadValue()
 		if err != nil {
-			return malformed(err)
+			return malformed(value, err)
 		}
 		if rej := d.field(d.name, raw, b); rej != nil {
 			return rej
 		}
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(err)
+		return malformed(value, err)
 	}
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
 		return reject(ReasonMalformed, "something follows the object at byte %d", d.json.InputOffset())
@@ -136,11 +140,11 @@ func (d *Decoder) object(value []byte, b *Block) *Rejection {
 func (d *Decoder) field(rawName, raw jsontext.Value, b *Block) *Rejection {
 	name := rawName[1 : len(rawName)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
-		unescaped, err := jsontext.AppendUnquote(nil, rawName)
+		plain, err := jsontext.AppendUnquote(d.plain[:0], rawName)
 		if err != nil {
-			return malformed(err)
+			return malformed(rawName, err)
 		}
-		name = unescaped
+		d.plain, name = plain, plain
 	}
 	if i, known := d.byName[string(name)]; known {
 		if raw.Kind() == jsontext.KindNull {
@@ -183,31 +187,56 @@ func (d *Decoder) complete(b *Block) *Rejection {
 	return nil
 }
 
+// identified checks that the event says which one it is: the events of all
+// devices that know no name of theirs would be resends of each other.
+func (d *Decoder) identified(b *Block) *Rejection {
+	const empty = "field %s is an empty string; it has to tell events apart"
+	if len(b.device.last()) == 0 {
+		return reject(ReasonMissing, empty, d.schema.Device)
+	}
+	if b.id != nil && len(b.id.last()) == 0 {
+		return reject(ReasonMissing, empty, d.schema.Identity[0])
+	}
+	return nil
+}
+
 // credible checks the event's own time.
 func (d *Decoder) credible(r Record, millis int64) *Rejection {
 	t := d.schema.Time
-	latest := r.Time + t.MaxAhead.Milliseconds()
+	latest := min(min(r.Time, lastMilli)+t.MaxAhead.Milliseconds(), lastMilli)
 	if millis >= t.NotBefore.UnixMilli() && millis <= latest {
 		return nil
 	}
 	format := func(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }
-	return reject(ReasonTime, "field %s is %s; want %s to %s, which is %v after the record's timestamp",
-		t.Field, format(millis), t.NotBefore.Format(time.RFC3339), format(latest), t.MaxAhead)
+	return reject(ReasonTime, "field %s is %s; want %s to %s, the record's timestamp and %v",
+		t.Field, format(millis), format(t.NotBefore.UnixMilli()), format(latest), t.MaxAhead)
 }
 
-func malformed(err error) *Rejection { return reject(ReasonMalformed, "%v", err) }
+// malformed is the rejection for the parser's error in value. The parser has a
+// bound of its own on nesting, above maxNesting; that it met it, or anything
+// else it refused as deep as that, is one fault to whoever sent it.
+func malformed(value []byte, err error) *Rejection {
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) && depth(value[:syntax.ByteOffset]) > maxNesting {
+		return reject(ReasonNesting, "the record is nested deeper than %d levels", maxNesting)
+	}
+	if errors.Is(err, io.EOF) {
+		return reject(ReasonMalformed, "the record is blank")
+	}
+	return reject(ReasonMalformed, "%v", err)
+}
 
 // shorten keeps a value from filling the log.
 func shorten(raw []byte) []byte {
 	const most = 64
 	if len(raw) > most {
-		return append(bytes.Clone(raw[:most]), "..."...)
+		return append(bytes.ToValidUTF8(raw[:most], nil), "..."...)
 	}
 	return raw
 }
 
-// depth returns how deep raw, valid JSON, is nested.
-func depth(raw jsontext.Value) int {
+// depth returns how deep raw is nested: valid JSON, or the valid start of it.
+func depth(raw []byte) int {
 	deepest, now, quoted := 0, 0, false
 	for i := 0; i < len(raw); i++ {
 		switch c := raw[i]; {
@@ -232,7 +261,12 @@ func parseTimestamp(raw jsontext.Value) (int64, bool) {
 	if raw.Kind() != jsontext.KindString {
 		return parseMillis(raw)
 	}
-	t, err := time.Parse(time.RFC3339, text(raw[1:len(raw)-1]))
+	var scratch []byte
+	plain, ok := unquote(raw, &scratch)
+	if !ok {
+		return 0, false
+	}
+	t, err := time.Parse(time.RFC3339, text(plain))
 	return t.UnixMilli(), err == nil
 }
 

@@ -16,6 +16,7 @@ type dictColumn struct {
 	values  stringColumn
 	starts  []int // where in values.buf each value begins, its length first
 	keys    []uint32
+	fresh   bool // the last row's value came with it: no other row uses it
 	scratch []byte
 }
 
@@ -33,14 +34,15 @@ func (c *dictColumn) Type() proto.ColumnType { return "LowCardinality(String)" }
 func (c *dictColumn) Rows() int              { return len(c.keys) }
 
 func (c *dictColumn) append(v []byte) {
-	key, ok := c.index[string(v)]
-	if !ok {
+	key, known := c.index[string(v)]
+	if !known {
 		key = uint32(c.values.Rows())
 		c.index[string(v)] = key
 		c.values.append(v)
 		c.starts = append(c.starts, c.values.start)
 	}
 	c.keys = append(c.keys, key)
+	c.fresh = !known
 }
 
 func (c *dictColumn) appendJSON(raw jsontext.Value) bool {
@@ -66,16 +68,26 @@ func (c *dictColumn) value(key uint32) []byte {
 	return at[n : n+int(size)]
 }
 
-// undo leaves a value in the dictionary that no row may use: that is allowed,
-// and cheaper than counting its uses.
-func (c *dictColumn) undo() { c.keys = c.keys[:len(c.keys)-1] }
+// undo takes a value that came with the row out of the dictionary again, or
+// rejected records could fill it. Of several undos only the first does so:
+// what the others leave is allowed, and cheaper than counting every use.
+func (c *dictColumn) undo() {
+	c.keys = c.keys[:len(c.keys)-1]
+	if !c.fresh {
+		return
+	}
+	c.fresh = false
+	delete(c.index, string(c.values.last()))
+	c.values.undo()
+	c.starts = c.starts[:len(c.starts)-1]
+}
 
 func (c *dictColumn) bytes() int { return c.values.bytes() + 4*len(c.keys) }
 
 func (c *dictColumn) reset() {
 	clear(c.index)
 	c.values.reset()
-	c.starts, c.keys = c.starts[:0], c.keys[:0]
+	c.starts, c.keys, c.fresh = c.starts[:0], c.keys[:0], false
 }
 
 // EncodeState implements [proto.StateEncoder].
