@@ -1,0 +1,142 @@
+package loadtest
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strconv"
+	"time"
+)
+
+// Config says what to send, where to, and where to look for it.
+type Config struct {
+	// Brokers are the Kafka seed brokers, host:port.
+	Brokers []string `koanf:"brokers"`
+	// Topic receives the telemetry. It has to exist.
+	Topic string `koanf:"topic"`
+	// DeadLetters is the topic of the rejected records. Empty: what is
+	// rejected is not looked at, and the run cannot prove it.
+	DeadLetters string `koanf:"dlq-topic"`
+	// ClickHouse is where the telemetry arrives.
+	ClickHouse ClickHouse `koanf:",squash"`
+
+	// Run names this run; it is part of every device id, so that runs against
+	// the same tables are kept apart. The default value is the time of day.
+	Run string `koanf:"run"`
+	// Seed decides what is sent. The default value is 1.
+	Seed uint64 `koanf:"seed"`
+	// Rate is how many records of all kinds are sent a second. Default 20,000.
+	Rate float64 `koanf:"rate"`
+	// Duration is how long they are sent. 0: until the context ends.
+	Duration time.Duration `koanf:"duration"`
+	// Devices is the size of the fleet. Default 10,000.
+	Devices int `koanf:"devices"`
+	// Shares are those of the unusual records.
+	Shares Shares `koanf:",squash"`
+
+	// VerifyTimeout is how long after the last record is sent its arrival may
+	// take before it counts as missing. 0: nothing is verified. Default 2 min.
+	VerifyTimeout time.Duration `koanf:"verify-timeout"`
+	// AllowDuplicates reports duplicates without failing for them: for runs in
+	// which the node is killed.
+	AllowDuplicates bool `koanf:"allow-duplicates"`
+	// State is the file in which the run leaves what has to be stored, so that
+	// it can be proven again later, and after tiering. Empty: none.
+	State string `koanf:"state"`
+	// ProgressEvery is the time between two progress lines. Default 1 s.
+	ProgressEvery time.Duration `koanf:"progress-every"`
+}
+
+// ClickHouse says where stored events are looked for.
+type ClickHouse struct {
+	// Addr is the native interface, host:port.
+	Addr     string `koanf:"clickhouse"`
+	User     string `koanf:"user"`
+	Password string `koanf:"password"`
+	Database string `koanf:"database"`
+	// Table is where the proof looks: the analysts' view by default, so that
+	// it holds wherever tiering has put a day.
+	Table string `koanf:"table"`
+	// Hot is where visibility is polled: the table inserts go to.
+	Hot string `koanf:"hot-table"`
+}
+
+// Shares are parts of all records, each in [0, 1).
+type Shares struct {
+	// Resend is sent a second time, 0.1 to 20 s after the first. Default 2 %.
+	Resend float64 `koanf:"resend"`
+	// Late was read up to 40 days ago. Default 1 %.
+	Late float64 `koanf:"late"`
+	// Malformed has to be rejected. Default 0.1 %.
+	Malformed float64 `koanf:"malformed"`
+}
+
+// DefaultConfig returns the defaults: the load of the smoke test.
+func DefaultConfig() Config {
+	return Config{
+		Topic:         "telemetry",
+		DeadLetters:   "telemetry.dlq",
+		ClickHouse:    ClickHouse{User: "default", Database: "default", Table: "telemetry_all", Hot: "telemetry"},
+		Run:           strconv.FormatInt(time.Now().UnixMilli(), 36),
+		Seed:          1,
+		Rate:          20_000,
+		Devices:       10_000,
+		Shares:        Shares{Resend: 0.02, Late: 0.01, Malformed: 0.001},
+		VerifyTimeout: 2 * time.Minute,
+		ProgressEvery: time.Second,
+	}
+}
+
+var runName = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
+
+// Validate reports every fault of c at once, each with its value and remedy.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(len(c.Brokers) > 0, "brokers is empty; name one, such as 127.0.0.1:9092")
+	for _, b := range c.Brokers {
+		check(isHostPort(b), "brokers: %q is not host:port, such as 127.0.0.1:9092", b)
+	}
+	check(c.Topic != "", "topic is empty; name the topic of the telemetry")
+	check(c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
+	check(runName.MatchString(c.Run), "run is %q; use 1 to 16 lower-case letters and digits", c.Run)
+	check(c.Rate > 0 && c.Rate <= 10_000_000, "rate is %g; use a number of records a second in (0, 10000000]", c.Rate)
+	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
+	check(c.Devices > 0 && c.Devices <= maxDevices, "devices is %d; use 1 to %d", c.Devices, maxDevices)
+	sum := 0.0
+	for _, s := range []struct {
+		name  string
+		value float64
+	}{{"resend", c.Shares.Resend}, {"late", c.Shares.Late}, {"malformed", c.Shares.Malformed}} {
+		check(s.value >= 0 && s.value < 1, "%s is %g; use a share in [0, 1), such as 0.02 for two percent", s.name, s.value)
+		sum += s.value
+	}
+	check(sum < 1, "resend, late and malformed are %g together; leave a share for live readings", sum)
+	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
+	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
+	return errors.Join(append(errs, c.ClickHouse.Validate())...)
+}
+
+// Validate reports every fault of c at once, each with its value and remedy.
+func (c ClickHouse) Validate() error {
+	var errs []error
+	if !isHostPort(c.Addr) {
+		errs = append(errs, fmt.Errorf("clickhouse is %q; use host:port of the native interface, such as 127.0.0.1:9000", c.Addr))
+	}
+	for _, n := range []struct{ key, value string }{{"database", c.Database}, {"table", c.Table}, {"hot-table", c.Hot}} {
+		if n.value == "" {
+			errs = append(errs, fmt.Errorf("%s is empty; name one", n.key))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func isHostPort(s string) bool {
+	_, port, err := net.SplitHostPort(s)
+	return err == nil && port != ""
+}

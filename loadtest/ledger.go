@@ -1,0 +1,181 @@
+package loadtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// coordinate is where in the telemetry topic a record lies.
+type coordinate struct {
+	partition int32
+	offset    int64
+}
+
+// identity is what makes two records the same event.
+type identity struct {
+	Device uint32 `json:"device"`
+	Seq    uint64 `json:"seq"`
+}
+
+// ledger is what Kafka has acknowledged. The sender's acknowledgements write
+// it; progress and verification read it.
+type ledger struct {
+	mu sync.Mutex
+	// What follows is guarded by mu.
+
+	// good, again and malformed count acknowledged readings, resends of them,
+	// and malformed records.
+	good, again uint64
+	malformed   map[coordinate]flaw
+	// unacked are readings of which it is not known whether Kafka has them:
+	// sending them ended in an error. They may be stored and need not be.
+	unacked map[identity]struct{}
+	// refused is the first error of a record Kafka did not take.
+	refused error
+	// owner is a device of each partition, for the closing readings.
+	owner map[int32]uint32
+}
+
+func newLedger() *ledger {
+	return &ledger{malformed: map[coordinate]flaw{}, unacked: map[identity]struct{}{}, owner: map[int32]uint32{}}
+}
+
+// acked enters that Kafka has taken r at c.
+func (l *ledger) acked(r record, c coordinate) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch r.kind {
+	case malformed:
+		l.malformed[c] = nthFlaw(r.nth)
+	case resent:
+		l.again++
+	default:
+		l.good++
+		l.owner[c.partition] = r.device
+	}
+}
+
+// failed enters that r may not be in Kafka.
+func (l *ledger) failed(r record, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if r.kind == live || r.kind == late {
+		l.unacked[identity{r.device, uint64(r.seq)}] = struct{}{}
+	}
+	if l.refused == nil {
+		what := fmt.Sprintf("device %d seq %d", r.device, r.seq)
+		if r.kind == malformed {
+			what = fmt.Sprintf("malformed record (%v)", nthFlaw(r.nth))
+		}
+		l.refused = fmt.Errorf("produce %s: %w", what, err)
+	}
+}
+
+// totals are the ledger's counts at one moment.
+type totals struct {
+	good, again, malformed, unacked uint64
+	refused                         error
+}
+
+func (t totals) produced() uint64 { return t.good + t.again + t.malformed }
+
+func (l *ledger) totals() totals {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return totals{l.good, l.again, uint64(len(l.malformed)), uint64(len(l.unacked)), l.refused}
+}
+
+// owners returns one device of each partition that has one.
+func (l *ledger) owners() []uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Sorted(maps.Values(l.owner))
+}
+
+// flawAt returns the flaw of the malformed record at c, if there is one.
+func (l *ledger) flawAt(c coordinate) (flaw, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f, ok := l.malformed[c]
+	return f, ok
+}
+
+// Sent is what a run has sent and what therefore has to be stored: of each
+// device the readings [0, Seqs[device]), except those in Unacked, which may be
+// stored and need not be.
+type Sent struct {
+	Run     string     `json:"run"`
+	Seed    uint64     `json:"seed"`
+	Topic   string     `json:"topic"`
+	Seqs    []uint32   `json:"seqs"`
+	Unacked []identity `json:"unacked,omitempty"`
+}
+
+// good returns how many readings have to be stored.
+func (s Sent) good() uint64 {
+	n := uint64(0)
+	for _, seqs := range s.Seqs {
+		n += uint64(seqs)
+	}
+	return n - uint64(len(s.Unacked))
+}
+
+// sent returns what has to be stored, given each device's next sequence number.
+// It is called when no record is in flight any more.
+func (l *ledger) sent(c Config, next []uint32) (Sent, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := Sent{Run: c.Run, Seed: c.Seed, Topic: c.Topic, Seqs: next}
+	for id := range l.unacked {
+		s.Unacked = append(s.Unacked, id)
+	}
+	if s.good() != l.good {
+		return s, fmt.Errorf("BUG: %d readings acknowledged, %d expected of %d drawn", l.good, s.good(), s.good()+uint64(len(s.Unacked)))
+	}
+	return s, nil
+}
+
+// Save writes s to a file, whole or not at all.
+func (s Sent) Save(path string) error {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode state of run %s: %w", s.Run, err)
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("save state: %w; name a file in a folder that exists", err)
+	}
+	defer func() { _ = os.Remove(tmp.Name()) }() // gone already if all went well
+	_, err = tmp.Write(text)
+	if errClose := tmp.Close(); err == nil {
+		err = errClose
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	return nil
+}
+
+// LoadSent reads what an earlier run has saved.
+func LoadSent(path string) (Sent, error) {
+	var s Sent
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return s, fmt.Errorf("load state: %w; name the file a run was given with --state", err)
+	}
+	if err := json.Unmarshal(text, &s); err != nil {
+		return s, fmt.Errorf("load state %s: %w; it is not the state of a run", path, err)
+	}
+	if !runName.MatchString(s.Run) || len(s.Seqs) > maxDevices {
+		return s, fmt.Errorf("load state %s: run %q of %d devices; it is not the state of a run", path, s.Run, len(s.Seqs))
+	}
+	return s, nil
+}

@@ -1,0 +1,65 @@
+package loadtest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Result is what a run has sent and what is proven of it. Its JSON is the
+// interface to scripts.
+type Result struct {
+	Run  string  `json:"run"`
+	Seed uint64  `json:"seed"`
+	Rate float64 `json:"rate"` // records a second that Kafka acknowledged
+
+	Produced      uint64 `json:"produced"` // records of all kinds acknowledged
+	Good          uint64 `json:"good"`     // readings among them, each counted once
+	Resent        uint64 `json:"resent"`
+	MalformedSent uint64 `json:"malformed_sent"`
+	Unacked       uint64 `json:"unacked"` // readings of which Kafka's answer is not known
+
+	// Verified tells whether the figures below come from a proof.
+	Verified bool `json:"verified"`
+	Proof
+	Rejects
+
+	VisibleP50 float64 `json:"visible_p50_ms"`
+	VisibleP99 float64 `json:"visible_p99_ms"`
+	VisibleMax float64 `json:"visible_max_ms"`
+	// Invisible are live readings not seen when the run gave up; they count in
+	// the latencies as if seen then. Unmeasured are not in them.
+	Invisible  uint64 `json:"invisible"`
+	Unmeasured uint64 `json:"unmeasured"`
+	Polls      uint64 `json:"polls"`
+	PollErrors uint64 `json:"poll_errors"`
+}
+
+func (r *Result) latencies(l latencies) {
+	ms := func(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }
+	r.VisibleP50, r.VisibleP99, r.VisibleMax = ms(l.p50), ms(l.p99), ms(l.max)
+}
+
+// fault returns what the proof found wrong, nil if nothing.
+func (r Result) fault(c Config) error {
+	var errs []error
+	check := func(n uint64, format string) {
+		if n > 0 {
+			errs = append(errs, fmt.Errorf(format, n))
+		}
+	}
+	check(r.Unacked, "%d readings not acknowledged by Kafka")
+	if r.Verified {
+		check(r.Missing, "%d readings missing")
+		check(r.Unexpected, "%d rows of no reading that was sent")
+		if !c.AllowDuplicates {
+			check(r.Duplicated, "%d rows duplicated")
+		}
+		if c.DeadLetters != "" {
+			check(r.Unrejected, "%d malformed records without a dead letter")
+			check(r.Wrongly, "%d records dead-lettered that were not malformed")
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,131 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// Output is where a run reports to while it lasts.
+type Output struct {
+	Writer   io.Writer
+	Terminal bool // lines may be rewritten
+}
+
+// Run sends what c says, until it is sent or ctx ends, then waits for it to
+// arrive and proves it. The error says why the run could not be made, or what
+// the proof found; with the latter the result is complete.
+func Run(ctx context.Context, c Config, out Output) (Result, error) {
+	if err := c.Validate(); err != nil {
+		return Result{}, err
+	}
+	start := time.Now()
+	table, err := openStore(ctx, c.ClickHouse, start)
+	if err != nil {
+		return Result{}, err
+	}
+	r, err := run(ctx, c, start, table, out)
+	return r, errors.Join(err, table.close())
+}
+
+// tables is all a run asks of ClickHouse.
+type tables interface {
+	stored
+	arrived
+}
+
+// run is [Run] on a table that is open.
+func run(ctx context.Context, c Config, start time.Time, table tables, out Output) (Result, error) {
+	book, queues := newLedger(), newVisibility()
+	crew, err := newSender(c.Brokers, c.Topic, newFleet(c, start), book, queues)
+	if err != nil {
+		return Result{}, err
+	}
+	defer crew.client.Close()
+	admin := kadm.NewClient(crew.client)
+	if err := topicExists(ctx, admin, c.Topic); err != nil {
+		return Result{}, err
+	}
+	var letters *deadLetters
+	if c.DeadLetters != "" {
+		if letters, err = openDeadLetters(ctx, c.Brokers, admin, c.DeadLetters); err != nil {
+			return Result{}, err
+		}
+		defer letters.close()
+	}
+
+	// Those who watch outlive ctx: it ends the sending, not the looking.
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var watchers sync.WaitGroup
+	defer watchers.Wait()
+	defer stop()
+	watch := &watcher{table: table, queues: queues}
+	watchers.Go(func() { watch.run(watching) })
+	if letters != nil {
+		watchers.Go(func() { letters.run(watching) })
+	}
+	line := &progress{out: out.Writer, terminal: out.Terminal, every: c.ProgressEvery, ledger: book, queues: queues, watch: watch, phase: make(chan string)}
+	watchers.Go(func() { line.run(watching) })
+
+	errSend := crew.sendAll(ctx, newSchedule(time.Now(), c.Rate, c.Duration))
+	line.phase <- "arriving"
+	sent, err := book.sent(c, crew.fleet.next)
+	if err == nil && c.State != "" {
+		err = sent.Save(c.State)
+	}
+	if err != nil {
+		return Result{}, errors.Join(errSend, err)
+	}
+
+	t := book.totals()
+	r := Result{Run: c.Run, Seed: c.Seed, Rate: float64(t.produced()) / crew.took.Seconds(), Produced: t.produced(), Good: t.good,
+		Resent: t.again, MalformedSent: t.malformed, Unacked: t.unacked}
+	var errProof error
+	if c.VerifyTimeout > 0 {
+		v := verification{sent: sent, table: table, queues: queues, ledger: book, letters: letters}
+		if r.Proof, r.Rejects, errProof = v.run(context.WithoutCancel(ctx), c.VerifyTimeout); errProof == nil {
+			r.Verified = true
+			r.Examples = append(r.Examples, r.Rejects.examples...)
+		}
+	}
+	r.Invisible = uint64(queues.abandon(time.Now()))
+	var l latencies
+	l, r.Unmeasured = queues.overall()
+	r.latencies(l)
+	r.Polls, r.PollErrors = watch.polls.Load(), watch.errors.Load()
+	return r, errors.Join(errSend, errProof, r.fault(c))
+}
+
+func topicExists(ctx context.Context, admin *kadm.Client, topic string) error {
+	topics, err := admin.ListTopics(ctx, topic)
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("look up topic %q: %w; create it, or name another with topic", topic, err)
+	}
+	return nil
+}
+
+// Verify proves again what an earlier run has sent: in the same tables later,
+// or after tiering has moved some of it.
+func Verify(ctx context.Context, c ClickHouse, s Sent) (Result, error) {
+	if err := c.Validate(); err != nil {
+		return Result{}, err
+	}
+	table, err := openStore(ctx, c, time.Time{})
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Run: s.Run, Seed: s.Seed, Good: s.good(), Verified: true}
+	r.Proof, err = prove(ctx, table, s, chunkReadings)
+	if err == nil {
+		err = r.fault(Config{})
+	}
+	return r, errors.Join(err, table.close())
+}

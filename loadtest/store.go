@@ -1,0 +1,163 @@
+package loadtest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"penstock/schema"
+)
+
+// store asks ClickHouse, over its native interface, what of a run is stored.
+type store struct {
+	conn  driver.Conn
+	table string // quoted
+	hot   string // quoted
+	// since keeps the rows of earlier runs out of the watermarks: the offsets
+	// of a topic that was created anew start at 0 again.
+	since time.Time
+}
+
+// openStore connects to ClickHouse. Its error names the address and the remedy.
+func openStore(ctx context.Context, c ClickHouse, since time.Time) (*store, error) {
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr:        []string{c.Addr},
+		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
+		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
+		DialTimeout: pollTimeout,
+		ReadTimeout: time.Minute,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse client for %s: %w", c.Addr, err)
+	}
+	qualified := func(table string) string {
+		return schema.QuoteIdent(c.Database) + "." + schema.QuoteIdent(table)
+	}
+	s := &store{conn: conn, table: qualified(c.Table), hot: qualified(c.Hot), since: since}
+	for _, table := range []string{s.table, s.hot} {
+		rows, err := conn.Query(ctx, "SELECT device_id, seq, _partition, _offset FROM "+table+" LIMIT 0")
+		if err == nil {
+			err = rows.Close()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look into %s at %s: %w; `ingest migrate` creates the tables; check address, user and password",
+				table, c.Addr, closing(err, conn.Close))
+		}
+	}
+	return s, nil
+}
+
+// closing returns err, and the error of close with it if it has one.
+func closing(err error, close func() error) error {
+	if errClose := close(); errClose != nil {
+		return fmt.Errorf("%w (and on closing: %w)", err, errClose)
+	}
+	return err
+}
+
+func (s *store) close() error { return s.conn.Close() }
+
+// Rows implements stored.
+func (s *store) Rows(ctx context.Context) (uint64, error) {
+	var n uint64
+	err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.hot).Scan(&n)
+	return n, err
+}
+
+// Watermarks implements stored. It reads nothing but columns of the receipts
+// projection, which is ordered by partition and offset, so that ClickHouse can
+// answer it from the granules above the watermarks.
+func (s *store) Watermarks(ctx context.Context, above []watermark) ([]watermark, error) {
+	rows, err := s.conn.Query(ctx, watermarkQuery(s.hot, s.since, above))
+	if err != nil {
+		return nil, err
+	}
+	var out []watermark
+	for w, err := range scan(rows, func(w *watermark) []any { return []any{&w.partition, &w.offset} }) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+func watermarkQuery(table string, since time.Time, above []watermark) string {
+	var q strings.Builder
+	fmt.Fprintf(&q, "SELECT _partition, max(_offset) FROM %s WHERE _ingested_at >= fromUnixTimestamp64Milli(%d, 'UTC') AND (", table, since.UnixMilli())
+	for i, w := range above {
+		if i > 0 {
+			q.WriteString(" OR ")
+		}
+		fmt.Fprintf(&q, "_partition = %d AND _offset > %d", w.partition, w.offset)
+	}
+	q.WriteString(") GROUP BY _partition SETTINGS max_threads = 1")
+	return q.String()
+}
+
+// Count implements arrived.
+func (s *store) Count(ctx context.Context, ids idRange) (uint64, error) {
+	var n uint64
+	err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.table+where, ids.from, ids.to).Scan(&n)
+	return n, err
+}
+
+const where = " WHERE device_id >= ? AND device_id < ?"
+
+// Devices implements arrived.
+func (s *store) Devices(ctx context.Context, ids idRange) iter.Seq2[deviceRows, error] {
+	return query(ctx, s.conn, func(r *deviceRows) []any {
+		return []any{&r.device, &r.rows, &r.distinct, &r.min, &r.max, &r.places}
+	}, "SELECT device_id, count(), uniqExact(seq), min(seq), max(seq), uniqExact(_partition, _offset) FROM "+s.table+where+
+		" GROUP BY device_id", ids)
+}
+
+// Readings implements arrived.
+func (s *store) Readings(ctx context.Context, ids idRange) iter.Seq2[readingRows, error] {
+	return query(ctx, s.conn, func(r *readingRows) []any {
+		return []any{&r.device, &r.seq, &r.rows}
+	}, "SELECT device_id, seq, count() FROM "+s.table+where+" GROUP BY device_id, seq ORDER BY device_id, seq", ids)
+}
+
+// query streams the rows of q, which has the two ends of ids as parameters.
+func query[T any](ctx context.Context, conn driver.Conn, fields func(*T) []any, q string, ids idRange) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		rows, err := conn.Query(ctx, q, ids.from, ids.to)
+		if err != nil {
+			var zero T
+			yield(zero, err)
+			return
+		}
+		scan(rows, fields)(yield)
+	}
+}
+
+// scan streams rows and closes them; fields names where a row's values go. An
+// error is the last pair.
+func scan[T any](rows driver.Rows, fields func(*T) []any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var err error
+		stopped := false
+		for !stopped && err == nil && rows.Next() {
+			var row T
+			if err = rows.Scan(fields(&row)...); err == nil {
+				stopped = !yield(row, nil)
+			}
+		}
+		if err == nil && !stopped {
+			err = rows.Err()
+		}
+		if errClose := rows.Close(); err == nil {
+			err = errClose
+		}
+		if err != nil && !stopped {
+			var zero T
+			yield(zero, err)
+		}
+	}
+}

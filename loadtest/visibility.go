@@ -1,0 +1,194 @@
+package loadtest
+
+import (
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+)
+
+// visibility knows which live readings are acknowledged but not yet seen in
+// ClickHouse, and how long those seen took from their intended send time.
+//
+// It does no I/O and reads no clock. The sender's acknowledgements fill it, the
+// watcher drains it, progress looks at it.
+type visibility struct {
+	mu sync.Mutex
+	// What follows is guarded by mu.
+
+	partitions map[int32]*queue
+	waiting    int
+	produce    uint64 // readings entered
+	unmeasured uint64 // readings not queued, because maxWaiting were
+	all        *hdrhistogram.Histogram
+	recent     *hdrhistogram.WindowedHistogram
+}
+
+const (
+	// maxWaiting bounds the queues' memory, 16 bytes each: 256 MiB are 14
+	// minutes of 20,000 events/s of which nothing becomes visible. Readings
+	// beyond it are not measured, and counted as such.
+	maxWaiting = 16 << 20
+	// maxLatency is the highest latency told apart; higher ones count as it.
+	maxLatency = 4 * time.Hour
+	// recentSeconds is what the live percentiles look back on.
+	recentSeconds = 10
+)
+
+func newVisibility() *visibility {
+	limit := maxLatency.Microseconds()
+	return &visibility{
+		partitions: map[int32]*queue{},
+		all:        hdrhistogram.New(1, limit, 3),
+		recent:     hdrhistogram.NewWindowed(recentSeconds, 1, limit, 2),
+	}
+}
+
+// produced enters a live reading. A partition's offsets come in order.
+func (v *visibility) produced(partition int32, offset int64, intended time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.produce++
+	q := v.partitions[partition]
+	if q == nil {
+		q = &queue{stored: offset - 1}
+		v.partitions[partition] = q
+	}
+	switch {
+	case offset <= q.stored:
+		// Seen in ClickHouse before Kafka's acknowledgement got here.
+		v.record(q.seen.Sub(intended))
+	case v.waiting >= maxWaiting:
+		v.unmeasured++
+	default:
+		q.push(waiting{offset, intended.UnixNano()})
+		v.waiting++
+	}
+}
+
+// watermark is the highest offset of a partition found in ClickHouse.
+type watermark struct {
+	partition int32
+	offset    int64
+}
+
+// awaited returns, for each partition that has readings waiting, the watermark
+// above which to look.
+func (v *visibility) awaited() []watermark {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var out []watermark
+	for p, q := range v.partitions {
+		if q.len() > 0 {
+			out = append(out, watermark{p, q.stored})
+		}
+	}
+	return out
+}
+
+// advance notes that at now everything of a partition up to the watermark was
+// visible.
+func (v *visibility) advance(w watermark, now time.Time) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	q := v.partitions[w.partition]
+	if q == nil || w.offset <= q.stored {
+		return
+	}
+	q.stored, q.seen = w.offset, now
+	for q.len() > 0 && q.first().offset <= w.offset {
+		v.record(time.Duration(now.UnixNano() - q.pop().intended))
+		v.waiting--
+	}
+}
+
+// abandon counts what is still waiting as if it became visible now, so that a
+// run which gave up on readings does not look faster for it. It returns how
+// many there were.
+func (v *visibility) abandon(now time.Time) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	left := v.waiting
+	for _, q := range v.partitions {
+		for q.len() > 0 {
+			v.record(time.Duration(now.UnixNano() - q.pop().intended))
+		}
+	}
+	v.waiting = 0
+	return left
+}
+
+func (v *visibility) record(latency time.Duration) {
+	us := min(max(latency, time.Microsecond), maxLatency).Microseconds()
+	for _, h := range []*hdrhistogram.Histogram{v.all, v.recent.Current} {
+		if err := h.RecordValue(us); err != nil {
+			panic("BUG: latency outside the histogram: " + err.Error())
+		}
+	}
+}
+
+// latencies are the figures of a histogram.
+type latencies struct {
+	p50, p99, max time.Duration
+}
+
+func figures(h *hdrhistogram.Histogram) latencies {
+	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond }
+	return latencies{at(50), at(99), time.Duration(h.Max()) * time.Microsecond}
+}
+
+// overall returns the figures of the whole run.
+func (v *visibility) overall() (latencies, uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return figures(v.all), v.unmeasured
+}
+
+// tick returns the figures of the last seconds and the number waiting, and
+// starts the next second.
+func (v *visibility) tick() (latencies, int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := figures(v.recent.Merge())
+	v.recent.Rotate()
+	return l, v.waiting
+}
+
+// left returns how many readings are waiting.
+func (v *visibility) left() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.waiting
+}
+
+// waiting is a live reading not seen yet.
+type waiting struct {
+	offset   int64
+	intended int64 // ns since 1970
+}
+
+// queue is a partition's readings not seen yet, in the order of offsets.
+type queue struct {
+	stored  int64     // highest offset seen in ClickHouse
+	seen    time.Time // when
+	waiting []waiting
+	head    int // waiting[:head] are gone
+}
+
+func (q *queue) len() int       { return len(q.waiting) - q.head }
+func (q *queue) first() waiting { return q.waiting[q.head] }
+
+func (q *queue) pop() waiting {
+	w := q.waiting[q.head]
+	q.head++
+	return w
+}
+
+func (q *queue) push(w waiting) {
+	// Half of it gone: moving the rest costs less than one move a reading.
+	if q.head > 1024 && q.head > len(q.waiting)/2 {
+		q.waiting = q.waiting[:copy(q.waiting, q.waiting[q.head:])]
+		q.head = 0
+	}
+	q.waiting = append(q.waiting, w)
+}
