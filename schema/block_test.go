@@ -1,0 +1,176 @@
+package schema_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"penstock/schema"
+
+	"pgregory.net/rapid"
+)
+
+const noon = 1_793_000_000_000 // a credible time, in 2026
+
+// compare fails unless the block holds exactly the rows wanted.
+func compare(t rapid.TB, s *schema.Schema, b *schema.Block, want []row) {
+	t.Helper()
+	if b.Rows() != len(want) {
+		t.Fatalf("block has %d rows, want %d", b.Rows(), len(want))
+	}
+	got := read(t, s, b)
+	for i := range want {
+		if p, o := b.Origin(i); p != want[i][schema.ColPartition] || o != want[i][schema.ColOffset] {
+			t.Fatalf("row %d: origin is %d/%d, want %v/%v", i, p, o, want[i][schema.ColPartition], want[i][schema.ColOffset])
+		}
+		for _, c := range s.Columns() {
+			if g, w := got[i][c.Name], want[i][c.Name]; !same(g, w) {
+				t.Fatalf("row %d: %s is %#v, want %#v", i, c.Name, g, w)
+			}
+		}
+	}
+}
+
+func TestBlockOnTheWire(t *testing.T) {
+	s := everyType(t)
+	b, d := schema.NewBlock(s), schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+	compare(t, s, b, nil)
+
+	var want []row
+	add := func(members string, w row) {
+		t.Helper()
+		offset := int64(len(want))
+		full := row{
+			"device": "d", "seq": uint64(1), "at": int64(noon), "str": "", "str_null": nil, "dict": "", "yes": false, "yes_null": nil,
+			"i8": int8(0), "i16": nil, "i32": int32(0), "i64": nil, "u8": nil, "u16": uint16(0), "u32": nil, "u64": uint64(0),
+			"f32": nil, "f64": 0.0, "time": int64(0), "late": nil, "extra": "",
+			"_topic": "t", "_partition": int32(7), "_offset": offset, "_ingested_at": int64(noon),
+		}
+		for k, v := range w {
+			full[k] = v
+		}
+		value := fmt.Sprintf(`{"device":"d","seq":1,"at":%d%s}`, noon, members)
+		if _, err := d.Decode(schema.Record{Topic: "t", Partition: 7, Offset: offset, Time: noon, Value: []byte(value)}, b); err != nil {
+			t.Fatalf("%s: %v", value, err)
+		}
+		want = append(want, full)
+	}
+	// nothing but what is required
+	add("", nil)
+	// NULL and a zero are different values
+	add(`,"str_null":"","yes_null":false,"i16":0,"f32":0,"late":0`, row{"str_null": "", "yes_null": false, "i16": int16(0), "f32": float32(0), "late": int64(0)})
+	add(`,"str_null":null,"str":null,"dict":null,"f64":null`, nil)
+	// the ends of every range
+	add(`,"i8":-128,"i16":-32768,"i32":-2147483648,"i64":-9223372036854775808`,
+		row{"i8": int8(math.MinInt8), "i16": int16(math.MinInt16), "i32": int32(math.MinInt32), "i64": int64(math.MinInt64)})
+	add(`,"i8":127,"i16":32767,"i32":2147483647,"i64":9223372036854775807`,
+		row{"i8": int8(math.MaxInt8), "i16": int16(math.MaxInt16), "i32": int32(math.MaxInt32), "i64": int64(math.MaxInt64)})
+	add(`,"u8":255,"u16":65535,"u32":4294967295,"u64":18446744073709551615`,
+		row{"u8": uint8(math.MaxUint8), "u16": uint16(math.MaxUint16), "u32": uint32(math.MaxUint32), "u64": uint64(math.MaxUint64)})
+	add(`,"f32":3.4028235e38,"f64":-1.7976931348623157e308`, row{"f32": float32(math.MaxFloat32), "f64": -math.MaxFloat64})
+	// strings longer than one byte of length, and a dictionary of several values
+	long := strings.Repeat("x", 300)
+	add(`,"str":"`+long+`","str_null":"`+long+`","dict":"`+long+`"`, row{"str": long, "str_null": long, "dict": long})
+	add(`,"dict":"a","yes":true,"yes_null":true`, row{"dict": "a", "yes": true, "yes_null": true})
+	add(`,"dict":"`+long+`"`, row{"dict": long})
+	compare(t, s, b, want)
+
+	for lo := range len(want) + 1 {
+		for hi := lo; hi <= len(want); hi++ {
+			compare(t, s, b.Slice(lo, hi), want[lo:hi])
+		}
+	}
+	for len(want) > 0 {
+		b.Undo()
+		want = want[:len(want)-1]
+		compare(t, s, b, want)
+	}
+}
+
+// TestBlockAgainstModel takes random steps on two blocks and on two slices of
+// rows.
+func TestBlockAgainstModel(t *testing.T) {
+	s := everyType(t)
+	rapid.Check(t, func(t *rapid.T) {
+		d := schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+		blocks := []*schema.Block{schema.NewBlock(s), schema.NewBlock(s)}
+		models := make([][]row, 2)
+		offset := int64(0)
+		for range rapid.IntRange(1, 30).Draw(t, "steps") {
+			i := rapid.IntRange(0, 1).Draw(t, "block")
+			b, n := blocks[i], len(models[i])
+			step := rapid.SampledFrom([]string{"decode", "decode", "decode", "undo", "move", "slice", "reset"}).Draw(t, "step")
+			switch {
+			case step == "decode":
+				offset++
+				r := schema.Record{Topic: rapid.SampledFrom([]string{"t", "u"}).Draw(t, "topic"), Offset: offset, Time: noon, Value: anEvent(t, s)}
+				want, extra, reasons := reference(s, r, schema.DefaultMaxRecordBytes)
+				_, err := d.Decode(r, b)
+				if (err != nil) != (len(reasons) > 0) {
+					t.Fatalf("%s: error %v, want one of %v", r.Value, err, reasons)
+				}
+				if err == nil {
+					got := read(t, s, b.Slice(n, n+1))[0]
+					checkExtra(t, got[schema.ColExtra].(string), extra)
+					want[schema.ColExtra] = got[schema.ColExtra]
+					models[i] = append(models[i], want)
+				}
+			case step == "reset":
+				b.Reset()
+				models[i] = nil
+			case step == "slice":
+				lo := rapid.IntRange(0, n).Draw(t, "lo")
+				hi := rapid.IntRange(lo, n).Draw(t, "hi")
+				blocks[i], models[i] = b.Slice(lo, hi), models[i][lo:hi:hi]
+			case n == 0: // the rest needs a row
+			case step == "undo":
+				b.Undo()
+				models[i] = models[i][:n-1]
+			case step == "move":
+				b.MoveLast(blocks[1-i])
+				models[1-i] = append(models[1-i], models[i][n-1])
+				models[i] = models[i][:n-1]
+			}
+			for i := range blocks {
+				compare(t, s, blocks[i], models[i])
+			}
+		}
+	})
+}
+
+// anEvent draws a record: its members in any order, some missing, some of
+// another type, some unknown, and sometimes cut off.
+func anEvent(t *rapid.T, s *schema.Schema) []byte {
+	values := []string{`null`, `true`, `false`, `""`, `"a"`, `"b\u00e9\n"`, `"😀"`, `0`, `-0`, `1`, `-1`, `200`, `70000`, `5000000000`, `1e3`, `0.1`,
+		`1e39`, `18446744073709551615`, `[1,{"a":"b"}]`, `{}`, `"2026-11-23T10:00:00.5+01:00"`}
+	var members []string
+	for _, c := range s.Fields {
+		if !c.Required && rapid.Bool().Draw(t, "absent") {
+			continue
+		}
+		value := rapid.SampledFrom(values).Draw(t, "value")
+		if c.Required && rapid.IntRange(0, 9).Draw(t, "spoil") > 0 {
+			value = map[schema.Type]string{schema.String: `"device"`, schema.UInt64: `42`, schema.TimestampMS: fmt.Sprint(noon)}[c.Type]
+		}
+		members = append(members, quoted(c.Name)+":"+value)
+	}
+	for i := range rapid.IntRange(0, 2).Draw(t, "unknown") {
+		members = append(members, fmt.Sprintf(`"new\u005f%d" : %s`, i, rapid.SampledFrom(values).Draw(t, "value")))
+	}
+	members = rapid.Permutation(members).Draw(t, "order")
+	event := []byte("{" + strings.Join(members, " ,") + "}")
+	if rapid.IntRange(0, 9).Draw(t, "cut") == 0 {
+		event = event[:rapid.IntRange(0, len(event)).Draw(t, "at")]
+	}
+	return event
+}
+
+func quoted(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("BUG: a string has JSON: " + err.Error())
+	}
+	return string(text)
+}
