@@ -1,0 +1,16 @@
+package store_test
+
+import (
+	"testing"
+
+	"penstock/tiering/gatewaytest"
+	"penstock/tiering/store"
+)
+
+func openGateway(t *testing.T) store.Store {
+	s, err := store.OpenS3(t.Context(), gatewaytest.Start(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}

@@ -1,0 +1,139 @@
+// Package store is the object store as the cold tier needs it: objects that
+// are created once and never change, and one, the lease, that changes only
+// from a known state.
+//
+// [S3] is the store of production, [Memory] the one of tests; one suite runs
+// over both. What every implementation promises is said on [Store].
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Errors a store answers with, wrapped with the key.
+var (
+	ErrNotFound = errors.New("object does not exist")
+	ErrExists   = errors.New("object exists already")
+	ErrChanged  = errors.New("object was changed by another")
+)
+
+// Store keeps objects by key. Every operation is atomic and visible to the
+// next one, whoever asks: a listing shows every object created before it.
+type Store interface {
+	// Create stores an object that does not exist yet; ErrExists if it does.
+	// It may be answered with an error though the object was stored: a caller
+	// that has to know uses [CreateSame].
+	Create(ctx context.Context, key string, body io.ReadSeeker, sum Checksum) error
+	// Replace stores an object in place of the one with this tag; ErrChanged
+	// if that is no longer there. It returns the new tag.
+	Replace(ctx context.Context, key, tag string, body []byte) (string, error)
+	// Get opens an object; ErrNotFound. The caller closes the reader.
+	Get(ctx context.Context, key string) (io.ReadCloser, Object, error)
+	// Head describes an object; ErrNotFound.
+	Head(ctx context.Context, key string) (Object, error)
+	// List returns the keys that begin with prefix, in ascending order.
+	List(ctx context.Context, prefix string) ([]string, error)
+}
+
+// Object describes an object.
+type Object struct {
+	Size int64
+	// Tag names this content of the object, for [Store.Replace].
+	Tag string
+	// Sum is the checksum the store keeps; nil if it keeps none.
+	Sum *Checksum
+}
+
+// Checksum is the SHA-256 of an object.
+type Checksum [sha256.Size]byte
+
+// String returns the checksum in hexadecimal.
+func (c Checksum) String() string { return hex.EncodeToString(c[:]) }
+
+// MarshalText writes the checksum as [Checksum.String] does.
+func (c Checksum) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (c *Checksum) UnmarshalText(text []byte) error {
+	if n, err := hex.Decode(c[:], text); err != nil || n != len(c) {
+		return fmt.Errorf("SHA-256 %q is not %d hexadecimal digits", text, 2*len(c))
+	}
+	return nil
+}
+
+// CreateSame stores an object, and is content with one that is there already
+// if it is the same. So a step that is repeated after a crash, or after an
+// answer that was lost, succeeds; one that would write something else does not.
+func CreateSame(ctx context.Context, s Store, key string, body io.ReadSeeker, sum Checksum) error {
+	created := s.Create(ctx, key, body, sum)
+	if created == nil {
+		return nil
+	}
+	there, err := SumOf(ctx, s, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return created
+	case err != nil:
+		return errors.Join(created, err)
+	case there != sum:
+		return fmt.Errorf("create %s with SHA-256 %s: %w with SHA-256 %s; neither was touched", key, sum, ErrExists, there)
+	}
+	return nil
+}
+
+// SumOf returns the checksum of an object: the one the store keeps, or, where
+// it keeps none, that of the bytes it returns.
+func SumOf(ctx context.Context, s Store, key string) (Checksum, error) {
+	o, err := s.Head(ctx, key)
+	if err != nil {
+		return Checksum{}, err
+	}
+	if o.Sum != nil {
+		return *o.Sum, nil
+	}
+	sum, _, err := Copy(ctx, s, key, io.Discard)
+	return sum, err
+}
+
+// Copy copies an object to w and returns its checksum and size as read.
+func Copy(ctx context.Context, s Store, key string, w io.Writer) (sum Checksum, size int64, err error) {
+	r, _, err := s.Get(ctx, key)
+	if err != nil {
+		return sum, 0, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	hash := sha256.New()
+	size, err = io.Copy(io.MultiWriter(w, hash), r)
+	if err != nil {
+		return sum, size, fmt.Errorf("read %s after %d bytes: %w", key, size, err)
+	}
+	hash.Sum(sum[:0])
+	return sum, size, nil
+}
+
+// ReadAll returns a small object.
+func ReadAll(ctx context.Context, s Store, key string) ([]byte, Object, error) {
+	r, o, err := s.Get(ctx, key)
+	if err != nil {
+		return nil, o, err
+	}
+	body, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, o, fmt.Errorf("read %s: %w", key, err)
+	}
+	return body, o, nil
+}
+
+// SumBytes returns the checksum of body.
+func SumBytes(body []byte) Checksum { return sha256.Sum256(body) }
+
+// CreateBytes is [CreateSame] for an object in memory.
+func CreateBytes(ctx context.Context, s Store, key string, body []byte) error {
+	return CreateSame(ctx, s, key, bytes.NewReader(body), SumBytes(body))
+}

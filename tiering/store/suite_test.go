@@ -1,0 +1,180 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"penstock/tiering/store"
+)
+
+func TestMemory(t *testing.T) { testStore(t, new(store.Memory)) }
+
+func TestS3(t *testing.T) { testStore(t, openGateway(t)) }
+
+// testStore is what every store promises.
+func testStore(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	create := func(key, body string) error {
+		return s.Create(ctx, key, strings.NewReader(body), store.SumBytes([]byte(body)))
+	}
+	is := func(t *testing.T, err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Fatalf("got error %v, want %v", err, want)
+		}
+	}
+
+	t.Run("an object is what was created", func(t *testing.T) {
+		is(t, create("a/one", "hello"), nil)
+		body, o, err := store.ReadAll(ctx, s, "a/one")
+		is(t, err, nil)
+		head, err := s.Head(ctx, "a/one")
+		is(t, err, nil)
+		if string(body) != "hello" || head.Size != 5 || head.Tag == "" || head.Tag != o.Tag {
+			t.Errorf("body %q, head %+v, object %+v", body, head, o)
+		}
+		sum, err := store.SumOf(ctx, s, "a/one")
+		is(t, err, nil)
+		if sum != store.SumBytes([]byte("hello")) {
+			t.Errorf("SHA-256 %s is not that of what was created", sum)
+		}
+	})
+
+	t.Run("an object is created once", func(t *testing.T) {
+		is(t, create("once", "first"), nil)
+		is(t, create("once", "second"), store.ErrExists)
+		is(t, create("once", "first"), store.ErrExists)
+		body, _, err := store.ReadAll(ctx, s, "once")
+		is(t, err, nil)
+		if string(body) != "first" {
+			t.Errorf("body %q, want the first", body)
+		}
+	})
+
+	t.Run("of many creating at once one succeeds", func(t *testing.T) {
+		var won atomic.Int32
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				switch err := create("race", fmt.Sprint("writer ", i)); {
+				case err == nil:
+					won.Add(1)
+				case !errors.Is(err, store.ErrExists):
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d writers were told they created the object, want 1", won.Load())
+		}
+	})
+
+	t.Run("creating the same again is no error, something else is", func(t *testing.T) {
+		is(t, store.CreateBytes(ctx, s, "same", []byte("x")), nil)
+		is(t, store.CreateBytes(ctx, s, "same", []byte("x")), nil)
+		is(t, store.CreateBytes(ctx, s, "same", []byte("y")), store.ErrExists)
+	})
+
+	t.Run("a body that is not what its checksum says is refused", func(t *testing.T) {
+		if err := s.Create(ctx, "wrong", strings.NewReader("body"), store.SumBytes([]byte("other"))); err == nil {
+			t.Error("stored without an error")
+		}
+		_, err := s.Head(ctx, "wrong")
+		is(t, err, store.ErrNotFound)
+	})
+
+	t.Run("what does not exist", func(t *testing.T) {
+		_, err := s.Head(ctx, "nothing/here")
+		is(t, err, store.ErrNotFound)
+		_, _, err = s.Get(ctx, "nothing/here")
+		is(t, err, store.ErrNotFound)
+		_, err = s.Replace(ctx, "nothing/here", `"tag"`, []byte("x"))
+		is(t, err, store.ErrChanged)
+	})
+
+	t.Run("an object is replaced from a known state only", func(t *testing.T) {
+		is(t, create("lease", "1"), nil)
+		head, err := s.Head(ctx, "lease")
+		is(t, err, nil)
+		next, err := s.Replace(ctx, "lease", head.Tag, []byte("2"))
+		is(t, err, nil)
+		_, err = s.Replace(ctx, "lease", head.Tag, []byte("3"))
+		is(t, err, store.ErrChanged)
+		_, err = s.Replace(ctx, "lease", next, []byte("4"))
+		is(t, err, nil)
+		body, _, err := store.ReadAll(ctx, s, "lease")
+		is(t, err, nil)
+		if string(body) != "4" {
+			t.Errorf("body %q, want 4", body)
+		}
+	})
+
+	t.Run("a listing is complete and in order", func(t *testing.T) {
+		var want []string
+		for i := range 1003 { // more than one page of S3
+			key := fmt.Sprintf("list/day=%04d", 1002-i)
+			is(t, create(key, "x"), nil)
+			want = append(want, key)
+		}
+		slices.Sort(want)
+		got, err := s.List(ctx, "list/day=")
+		is(t, err, nil)
+		if !slices.Equal(got, want) {
+			t.Errorf("%d keys, want %d in ascending order", len(got), len(want))
+		}
+		got, err = s.List(ctx, "list/none")
+		is(t, err, nil)
+		if len(got) != 0 {
+			t.Errorf("keys %v under a prefix without any", got)
+		}
+	})
+
+	t.Run("a canceled context ends a request", func(t *testing.T) {
+		if _, ok := s.(*store.Memory); ok {
+			return // nothing to wait for
+		}
+		canceled, cancel := context.WithCancel(ctx)
+		cancel()
+		_, err := s.Head(canceled, "once")
+		is(t, err, context.Canceled)
+	})
+
+	t.Run("copy reads and sums", func(t *testing.T) {
+		big := bytes.Repeat([]byte("penstock"), 1<<17)
+		is(t, store.CreateBytes(ctx, s, "big", big), nil)
+		var out bytes.Buffer
+		sum, size, err := store.Copy(ctx, s, "big", &out)
+		is(t, err, nil)
+		if sum != store.SumBytes(big) || size != int64(len(big)) || !bytes.Equal(out.Bytes(), big) {
+			t.Errorf("%d bytes with SHA-256 %s", size, sum)
+		}
+		_, _, err = store.Copy(ctx, s, "no big", io.Discard)
+		is(t, err, store.ErrNotFound)
+	})
+}
+
+func TestS3ConfigNamesEveryFault(t *testing.T) {
+	err := store.S3Config{Endpoint: "127.0.0.1:7070", AccessKey: "a"}.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"s3.bucket", "s3.region", `s3.endpoint is "127.0.0.1:7070"`, "s3.secret_key", "s3.attempts is 0"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not name %s: %v", want, err)
+		}
+	}
+	good := store.DefaultS3Config()
+	good.Bucket = "b"
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+}
