@@ -7,6 +7,7 @@
 //	native, web   the two interfaces
 //	session       accounts, settings, query ids, cancelling
 //	statement     as much SQL as they must understand
+//	block         rows, on their way between the two sides
 //	engine        libchdb
 package clickhouse
 
@@ -21,6 +22,7 @@ import (
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/native"
 	"penstock/ops/local/clickhouse/session"
+	"penstock/ops/local/clickhouse/web"
 )
 
 // Config is where the engine is, where it keeps its data and where it listens.
@@ -78,13 +80,14 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 		return fmt.Errorf("clickhouse: listen for the native protocol: %w", err)
 	}
 	defer tcp.Close()
-	web, err := net.Listen("tcp", cfg.HTTP)
+	http, err := net.Listen("tcp", cfg.HTTP)
 	if err != nil {
 		return fmt.Errorf("clickhouse: listen for HTTP: %w", err)
 	}
-	defer web.Close()
+	defer http.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return native.NewServer(sessions).Serve(ctx, tcp) })
-	ready(tcp.Addr(), web.Addr())
+	g.Go(func() error { return web.NewServer(sessions).Serve(ctx, http) })
+	ready(tcp.Addr(), http.Addr())
 	return g.Wait()
 }

@@ -30,20 +30,21 @@ func (c *Conn) Close() {
 // Stream before the next statement. A statement the engine refuses returns an
 // *Exception, here or from Next.
 func (c *Conn) Query(sql, format string, params ...Param) (*Stream, error) {
-	h := c.call(c.lib.stream, sql, format, params)
-	text := c.lib.resultError(h)
-	if text == "" {
-		return &Stream{conn: c, stream: h}, nil
+	if Streams(format) {
+		h := c.call(c.lib.stream, sql, format, params)
+		text := c.lib.resultError(h)
+		if text == "" {
+			return &Stream{conn: c, stream: h}, nil
+		}
+		c.lib.free(h)
+		// Only statements that read rows can be streamed. The engine says so
+		// after parsing and before it runs anything; knowing it beforehand
+		// would take a parser of our own.
+		if e := parseException(text); !strings.HasPrefix(e.Message, notStreamable) {
+			return nil, e
+		}
 	}
-	c.lib.free(h)
-	e := parseException(text)
-	if !strings.HasPrefix(e.Message, notStreamable) {
-		return nil, e
-	}
-	// Only statements that read rows can be streamed. The engine says so after
-	// parsing and before it runs anything; knowing it beforehand would take a
-	// parser of our own.
-	h = c.call(c.lib.run, sql, format, params)
+	h := c.call(c.lib.run, sql, format, params)
 	if text := c.lib.resultError(h); text != "" {
 		c.lib.free(h)
 		return nil, parseException(text)
@@ -52,6 +53,18 @@ func (c *Conn) Query(sql, format string, params ...Param) (*Stream, error) {
 }
 
 const notStreamable = "Streaming query is not supported for query"
+
+// Streams reports whether results of a format come piece by piece. The engine
+// writes every piece as a document of its own, which only formats without head
+// and foot survive; results in another one are held whole.
+func Streams(format string) bool { return streamed[strings.ToLower(format)] }
+
+var streamed = map[string]bool{
+	"native": true, "null": true, "rowbinary": true,
+	"tabseparated": true, "tsv": true, "tabseparatedraw": true, "tsvraw": true, "raw": true, "tskv": true, "csv": true,
+	"jsoneachrow": true, "jsonlines": true, "ndjson": true, "jsonstringseachrow": true,
+	"jsoncompacteachrow": true, "jsoncompactstringseachrow": true,
+}
 
 // Exec runs a statement to its end and drops what it returns.
 func (c *Conn) Exec(sql string) error {
@@ -207,12 +220,13 @@ func (i *Insert) Write(p []byte) (int, error) {
 		return 0, nil
 	}
 	if i.conn.lib.appendData(i.insert, unsafe.Pointer(&p[0]), uint(len(p))) != 0 {
-		return 0, errInsertFailed
+		return 0, ErrInsertFailed
 	}
 	return len(p), nil
 }
 
-var errInsertFailed = errors.New("the engine stopped taking rows")
+// ErrInsertFailed is returned by Write once the engine has refused rows.
+var ErrInsertFailed = errors.New("the engine stopped taking rows")
 
 // Commit stores the rows and returns what was written.
 func (i *Insert) Commit() (Stats, error) {

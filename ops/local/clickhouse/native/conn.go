@@ -14,6 +14,7 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
 
+	"penstock/ops/local/clickhouse/block"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 )
@@ -32,21 +33,18 @@ type conn struct {
 	compression proto.Compression // of blocks, as the last query asked
 	unpacked    *bufio.Reader     // blocks of in, decompressed
 	packers     map[compress.Method]*compress.Writer
-	copier      copier // of the block on its way; its buffers are reused
+	incoming    block.Copier    // of the client's blocks; its buffer is reused
+	outgoing    *block.Splitter // of the engine's
 
 	mu       sync.Mutex
 	stopping bool
 }
 
-// The readers are at least as large as the buffer proto.NewReader would make
-// for itself, so that it reads through ours and holds nothing back.
-const readBuffer = 128 << 10
-
 func newConn(sessions *session.Server, nc net.Conn) *conn {
-	c := &conn{sessions: sessions, net: nc, packers: map[compress.Method]*compress.Writer{}}
-	c.in = bufio.NewReaderSize(nc, readBuffer)
+	c := &conn{sessions: sessions, net: nc, packers: map[compress.Method]*compress.Writer{}, outgoing: block.NewSplitter()}
+	c.in = bufio.NewReaderSize(nc, block.BufferSize)
 	c.packets = proto.NewReader(c.in)
-	c.unpacked = bufio.NewReaderSize(compress.NewReader(c.in), readBuffer)
+	c.unpacked = bufio.NewReaderSize(compress.NewReader(c.in), block.BufferSize)
 	c.out = bufio.NewWriterSize(nc, 64<<10)
 	return c
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ClickHouse/ch-go/proto"
 
+	"penstock/ops/local/clickhouse/block"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 	"penstock/ops/local/clickhouse/statement"
@@ -46,7 +47,7 @@ func (c *conn) insert(st session.Statement, in statement.Insert) error {
 }
 
 // target is the columns an INSERT fills, in its order.
-func (c *conn) target(in statement.Insert, st session.Statement) ([]columnHeader, error) {
+func (c *conn) target(in statement.Insert, st session.Statement) ([]block.Column, error) {
 	if in.Columns != nil && !in.Exact {
 		return c.describe("(SELECT "+strings.Join(in.Columns, ", ")+" FROM "+in.Table+")", st.Params)
 	}
@@ -55,36 +56,34 @@ func (c *conn) target(in statement.Insert, st session.Statement) ([]columnHeader
 		return nil, err
 	}
 	types := make(map[string]string, len(all))
-	var columns []columnHeader
+	var columns []block.Column
 	for _, d := range all {
-		types[d.name] = d.typ
+		types[d.Name] = d.Type
 		if in.Columns == nil && (d.kind == "" || d.kind == "DEFAULT") {
-			columns = append(columns, d.columnHeader)
+			columns = append(columns, d.Column)
 		}
 	}
 	for _, name := range in.Columns {
 		// A column that is not there is left to the engine to refuse.
-		columns = append(columns, columnHeader{name, types[name]})
+		columns = append(columns, block.Column{Name: name, Type: types[name]})
 	}
 	return columns, nil
 }
 
 // offer sends what a client waits for before it sends rows.
-func (c *conn) offer(columns []columnHeader, st session.Statement) error {
+func (c *conn) offer(columns []block.Column, st session.Statement) error {
 	if proto.FeatureColumnDefaultsMetadata.In(c.revision) {
 		var text strings.Builder
 		text.WriteString("columns format version: 1\n" + strconv.Itoa(len(columns)) + " columns:\n")
 		for _, col := range columns {
-			text.WriteString("`" + strings.ReplaceAll(col.name, "`", "\\`") + "` " + col.typ + "\n")
+			text.WriteString("`" + strings.ReplaceAll(col.Name, "`", "\\`") + "` " + col.Type + "\n")
 		}
 		err := c.write(func(b *proto.Buffer) { proto.TableColumns{Second: text.String()}.EncodeAware(b, c.revision) })
 		if err != nil {
 			return err
 		}
 	}
-	c.copier.out = c.copier.out[:0]
-	c.copier.describe(columns, c.revision)
-	return c.sendBlock(c.copier.out, st.Settings)
+	return c.sendHeader(columns, st.Settings)
 }
 
 // receive passes blocks on until the empty one. After the engine has stopped
@@ -111,11 +110,11 @@ func (c *conn) receive(insert *engine.Insert) error {
 		if err != nil {
 			return err
 		}
-		if h.end() {
+		if h.End() {
 			return nil // Commit tells why the engine refused rows
 		}
-		if refused == nil && h.rows > 0 {
-			_, refused = insert.Write(c.copier.out)
+		if refused == nil && h.Rows > 0 {
+			_, refused = insert.Write(c.incoming.Out)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package native
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -13,6 +12,7 @@ import (
 	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
 
+	"penstock/ops/local/clickhouse/block"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 	"penstock/ops/local/clickhouse/statement"
@@ -80,7 +80,7 @@ func (c *conn) externalTables() error {
 		if err != nil {
 			return err
 		}
-		if h.end() {
+		if h.End() {
 			break
 		}
 		any = true
@@ -102,35 +102,18 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 	described := false
 	listening, cancel := context.WithCancel(ctx)
 	listened := c.listen(cancel)
-	source := bytes.NewReader(nil)
-	in := bufio.NewReaderSize(source, readBuffer)
 	stats, err := c.session.Query(listening, st, func(piece []byte) error {
-		source.Reset(piece)
-		in.Reset(source)
-		for {
-			if _, err := in.Peek(1); err != nil {
-				return nil // the piece is used up
-			}
-			c.copier.in, c.copier.out = in, c.copier.out[:0]
-			h, err := c.copier.fromEngine(c.revision)
-			if err != nil {
-				return fmt.Errorf("read the engine's block: %w", err)
-			}
+		return c.outgoing.Each(piece, c.revision, func(h block.Header, data []byte) error {
 			if !described {
 				described = true
-				block := c.copier.out
-				c.copier.out = nil
-				c.copier.describe(h.columns, c.revision)
-				if broken = c.sendBlock(c.copier.out, st.Settings); broken != nil {
+				if broken = c.sendHeader(h.Columns, st.Settings); broken != nil {
 					return broken
 				}
-				c.copier.out = block
 			}
-			rows, blocks, size = rows+uint64(h.rows), blocks+1, size+uint64(len(c.copier.out))
-			if broken = c.sendBlock(c.copier.out, st.Settings); broken != nil {
-				return broken
-			}
-		}
+			rows, blocks, size = rows+uint64(h.Rows), blocks+1, size+uint64(len(data))
+			broken = c.sendBlock(data, st.Settings)
+			return broken
+		})
 	})
 	listened()
 	cancel()
@@ -175,26 +158,24 @@ func (c *conn) describeEmpty(st session.Statement) error {
 	if err != nil {
 		return nil //nolint:nilerr // only a SELECT can be described, and this one has succeeded already
 	}
-	c.copier.out = c.copier.out[:0]
-	c.copier.describe(columns, c.revision)
-	return c.sendBlock(c.copier.out, st.Settings)
+	return c.sendHeader(columns, st.Settings)
 }
 
 // describe asks the engine for the columns of a table or (query).
-func (c *conn) describe(of string, params map[string]string) ([]columnHeader, error) {
+func (c *conn) describe(of string, params map[string]string) ([]block.Column, error) {
 	all, err := c.describeAll(of, params)
 	if err != nil {
 		return nil, err
 	}
-	columns := make([]columnHeader, len(all))
+	columns := make([]block.Column, len(all))
 	for i, d := range all {
-		columns[i] = d.columnHeader
+		columns[i] = d.Column
 	}
 	return columns, nil
 }
 
 type described struct {
-	columnHeader
+	block.Column
 	kind string // DEFAULT, MATERIALIZED, ALIAS, EPHEMERAL or empty
 }
 
@@ -209,27 +190,35 @@ func (c *conn) describeAll(of string, params map[string]string) ([]described, er
 		if err := d.Decode(&f); err != nil {
 			return nil, fmt.Errorf("read the description of %s: %w", of, err)
 		}
-		columns = append(columns, described{columnHeader{f[0], f[1]}, f[2]})
+		columns = append(columns, described{block.Column{Name: f[0], Type: f[1]}, f[2]})
 	}
 	return columns, nil
 }
 
-// receiveBlock reads what follows a Data code; the block is left in c.copier.
-func (c *conn) receiveBlock() (header, error) {
+// receiveBlock reads what follows a Data code; the block is left in
+// c.incoming.
+func (c *conn) receiveBlock() (block.Header, error) {
 	var data proto.ClientData
 	if err := data.DecodeAware(c.packets, c.revision); err != nil {
-		return header{}, err
+		return block.Header{}, err
 	}
-	c.copier.in, c.copier.out = c.in, c.copier.out[:0]
+	c.incoming.In, c.incoming.Out = c.in, c.incoming.Out[:0]
 	if c.compression == proto.CompressionEnabled {
-		c.copier.in = c.unpacked
+		c.incoming.In = c.unpacked
 	}
-	return c.copier.fromClient(c.revision)
+	return c.incoming.FromClient(c.revision)
+}
+
+// sendHeader sends a block of no rows, which tells the client the columns.
+func (c *conn) sendHeader(columns []block.Column, settings map[string]string) error {
+	var b block.Copier
+	b.Describe(columns, c.revision)
+	return c.sendBlock(b.Out, settings)
 }
 
 // sendBlock sends a Data packet, compressed if the client asked for it, in the
 // way the setting network_compression_method names.
-func (c *conn) sendBlock(block []byte, settings map[string]string) error {
+func (c *conn) sendBlock(data []byte, settings map[string]string) error {
 	err := c.write(func(b *proto.Buffer) {
 		proto.ServerCodeData.Encode(b)
 		b.PutString("") // not a named table
@@ -239,12 +228,12 @@ func (c *conn) sendBlock(block []byte, settings map[string]string) error {
 	}
 	if c.compression == proto.CompressionEnabled {
 		p := c.packer(settings["network_compression_method"])
-		if err := p.Compress(block); err != nil {
-			return fmt.Errorf("compress a block of %d bytes: %w", len(block), err)
+		if err := p.Compress(data); err != nil {
+			return fmt.Errorf("compress a block of %d bytes: %w", len(data), err)
 		}
-		block = p.Data
+		data = p.Data
 	}
-	if _, err := c.out.Write(block); err != nil {
+	if _, err := c.out.Write(data); err != nil {
 		return err
 	}
 	return c.out.Flush()

@@ -3,7 +3,7 @@
 // A connection says hello, then sends one query at a time: the answer is a
 // series of blocks, or for an INSERT the client sends the blocks. Its session
 // lasts as long as the connection. Blocks are passed between client and engine
-// as bytes; see copier.
+// as bytes; see package block.
 package native
 
 import (

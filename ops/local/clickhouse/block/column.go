@@ -1,7 +1,6 @@
-package native
+package block
 
 import (
-	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -18,8 +17,8 @@ import (
 // layout is how the data of a type lies in a block.
 type layout interface {
 	// prefix copies what comes once before the data, data the rows.
-	prefix(c *copier) error
-	data(c *copier, rows int) error
+	prefix(c *Copier) error
+	data(c *Copier, rows int) error
 }
 
 type (
@@ -37,12 +36,12 @@ type (
 	}
 )
 
-func (fixedLayout) prefix(*copier) error        { return nil }
-func (stringLayout) prefix(*copier) error       { return nil }
-func (l nullableLayout) prefix(c *copier) error { return l.of.prefix(c) }
-func (l arrayLayout) prefix(c *copier) error    { return l.of.prefix(c) }
-func (lowCardinality) prefix(c *copier) error   { return c.bytes(8) } // version of the keys
-func (l tupleLayout) prefix(c *copier) error {
+func (fixedLayout) prefix(*Copier) error        { return nil }
+func (stringLayout) prefix(*Copier) error       { return nil }
+func (l nullableLayout) prefix(c *Copier) error { return l.of.prefix(c) }
+func (l arrayLayout) prefix(c *Copier) error    { return l.of.prefix(c) }
+func (lowCardinality) prefix(c *Copier) error   { return c.bytes(8) } // version of the keys
+func (l tupleLayout) prefix(c *Copier) error {
 	for _, e := range l {
 		if err := e.prefix(c); err != nil {
 			return err
@@ -51,9 +50,9 @@ func (l tupleLayout) prefix(c *copier) error {
 	return nil
 }
 
-func (l fixedLayout) data(c *copier, rows int) error { return c.bytes(rows * int(l)) }
+func (l fixedLayout) data(c *Copier, rows int) error { return c.bytes(rows * int(l)) }
 
-func (stringLayout) data(c *copier, rows int) error {
+func (stringLayout) data(c *Copier, rows int) error {
 	for range rows {
 		n, err := c.uvarint()
 		if err != nil {
@@ -69,14 +68,14 @@ func (stringLayout) data(c *copier, rows int) error {
 	return nil
 }
 
-func (l nullableLayout) data(c *copier, rows int) error {
+func (l nullableLayout) data(c *Copier, rows int) error {
 	if err := c.bytes(rows); err != nil {
 		return err
 	}
 	return l.of.data(c, rows)
 }
 
-func (l arrayLayout) data(c *copier, rows int) error {
+func (l arrayLayout) data(c *Copier, rows int) error {
 	if rows == 0 {
 		return nil
 	}
@@ -84,14 +83,14 @@ func (l arrayLayout) data(c *copier, rows int) error {
 		return err
 	}
 	// Offsets are ends, so the last one counts the elements.
-	n := binary.LittleEndian.Uint64(c.out[len(c.out)-8:])
+	n := binary.LittleEndian.Uint64(c.Out[len(c.Out)-8:])
 	if n > maxValue {
 		return fmt.Errorf("arrays of %d elements in a block; the limit is %d", n, maxValue)
 	}
 	return l.of.data(c, int(n))
 }
 
-func (l tupleLayout) data(c *copier, rows int) error {
+func (l tupleLayout) data(c *Copier, rows int) error {
 	for _, e := range l {
 		if err := e.data(c, rows); err != nil {
 			return err
@@ -102,7 +101,7 @@ func (l tupleLayout) data(c *copier, rows int) error {
 
 // A LowCardinality block is a word of flags, the distinct values, and an index
 // into them a row, of a width the flags tell.
-func (l lowCardinality) data(c *copier, rows int) error {
+func (l lowCardinality) data(c *Copier, rows int) error {
 	if rows == 0 {
 		return nil
 	}
@@ -143,7 +142,7 @@ const (
 	maxValue = 1 << 30
 )
 
-func (l *opaqueLayout) prefix(c *copier) (err error) {
+func (l *opaqueLayout) prefix(c *Copier) (err error) {
 	if l.held, err = l.of.Column("", &column.ServerContext{}); err != nil {
 		return err
 	}
@@ -153,44 +152,38 @@ func (l *opaqueLayout) prefix(c *copier) (err error) {
 	return nil
 }
 
-func (l *opaqueLayout) data(c *copier, rows int) error {
+func (l *opaqueLayout) data(c *Copier, rows int) error {
 	if err := l.held.Decode(c.values(), rows); err != nil {
 		return err
 	}
-	b := proto.Buffer{Buf: c.out}
+	b := proto.Buffer{Buf: c.Out}
 	if s, ok := l.held.(column.CustomSerialization); ok {
 		if err := s.WriteStatePrefix(&b); err != nil {
 			return err
 		}
 	}
 	l.held.Encode(&b)
-	c.out = b.Buf
+	c.Out = b.Buf
 	return nil
 }
 
-// copier appends what it reads to out.
-type copier struct {
-	in  *bufio.Reader
-	out []byte
-}
-
-// values returns a decoder of the copier's input. It shares the buffer, which
+// values returns a decoder of the Copier's input. It shares the buffer, which
 // is at least as large as the one it would make for itself.
-func (c *copier) values() *proto.Reader { return proto.NewReader(c.in) }
+func (c *Copier) values() *proto.Reader { return proto.NewReader(c.In) }
 
-func (c *copier) bytes(n int) error {
-	from := len(c.out)
+func (c *Copier) bytes(n int) error {
+	from := len(c.Out)
 	// Taken in steps, so that a wrong count fails on the data that is missing
 	// and not on the memory for it.
 	for n > 0 {
 		step := min(n, 1<<20)
-		at := len(c.out)
-		if cap(c.out)-at < step {
-			c.out = append(c.out, make([]byte, step)...)
+		at := len(c.Out)
+		if cap(c.Out)-at < step {
+			c.Out = append(c.Out, make([]byte, step)...)
 		} else {
-			c.out = c.out[:at+step]
+			c.Out = c.Out[:at+step]
 		}
-		if _, err := io.ReadFull(c.in, c.out[at:]); err != nil {
+		if _, err := io.ReadFull(c.In, c.Out[at:]); err != nil {
 			return fmt.Errorf("a column breaks off after %d bytes: %w", at-from, err)
 		}
 		n -= step
@@ -198,18 +191,18 @@ func (c *copier) bytes(n int) error {
 	return nil
 }
 
-func (c *copier) uvarint() (uint64, error) {
-	n, err := binary.ReadUvarint(c.in)
+func (c *Copier) uvarint() (uint64, error) {
+	n, err := binary.ReadUvarint(c.In)
 	if err != nil {
 		return 0, err
 	}
-	c.out = binary.AppendUvarint(c.out, n)
+	c.Out = binary.AppendUvarint(c.Out, n)
 	return n, nil
 }
 
-func (c *copier) uint64() (uint64, error) {
+func (c *Copier) uint64() (uint64, error) {
 	if err := c.bytes(8); err != nil {
 		return 0, err
 	}
-	return binary.LittleEndian.Uint64(c.out[len(c.out)-8:]), nil
+	return binary.LittleEndian.Uint64(c.Out[len(c.Out)-8:]), nil
 }

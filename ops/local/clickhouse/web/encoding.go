@@ -1,0 +1,135 @@
+package web
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"compress/zlib"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/ClickHouse/ch-go/compress"
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// decodeBody undoes the body's Content-Encoding, and within it ClickHouse's own
+// compressed frames if framed.
+func decodeBody(r *http.Request, framed bool) (io.Reader, error) {
+	var body io.Reader = r.Body
+	var err error
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		body, err = gzip.NewReader(body)
+	case "deflate":
+		body, err = zlib.NewReader(body)
+	case "br":
+		body = brotli.NewReader(body)
+	case "lz4":
+		body = lz4.NewReader(body)
+	case "zstd":
+		var d *zstd.Decoder
+		if d, err = zstd.NewReader(body, zstd.WithDecoderConcurrency(1)); err == nil {
+			body = d
+		}
+	default:
+		return nil, badRequest("Content-Encoding " + encoding + " is not supported; use gzip, deflate, br, lz4 or zstd")
+	}
+	if err != nil {
+		return nil, badRequest("decode the body: " + err.Error())
+	}
+	if framed {
+		body = frameReader{compress.NewReader(body)}
+	}
+	return body, nil
+}
+
+// frameReader ends in io.EOF where the frames end; compress.Reader wraps it.
+type frameReader struct{ frames *compress.Reader }
+
+func (f frameReader) Read(p []byte) (int, error) {
+	n, err := f.frames.Read(p)
+	if err != nil && strings.HasSuffix(err.Error(), ": "+io.EOF.Error()) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// encoder is a compressing writer that can pass on what it holds.
+type encoder interface {
+	io.WriteCloser
+	Flush() error
+}
+
+// encodeAnswer chooses among the encodings a client accepts, the cheapest
+// first, and returns its name; empty for none.
+func encodeAnswer(w io.Writer, accept string) (encoder, string, error) {
+	for _, name := range []string{"lz4", "zstd", "gzip", "deflate", "br"} {
+		if !accepts(accept, name) {
+			continue
+		}
+		switch name {
+		case "lz4":
+			return lz4.NewWriter(w), name, nil
+		case "zstd":
+			z, err := zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+			return z, name, err
+		case "gzip":
+			z, err := gzip.NewWriterLevel(w, flate.BestSpeed)
+			return z, name, err
+		case "deflate":
+			z, err := zlib.NewWriterLevel(w, flate.BestSpeed)
+			return z, name, err
+		case "br":
+			return brotli.NewWriterLevel(w, brotli.BestSpeed), name, nil
+		}
+	}
+	return nil, "", nil
+}
+
+func accepts(header, name string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		coding, _, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(coding), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// frameWriter writes ClickHouse's own compressed frames.
+type frameWriter struct {
+	w     io.Writer
+	frame *compress.Writer
+}
+
+func newFrameWriter(w io.Writer, method string) *frameWriter {
+	m := compress.LZ4
+	if strings.EqualFold(method, "ZSTD") {
+		m = compress.ZSTD
+	}
+	return &frameWriter{w, compress.NewWriter(compress.LevelZero, m)}
+}
+
+// maxFrame is the most a server puts into a frame; some clients hold it to that.
+const maxFrame = 1 << 20
+
+func (f *frameWriter) Write(p []byte) (int, error) {
+	n := 0
+	for len(p) > 0 {
+		part := p[:min(len(p), maxFrame)]
+		if err := f.frame.Compress(part); err != nil {
+			return n, err
+		}
+		if _, err := f.w.Write(f.frame.Data); err != nil {
+			return n, err
+		}
+		n, p = n+len(part), p[len(part):]
+	}
+	return n, nil
+}
+
+func (f *frameWriter) Flush() error { return nil }
+func (f *frameWriter) Close() error { return nil }

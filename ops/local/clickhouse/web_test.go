@@ -1,0 +1,55 @@
+package clickhouse
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestHTTP(t *testing.T) {
+	f := func(name, method, params, body string, status int, want string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addresses.http+"/?"+params, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(user, password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		defer resp.Body.Close()
+		got, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if resp.StatusCode != status || !strings.Contains(string(got), want) {
+			t.Errorf("%s: %s %q, want %d with %q; headers %v", name, resp.Status, got, status, want, resp.Header)
+		}
+	}
+	q := func(sql string) string { return "query=" + url.QueryEscape(sql) }
+	f("alive", "GET", "", "", 200, "Ok.\n")
+	f("GET", "GET", q("SELECT 1 + 1"), "", 200, "2\n")
+	f("POST", "POST", "", "SELECT 1 + 1", 200, "2\n")
+	f("begun in the parameter", "POST", q("SELECT 1 + "), "41", 200, "42\n")
+	f("its own format", "POST", "default_format=CSV", "SELECT 'a' AS x FORMAT JSON SETTINGS max_threads = 1", 200, `"x": "a"`)
+	f("default format", "POST", "default_format=CSV", "SELECT 'a'", 200, "\"a\"\n")
+	f("parameters", "GET", q("SELECT {a:String}, {b:UInt8} + 1")+"&param_a=it's&param_b=7", "", 200, "it\\'s\t8\n")
+	f("settings", "GET", q("SELECT getSetting('max_threads')")+"&max_threads=3", "", 200, "3\n")
+	f("unknown setting", "GET", q("SELECT 1")+"&max_threds=3", "", 404, "Code: 115. DB::Exception: Unknown setting 'max_threds'")
+	f("no such column", "GET", q("SELECT nope"), "", 404, "Code: 47. DB::Exception: ")
+	f("syntax", "GET", q("SELEC 1"), "", 400, "(SYNTAX_ERROR)")
+	f("read only", "GET", q("CREATE TABLE no (a UInt8) ENGINE = Memory"), "", 500, "Code: 164.")
+	f("create", "POST", "", "CREATE OR REPLACE TABLE web (a UInt8, b String) ENGINE = MergeTree ORDER BY a", 200, "")
+	f("insert, rows in the body", "POST", q("INSERT INTO web (a, b) FORMAT JSONEachRow"), "{\"a\":1,\"b\":\"x\"}\n", 200, "")
+	f("insert, all in the body", "POST", "", "INSERT INTO web FORMAT TSV\n2\ty\n3\tz\n", 200, "")
+	f("insert values", "POST", "", "INSERT INTO web VALUES (4, 'it''s'), (5, 'v')", 200, "")
+	f("insert select", "POST", "", "INSERT INTO web SELECT 6, 's'", 200, "")
+	f("insert bad rows", "POST", q("INSERT INTO web FORMAT TSV"), "x\ty\n", 400, "Code: 27.")
+	f("insert nothing", "POST", q("INSERT INTO web FORMAT TSV"), "", 400, "NO_DATA_TO_INSERT")
+	f("all there", "GET", q("SELECT groupArray((a, b)) FROM (SELECT * FROM web ORDER BY a)"), "", 200, "[(1,'x'),(2,'y'),(3,'z'),(4,'it\\'s'),(5,'v'),(6,'s')]\n")
+	f("database", "GET", q("SELECT currentDatabase()")+"&database=system", "", 200, "system\n")
+	f("no database", "GET", q("SELECT 1")+"&database=nope", "", 404, "UNKNOWN_DATABASE")
+}
