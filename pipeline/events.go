@@ -10,18 +10,20 @@ import (
 // nil. They are called from the pipeline's own goroutines, several at once,
 // and must return at once: a slow one slows the lane.
 type Events struct {
-	Assigned  func(partitions []int32)
-	Revoked   func(partitions []int32)
-	Lost      func(partitions []int32) // without a chance to finish: another node may already own them
-	Polled    func(Polled)
-	Paused    func(lane int) // its queue is full; Kafka keeps the rest
-	Resumed   func(lane int)
-	Sealed    func(Sealed)
-	Rejected  func(Rejected)
-	Inserted  func(Inserted)
-	Retrying  func(Retrying)
-	Breaker   func(open bool)
-	Committed func(Committed)
+	Assigned func(partitions []int32)
+	Revoked  func(partitions []int32)
+	Lost     func(partitions []int32) // without a chance to finish: another node may already own them
+	Polled   func(Polled)
+	// PollFailed: Kafka did not answer; the client goes on asking.
+	PollFailed func(error)
+	Paused     func(lane int) // its queue is full; Kafka keeps the rest
+	Resumed    func(lane int)
+	Sealed     func(Sealed)
+	Rejected   func(Rejected)
+	Inserted   func(Inserted)
+	Retrying   func(Retrying)
+	Breaker    func(open bool)
+	Committed  func(Committed)
 	// CommitFailed: the next commit covers what this one did not.
 	CommitFailed func(error)
 	// DedupShrunk: a lane reached its bound of identities and forgot the
@@ -99,6 +101,7 @@ func (e Events) ensure() Events {
 	set(&e.Revoked)
 	set(&e.Lost)
 	set(&e.Polled)
+	set(&e.PollFailed)
 	set(&e.Paused)
 	set(&e.Resumed)
 	set(&e.Sealed)

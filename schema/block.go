@@ -32,6 +32,8 @@ type Block struct {
 type Key struct {
 	Identity Identity
 	Day      Day
+	// Extra: the row holds something the schema has no column for.
+	Extra bool
 }
 
 // Identity is the fingerprint of an event's identity. With an identity of
@@ -142,7 +144,7 @@ func (b *Block) Origin(row int) (partition int32, offset int64) {
 
 // lastKey returns the key of the last row.
 func (b *Block) lastKey() Key {
-	k := Key{Day: DayOf(b.time.last())}
+	k := Key{Day: DayOf(b.time.last()), Extra: len(b.extra.last()) > 0}
 	if b.id != nil {
 		k.Identity.Seq = xxhash.Sum64(b.id.last())
 		return k

@@ -82,6 +82,12 @@ func (c Column) ClickHouse() string {
 	return name
 }
 
+// CreateDatabase returns the statement that creates the database where it does
+// not exist yet.
+func (t Tables) CreateDatabase() string {
+	return "CREATE DATABASE IF NOT EXISTS " + QuoteIdent(t.Database) + t.onCluster()
+}
+
 // DDL returns the statements that create the schema's tables and views where
 // they do not exist yet, in the order they have to run.
 func (s *Schema) DDL(t Tables) []string {

@@ -1,0 +1,125 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
+)
+
+// Headers of a record in the dead-letter topic. Its key, value and its own
+// headers are those of the record that was rejected.
+const (
+	HeaderReason    = "penstock-reason"    // a schema.Reason
+	HeaderError     = "penstock-error"     // what is wrong, for a person
+	HeaderTopic     = "penstock-topic"     // where the record stands
+	HeaderPartition = "penstock-partition" // decimal
+	HeaderOffset    = "penstock-offset"    // decimal
+	HeaderTimestamp = "penstock-timestamp" // the record's, RFC 3339 with milliseconds
+	HeaderSchema    = "penstock-schema"    // name and version of the schema it was held against
+	// HeaderTruncated is the length of the original value, on a record whose
+	// value the broker found too large for the dead-letter topic.
+	HeaderTruncated = "penstock-truncated-from"
+)
+
+// deadLetters produces rejects.
+type deadLetters struct {
+	client *kgo.Client
+	topic  string
+	schema *schema.Schema
+	again  persistence
+}
+
+// send produces the rejects of a batch and returns when all are acknowledged.
+func (d deadLetters) send(ctx context.Context, rejects []reject) error {
+	records := make([]*kgo.Record, len(rejects))
+	for i, r := range rejects {
+		records[i] = d.letter(r)
+	}
+	for len(records) > 0 {
+		_, err := d.again.do(ctx, func(ctx context.Context) error {
+			var failed []*kgo.Record
+			results := d.client.ProduceSync(ctx, records...)
+			for _, res := range results {
+				if res.Err != nil {
+					failed = append(failed, res.Record)
+				}
+			}
+			records = failed
+			return results.FirstErr()
+		})
+		if err == nil {
+			return nil
+		}
+		if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil || !truncate(records) {
+			return fmt.Errorf("dead-letter %d records: %w", len(records), err)
+		}
+	}
+	return nil
+}
+
+// truncated is what is kept of a value the dead-letter topic has no room for:
+// enough to tell who sent it. The whole value stays at its coordinates.
+const truncated = 64 << 10
+
+// truncate cuts the largest value: the broker does not say which one it found
+// too large, and where several are they are cut in turn. It reports whether
+// there was one to cut.
+func truncate(records []*kgo.Record) bool {
+	largest := slices.MaxFunc(records, func(a, b *kgo.Record) int { return len(a.Value) - len(b.Value) })
+	if len(largest.Value) <= truncated {
+		return false
+	}
+	largest.Headers = append(largest.Headers, header(HeaderTruncated, strconv.Itoa(len(largest.Value))))
+	largest.Value = largest.Value[:truncated]
+	return true
+}
+
+func (d deadLetters) letter(r reject) *kgo.Record {
+	return &kgo.Record{
+		Topic: d.topic,
+		Key:   r.record.Key,
+		Value: r.record.Value,
+		Headers: append(slices.Clone(r.record.Headers),
+			header(HeaderReason, string(r.why.Reason)),
+			header(HeaderError, r.why.Detail),
+			header(HeaderTopic, r.record.Topic),
+			header(HeaderPartition, strconv.Itoa(int(r.record.Partition))),
+			header(HeaderOffset, strconv.FormatInt(r.record.Offset, 10)),
+			header(HeaderTimestamp, r.record.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z07:00")),
+			header(HeaderSchema, fmt.Sprintf("%s/%d", d.schema.Name, d.schema.Version)),
+		),
+	}
+}
+
+func header(key, value string) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: key, Value: []byte(value)}
+}
+
+// reread fetches one record again. Rows do not keep their records, because
+// ClickHouse hardly ever refuses one: the few that it does are worth a fetch.
+func reread(ctx context.Context, cfg Kafka, partition int32, offset int64) (*kgo.Record, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topic: {partition: kgo.NewOffset().At(offset)}}))
+	if err != nil {
+		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	fetches := client.PollRecords(ctx, 1)
+	if err := fetches.Err0(); err != nil {
+		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
+	}
+	for r := range fetches.RecordsAll() {
+		if r.Offset == offset {
+			return r, nil
+		}
+	}
+	return nil, fmt.Errorf("read %s p%d@%d again: the record is gone; raise the topic's retention", cfg.Topic, partition, offset)
+}

@@ -1,0 +1,116 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	ch "github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// fate is what becomes of a batch whose insert failed.
+type fate int
+
+const (
+	// retry: the same rows again, for as long as it takes. Also for every
+	// error nobody has thought of: repeating loses nothing.
+	retry fate = iota
+	// refuse: the server judged the rows; the batch is bisected to the rows at
+	// fault, and those are rejected.
+	refuse
+	// stop: no repetition helps; a person has to change something.
+	stop
+)
+
+// refusals are the server's errors about a row's values.
+var refusals = map[proto.Error]bool{
+	proto.ErrCannotParseText:                  true,
+	proto.ErrCannotParseInputAssertionFailed:  true,
+	proto.ErrIncorrectData:                    true,
+	proto.ErrViolatedConstraint:               true,
+	proto.ErrCannotInsertNullInOrdinaryColumn: true,
+	proto.ErrTooLargeStringSize:               true,
+	proto.ErrArgumentOutOfBound:               true,
+	proto.ErrValueIsOutOfRangeOfDataType:      true,
+	proto.ErrUnknownElementOfEnum:             true,
+	proto.ErrDecimalOverflow:                  true,
+}
+
+// remedies are the server's errors that no repetition mends, and what does.
+var remedies = map[proto.Error]string{
+	proto.ErrAuthenticationFailed: "correct clickhouse.user and clickhouse.password",
+	proto.ErrUnknownUser:          "correct clickhouse.user",
+	proto.ErrWrongPassword:        "correct clickhouse.password",
+	proto.ErrRequiredPassword:     "set clickhouse.password",
+	proto.ErrDatabaseAccessDenied: "grant the user INSERT on the table",
+	proto.ErrAccessDenied:         "grant the user INSERT on the table",
+	proto.ErrUnknownDatabase:      "correct clickhouse.database or create it",
+	proto.ErrUnknownTable:         "create the tables with `ingest migrate`",
+	proto.ErrNoSuchColumnInTable:  "bring the tables up to the schema with `ingest migrate`",
+	proto.ErrUnknownIdentifier:    "bring the tables up to the schema with `ingest migrate`",
+	proto.ErrThereIsNoColumn:      "bring the tables up to the schema with `ingest migrate`",
+	proto.ErrTypeMismatch:         "the table's columns have other types than the schema; see `ingest check`",
+	proto.ErrCannotConvertType:    "the table's columns have other types than the schema; see `ingest check`",
+	proto.ErrUnknownSetting:       "the server is older than this program supports; use ClickHouse 24.8 or later",
+	proto.ErrSyntaxError:          "the server is older than this program supports; use ClickHouse 24.8 or later",
+}
+
+// fateOf chooses the fate of a failed insert. It is the one place that does.
+// The error it returns is err, with the remedy where a person has to act.
+func fateOf(err error) (fate, error) {
+	var ex *ch.Exception
+	if !errors.As(err, &ex) {
+		return retry, err // everything about reaching the server
+	}
+	return fateOfCode(int32(ex.Code), err)
+}
+
+// fateOfCode is fateOf for a server's error code.
+func fateOfCode(code int32, err error) (fate, error) {
+	if remedy, ok := remedies[proto.Error(code)]; ok {
+		return stop, fmt.Errorf("%w; %s", err, remedy)
+	}
+	if refusals[proto.Error(code)] {
+		return refuse, err
+	}
+	return retry, err
+}
+
+// fateOfProduce is fateOf for the dead-letter topic. refuse means that the
+// broker finds the record too large.
+func fateOfProduce(err error, topic string) (fate, error) {
+	switch {
+	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
+		return refuse, err
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return stop, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`", topic, err)
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return stop, fmt.Errorf("dead-letter topic %s: %w; allow the node to write to it", topic, err)
+	}
+	return retry, err
+}
+
+// fateOfPoll is fateOf for a fetch: retry is what the client does by itself.
+func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
+	err := fmt.Errorf("read %s p%d: %w", e.Topic, e.Partition, e.Err)
+	switch {
+	case errors.Is(e.Err, kerr.OffsetOutOfRange):
+		return stop, fmt.Errorf("%w: Kafka no longer has the records that follow the committed offset, so some were never stored; "+
+			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-earliest --execute",
+			err, group, e.Topic, e.Partition)
+	case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
+		errors.Is(e.Err, kerr.ClusterAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
+		return stop, fmt.Errorf("%w; allow the node to read topic %s in group %s", err, e.Topic, group)
+	case errors.Is(e.Err, kgo.ErrClientClosed):
+		return stop, err
+	}
+	return retry, err
+}
+
+// ended reports whether err is only the echo of ctx having ended.
+func ended(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}
