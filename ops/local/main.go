@@ -35,12 +35,14 @@ func run(args []string) error {
 Everything is fetched once, at pinned versions, into a cache in the repository
 (PENSTOCK_CACHE names another folder); afterwards no network is needed.
 
-  local up       start the stack and leave it running until ^C
+  local run      the stack with the product on it and a fleet that sends, until ^C
+  local smoke    the same for 20 s, with everything proven
+  local up       only the stack, until ^C
   local fetch    only fetch what is missing`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(upCommand(), fetchCommand(), clickhouseCommand())
+	root.AddCommand(runCommand(), smokeCommand(), upCommand(), fetchCommand(), clickhouseCommand())
 	root.SetArgs(args)
 	return root.ExecuteContext(ctx)
 }

@@ -74,8 +74,9 @@ Several stacks run side by side if each has its own --state.`,
 					return err
 				}
 			}
-			printAddresses(cmd.OutOrStdout(), s.Addresses())
-			fmt.Fprintf(cmd.OutOrStdout(), "\nup after %.1f s; ^C stops it\n", time.Since(began).Seconds())
+			a := s.Addresses()
+			fmt.Fprintf(cmd.OutOrStdout(), "%v\n\n  curl 'http://%s:%s@%s/?query=SELECT+version()'\n\nup after %.1f s; ^C stops it\n",
+				a, a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.HTTP, time.Since(began).Seconds())
 			return hold(cmd.Context(), s)
 		},
 	}
@@ -99,22 +100,4 @@ func hold(ctx context.Context, s *stack.Stack) error {
 			}
 		}
 	}
-}
-
-func printAddresses(out io.Writer, a stack.Addresses) {
-	fmt.Fprintf(out, `
-kafka       %s  (%s)
-clickhouse  %s  native, user %s, password %s, database %s
-            http://%s
-s3          %s  bucket %s, key %s, secret %s, region %s
-data, logs  %s
-
-  curl 'http://%s:%s@%s/?query=SELECT+version()'
-`,
-		a.Kafka.Brokers[0], a.Kafka.Name,
-		a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.Database,
-		a.ClickHouse.HTTP,
-		a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey, a.S3.Region,
-		a.State,
-		a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.HTTP)
 }

@@ -34,6 +34,9 @@ type Spec struct {
 	Dir string
 	// Log is the file standard output and error are appended to.
 	Log string
+	// Show, if set, gets them instead: a terminal that the program draws its
+	// progress on. Log stays empty.
+	Show *os.File
 	// StopTimeout is how long Stop waits after SIGTERM before it kills.
 	// Default 10 s: a broker needs 1-3 s to write its clean-shutdown mark, and
 	// nobody waits longer than this for a ^C.
@@ -72,6 +75,9 @@ func Start(spec Spec) (*Process, error) {
 	cmd.Env = append(os.Environ(), spec.Env...)
 	cmd.Dir = spec.Dir
 	cmd.Stdout, cmd.Stderr = log, log
+	if spec.Show != nil {
+		cmd.Stdout, cmd.Stderr = spec.Show, spec.Show
+	}
 	cmd.SysProcAttr = attributes()
 
 	p := &Process{spec: spec, done: make(chan struct{})}
@@ -122,6 +128,20 @@ func (p *Process) Err() error {
 		how = p.err.Error()
 	}
 	return fmt.Errorf("%s (pid %d) ended by itself: %s\n%s", p.spec.Name, p.pid, how, p.lastWords())
+}
+
+// Wait waits for the end of a program that is meant to end by itself. It
+// returns nil for exit status 0. When ctx ends first, the program is stopped.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), p.Stop())
+	}
+	if p.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w\n%s", p.spec.Name, p.err, p.lastWords())
 }
 
 // Await calls ready every 50 ms until it returns nil. It fails as soon as the
@@ -197,6 +217,9 @@ func (p *Process) signal(sig syscall.Signal) error {
 
 // lastWords is the part of the log that usually holds the reason.
 func (p *Process) lastWords() string {
+	if p.spec.Show != nil {
+		return "what it said is above"
+	}
 	tail, err := Tail(p.spec.Log, 15)
 	if err != nil {
 		return fmt.Sprintf("its log %s cannot be read: %v", p.spec.Log, err)

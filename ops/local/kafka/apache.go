@@ -108,13 +108,5 @@ func (b *Broker) format(ctx context.Context, properties string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-tool.Done():
-	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), tool.Kill())
-	}
-	if _, err := os.Stat(filepath.Join(b.cfg.data(), "meta.properties")); err != nil {
-		return errors.Join(err, tool.Err())
-	}
-	return nil
+	return tool.Wait(ctx)
 }

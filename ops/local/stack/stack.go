@@ -10,11 +10,9 @@ package stack
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -169,41 +167,6 @@ func (s *Stack) Stop() error {
 	return errors.Join(each(s.parts(), part.Stop), s.unlock())
 }
 
-// Addresses are what clients of the stack need to know.
-type Addresses struct {
-	Kafka      KafkaAddress      `json:"kafka"`
-	ClickHouse ClickHouseAddress `json:"clickhouse"`
-	S3         S3Address         `json:"s3"`
-	State      string            `json:"state"`
-}
-
-// KafkaAddress is where Kafka is, and what it is: apache-<version> or kfake.
-type KafkaAddress struct {
-	Name    string   `json:"name"`
-	Brokers []string `json:"brokers"`
-	Pid     int      `json:"pid,omitempty"`
-}
-
-// ClickHouseAddress is where ClickHouse is and who may use it.
-type ClickHouseAddress struct {
-	Native   string `json:"native"`
-	HTTP     string `json:"http"`
-	User     string `json:"user"`
-	Password string `json:"password"`
-	Database string `json:"database"`
-	Pid      int    `json:"pid,omitempty"`
-}
-
-// S3Address is where S3 is and who may use it.
-type S3Address struct {
-	Endpoint  string `json:"endpoint"`
-	Region    string `json:"region"`
-	Bucket    string `json:"bucket"`
-	AccessKey string `json:"access_key"`
-	SecretKey string `json:"secret_key"`
-	Pid       int    `json:"pid,omitempty"`
-}
-
 // Addresses of the stack. They stay as they are as long as the stack lives;
 // process ids change when a part is started again, and are 0 for a part that
 // is not a process of its own.
@@ -230,18 +193,4 @@ func pid(p part) int {
 		return process.Pid()
 	}
 	return 0
-}
-
-// WriteFile writes the addresses as JSON, at once and not in pieces, so that a
-// script that waits for the file never reads half of it.
-func (a Addresses) WriteFile(path string) error {
-	text, err := json.MarshalIndent(a, "", "  ")
-	if err != nil {
-		return err
-	}
-	partial := path + ".partial"
-	if err := os.WriteFile(partial, append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(partial, path)
 }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"penstock/ops/local/fetch"
+	"penstock/ops/local/scenario"
+)
+
+// scenarioFlags are the flags of every command that runs the product.
+func scenarioFlags(flags *pflag.FlagSet, cfg *scenario.Config, name string) {
+	stackFlags(flags, &cfg.Stack, name)
+	flags.StringVar(&cfg.Bin, "bin", "", "folder with the programs ingest, compactor and loadtest (default: bin in the repository)")
+	flags.IntVar(&cfg.Fleet.Rate, "rate", cfg.Fleet.Rate, "records a second")
+	flags.IntVar(&cfg.Fleet.Devices, "devices", cfg.Fleet.Devices, "size of the fleet")
+	flags.Float64Var(&cfg.Fleet.Resend, "resend", cfg.Fleet.Resend, "share of records sent a second time")
+	flags.Float64Var(&cfg.Fleet.Late, "late", cfg.Fleet.Late, "share of readings up to 40 days old")
+	flags.Float64Var(&cfg.Fleet.Malformed, "malformed", cfg.Fleet.Malformed, "share of records that have to be rejected")
+}
+
+// completeScenario fills in what the flags left open.
+func completeScenario(cfg *scenario.Config, name string) error {
+	cfg.Progress = os.Stderr
+	if cfg.Bin == "" {
+		root, ok := fetch.Repository()
+		if !ok {
+			return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
+		}
+		cfg.Bin = filepath.Join(root, "bin")
+	}
+	return complete(&cfg.Stack, name, os.Stderr)
+}
+
+func smokeCommand() *cobra.Command {
+	cfg := scenario.SmokeConfig{Config: scenario.Config{Fleet: scenario.Fleet{
+		Rate: 20_000, Duration: 20 * time.Second, Devices: 10_000, Resend: 0.02, Late: 0.01, Malformed: 0.001,
+	}}}
+	var keep bool
+	cmd := &cobra.Command{
+		Use:   "smoke",
+		Short: "Send for 20 s, move old days to Parquet, and prove that nothing is lost",
+		Long: `Smoke starts a stack of its own and the product on it, sends a fleet's telemetry,
+shows a query while it runs, moves every day older than 30 days to Parquet, and
+has ClickHouse and DuckDB read the Parquet back.
+
+Its last line of standard output is one JSON object. It exits with 1 unless
+nothing is missing or duplicated, exactly the malformed records are rejected,
+99 % of the readings are visible within 5 s, and both readers count the same
+rows in Parquet.
+
+With a fault the latency is only reported; and with --kill-ingest-after, so are
+duplicates.
+
+The state folder is removed in the end if all was well and none was given.`,
+		Example: `  local smoke
+  local smoke --kill-ingest-after 8s
+  local smoke --duration 40s --clickhouse-down-after 5s --clickhouse-down-for 20s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			given := cfg.Stack.State != ""
+			// A smoke counts: it must not find the data of an earlier one.
+			if err := completeScenario(&cfg.Config, filepath.Join("smoke", time.Now().Format("20060102-150405.000"))); err != nil {
+				return err
+			}
+			state := cfg.Stack.State
+			if err := empty(state); err != nil {
+				return err
+			}
+			result, err := scenario.Smoke(cmd.Context(), cfg)
+			line, marshalErr := json.Marshal(result)
+			if err := errors.Join(err, marshalErr); err != nil {
+				fmt.Fprintf(os.Stderr, "data and logs are in %s\n", state)
+				if result.Produced > 0 {
+					fmt.Println(string(line))
+				}
+				return err
+			}
+			if !given && !keep {
+				if err := os.RemoveAll(state); err != nil {
+					return err
+				}
+			}
+			fmt.Println(string(line))
+			return nil
+		},
+	}
+	scenarioFlags(cmd.Flags(), &cfg.Config, "smoke/<time>")
+	cmd.Flags().DurationVar(&cfg.Fleet.Duration, "duration", cfg.Fleet.Duration, "how long to send")
+	cmd.Flags().DurationVar(&cfg.KillIngestAfter, "kill-ingest-after", 0, "kill -9 ingest so long after the load began, and start it again")
+	cmd.Flags().DurationVar(&cfg.ClickHouseDownAfter, "clickhouse-down-after", 0, "stop ClickHouse so long after the load began")
+	cmd.Flags().DurationVar(&cfg.ClickHouseDownFor, "clickhouse-down-for", 0, "start it again so long after that")
+	cmd.Flags().BoolVar(&keep, "keep", false, "keep the state folder though all was well")
+	return cmd
+}
+
+// empty says whether a folder can be begun in.
+func empty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("state folder %s is not empty and a smoke has to begin with nothing; choose another with --state", dir)
+	}
+	return nil
+}
