@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -127,8 +128,9 @@ func (d *Decoder) object(value []byte, b *Block) *Rejection {
 	if _, err := d.json.ReadToken(); err != nil {
 		return malformed(value, err)
 	}
+	end := d.json.InputOffset()
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return reject(ReasonMalformed, "something follows the object at byte %d", d.json.InputOffset())
+		return reject(ReasonMalformed, "something follows the object, which ends at byte %d", end)
 	}
 	if len(d.extra) > 0 {
 		d.extra = append(d.extra, '}')
@@ -223,7 +225,7 @@ func malformed(value []byte, err error) *Rejection {
 	if errors.Is(err, io.EOF) {
 		return reject(ReasonMalformed, "the record is blank")
 	}
-	return reject(ReasonMalformed, "%v", err)
+	return reject(ReasonMalformed, "%s", strings.TrimPrefix(err.Error(), "jsontext: "))
 }
 
 // shorten keeps a value from filling the log.

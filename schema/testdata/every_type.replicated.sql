@@ -1,0 +1,107 @@
+CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
+(
+    `device` String COMMENT '',
+    `seq` UInt64 COMMENT '',
+    `at` DateTime64(3, 'UTC') COMMENT '',
+    `str` String COMMENT '',
+    `str_null` Nullable(String) COMMENT '',
+    `dict` LowCardinality(String) COMMENT '',
+    `yes` Bool COMMENT '',
+    `yes_null` Nullable(Bool) COMMENT '',
+    `i8` Int8 COMMENT '',
+    `i16` Nullable(Int16) COMMENT '',
+    `i32` Int32 COMMENT '',
+    `i64` Nullable(Int64) COMMENT '',
+    `u8` Nullable(UInt8) COMMENT '',
+    `u16` UInt16 COMMENT '',
+    `u32` Nullable(UInt32) COMMENT '',
+    `u64` UInt64 COMMENT '',
+    `f32` Nullable(Float32) COMMENT '',
+    `f64` Float64 COMMENT '',
+    `time` DateTime64(3, 'UTC') COMMENT '',
+    `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
+    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
+    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
+    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
+    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type', '{replica}')
+PARTITION BY toDate(`at`)
+ORDER BY (`device`, `at`)
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
+(
+    `device` String COMMENT '',
+    `seq` UInt64 COMMENT '',
+    `at` DateTime64(3, 'UTC') COMMENT '',
+    `str` String COMMENT '',
+    `str_null` Nullable(String) COMMENT '',
+    `dict` LowCardinality(String) COMMENT '',
+    `yes` Bool COMMENT '',
+    `yes_null` Nullable(Bool) COMMENT '',
+    `i8` Int8 COMMENT '',
+    `i16` Nullable(Int16) COMMENT '',
+    `i32` Int32 COMMENT '',
+    `i64` Nullable(Int64) COMMENT '',
+    `u8` Nullable(UInt8) COMMENT '',
+    `u16` UInt16 COMMENT '',
+    `u32` Nullable(UInt32) COMMENT '',
+    `u64` UInt64 COMMENT '',
+    `f32` Nullable(Float32) COMMENT '',
+    `f64` Float64 COMMENT '',
+    `time` DateTime64(3, 'UTC') COMMENT '',
+    `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
+    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
+    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
+    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
+    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_sealed', '{replica}')
+PARTITION BY toDate(`at`)
+ORDER BY (`device`, `at`)
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE TABLE IF NOT EXISTS `fleet`.`every_type_1m_state` ON CLUSTER `main`
+(
+    `device` String CODEC(ZSTD(1)),
+    `minute` DateTime('UTC') CODEC(Delta, ZSTD(1)),
+    `events` SimpleAggregateFunction(sum, UInt64),
+    `f32_min` SimpleAggregateFunction(min, Nullable(Float32)),
+    `f32_max` SimpleAggregateFunction(max, Nullable(Float32)),
+    `f32_avg` AggregateFunction(avg, Nullable(Float32)),
+    `f32_last` AggregateFunction(argMax, Nullable(Float32), DateTime64(3, 'UTC'))
+)
+ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/every_type_1m_state', '{replica}')
+PARTITION BY toDate(`minute`)
+ORDER BY (`device`, `minute`)
+SETTINGS replicated_deduplication_window = 10000;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS `fleet`.`every_type_1m_feed` ON CLUSTER `main` TO `fleet`.`every_type_1m_state` AS
+SELECT `device`, toStartOfMinute(toDateTime(`at`, 'UTC')) AS `minute`,
+    count() AS `events`,
+    min(`f32`) AS `f32_min`,
+    max(`f32`) AS `f32_max`,
+    avgState(`f32`) AS `f32_avg`,
+    argMaxState(`f32`, `at`) AS `f32_last`
+FROM `fleet`.`every_type`
+GROUP BY `device`, `minute`;
+
+CREATE VIEW IF NOT EXISTS `fleet`.`every_type_1m` ON CLUSTER `main` AS
+SELECT `device`, `minute`,
+    sum(`events`) AS `events`,
+    min(`f32_min`) AS `f32_min`,
+    max(`f32_max`) AS `f32_max`,
+    avgMerge(`f32_avg`) AS `f32_avg`,
+    argMaxMerge(`f32_last`) AS `f32_last`
+FROM `fleet`.`every_type_1m_state`
+GROUP BY `device`, `minute`;
+
+CREATE VIEW IF NOT EXISTS `fleet`.`every_type_all` ON CLUSTER `main` AS
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type`
+UNION ALL
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type_sealed`;
