@@ -76,6 +76,10 @@ func appendDevice(b []byte, prefix string, device uint32) []byte {
 	return strconv.AppendUint(b, uint64(device), 10)
 }
 
+// spread makes neighbouring numbers far ones: PCG's first values after seeds
+// that differ in a few low bits are visibly alike.
+const spread = 0x9e3779b97f4a7c15
+
 // traits are what stays the same of a device.
 type traits struct {
 	site, line          uint32
@@ -85,7 +89,7 @@ type traits struct {
 }
 
 func (e *encoder) traits(device uint32) traits {
-	e.source.Seed(^e.seed, uint64(device))
+	e.source.Seed(^e.seed, spread*uint64(device))
 	bits := e.rand.Uint64()
 	return traits{
 		site:        uint32(bits % 12),
@@ -101,7 +105,7 @@ func (e *encoder) traits(device uint32) traits {
 func (e *encoder) event(b []byte, ev event) []byte {
 	t := e.traits(ev.device)
 	gen := generations[ev.device%uint32(len(generations))]
-	e.source.Seed(e.seed, uint64(ev.device)<<32|uint64(ev.seq))
+	e.source.Seed(e.seed, spread*(uint64(ev.device)<<32|uint64(ev.seq)))
 	id, noise := e.rand.Uint64(), e.rand.Uint64()
 	// wobble takes one value's share of the reading's noise, in [0, n).
 	wobble := func(n uint64) int64 {

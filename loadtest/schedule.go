@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -19,20 +20,11 @@ func newSchedule(start time.Time, rate float64, duration time.Duration) schedule
 
 // at returns the intended send time of a slot.
 func (s schedule) at(slot int64) time.Time {
-	return s.start.Add(time.Duration(float64(slot) / s.rate * float64(time.Second)))
+	return s.start.Add(time.Duration(math.Round(float64(slot) / s.rate * float64(time.Second))))
 }
 
-// due returns how many slots have come by now.
-func (s schedule) due(now time.Time) int64 {
-	if now.Before(s.start) {
-		return 0
-	}
-	n := int64(now.Sub(s.start).Seconds()*s.rate) + 1
-	if s.slots > 0 {
-		n = min(n, s.slots)
-	}
-	return n
-}
+// over tells whether slot comes after the last one.
+func (s schedule) over(slot int64) bool { return s.slots > 0 && slot >= s.slots }
 
 // pause is the least time between two looks at the clock. Shorter: records
 // leave nearer to their time. Longer: fewer wake-ups; two milliseconds are
@@ -45,13 +37,14 @@ const pause = 2 * time.Millisecond
 func (s schedule) run(ctx context.Context, send func(intended time.Time) error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for sent := int64(0); s.slots == 0 || sent < s.slots; {
+	for sent := int64(0); !s.over(sent); {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
 		}
-		for due := s.due(time.Now()); sent < due && ctx.Err() == nil; sent++ {
+		now := time.Now()
+		for ; !s.over(sent) && !s.at(sent).After(now) && ctx.Err() == nil; sent++ {
 			if err := send(s.at(sent)); err != nil {
 				return err
 			}

@@ -1,0 +1,98 @@
+package loadtest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// hotTable is a table whose rows and availability a test sets.
+type hotTable struct {
+	mu         sync.Mutex
+	away       bool
+	rows       uint64
+	offsets    map[int32]int64
+	watermarks int // how often they were asked for
+}
+
+func (h *hotTable) Rows(context.Context) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.away {
+		return 0, errors.New("connection refused")
+	}
+	return h.rows, nil
+}
+
+func (h *hotTable) Watermarks(_ context.Context, above []watermark) ([]watermark, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.watermarks++
+	var out []watermark
+	for _, w := range above {
+		if offset, ok := h.offsets[w.partition]; ok && offset > w.offset {
+			out = append(out, watermark{w.partition, offset})
+		}
+	}
+	return out, nil
+}
+
+func (h *hotTable) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
+}
+
+func TestWatcher(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		table := &hotTable{offsets: map[int32]int64{}}
+		w := &watcher{table: table, queues: newVisibility()}
+		var done sync.WaitGroup
+		ctx, stop := context.WithCancel(t.Context())
+		done.Go(func() { w.run(ctx) })
+		defer done.Wait()
+		defer stop()
+
+		time.Sleep(time.Second)
+		if n := w.polls.Load(); n != 0 {
+			t.Errorf("%d polls while no reading is awaited", n)
+		}
+		w.queues.produced(0, 10, time.Now())
+		time.Sleep(500 * time.Millisecond)
+		if n := table.watermarks; n != 1 {
+			t.Errorf("watermarks asked for %d times while no row came; want once", n)
+		}
+		table.set(func() { table.rows, table.offsets[0] = 1, 10 })
+		time.Sleep(2 * pollEvery)
+		if got, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 500*time.Millisecond || got.max > 530*time.Millisecond {
+			t.Errorf("%d left, latency %v; want 0 and 500 to 520 ms", w.queues.left(), got.max)
+		}
+
+		// A row went as another came: the count stands still.
+		w.queues.produced(0, 11, time.Now())
+		table.set(func() { table.offsets[0] = 11 })
+		time.Sleep(pollWhole + 2*pollEvery)
+		if w.queues.left() != 0 {
+			t.Error("a reading stored while the number of rows stood still is not seen")
+		}
+
+		// ClickHouse is away for 20 s and has the reading when it is back.
+		w.queues.produced(0, 12, time.Now())
+		table.set(func() { table.away, table.rows, table.offsets[0] = true, 1, 12 })
+		time.Sleep(20 * time.Second)
+		if w.trouble.Load() == nil || w.queues.left() != 1 {
+			t.Errorf("away: trouble %v, %d left; want an error and 1", w.trouble.Load(), w.queues.left())
+		}
+		table.set(func() { table.away = false })
+		time.Sleep(2 * pollEvery)
+		if got, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 20*time.Second {
+			t.Errorf("back: %d left, latency %v; want 0 and 20 s", w.queues.left(), got.max)
+		}
+		if w.trouble.Load() != nil {
+			t.Error("back: the trouble is still told")
+		}
+	})
+}
