@@ -94,21 +94,24 @@ func Load(dst any, from Sources) error {
 	return errors.Join(faults...)
 }
 
-// unlessAbout splits a joined error and leaves out what Validate says of a
+// unlessAbout takes joined errors apart and leaves out what Validate says of a
 // key whose value never arrived in the config: it judged the default. By
 // convention its errors begin with the key.
 func unlessAbout(faulty map[string]bool, err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var errs []error
+		for _, err := range joined.Unwrap() {
+			errs = append(errs, unlessAbout(faulty, err)...)
+		}
+		return errs
+	}
 	if err == nil {
 		return nil
 	}
-	errs := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		errs = joined.Unwrap()
+	if key, _, _ := strings.Cut(err.Error(), " "); faulty[key] {
+		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(errs), func(err error) bool {
-		key, _, _ := strings.Cut(err.Error(), " ")
-		return faulty[key]
-	})
+	return []error{err}
 }
 
 // given is what one source gives one key.

@@ -59,10 +59,14 @@ func (c *config) Validate() error {
 	if c.Kafka.Topic == "" {
 		errs = append(errs, errors.New("kafka.topic is empty; name the topic the devices send to"))
 	}
+	var lanes error
+	if c.Lanes < 1 {
+		lanes = fmt.Errorf("lanes is %d; want at least 1", c.Lanes)
+	}
 	if len(c.Kafka.Brokers) == 0 {
 		errs = append(errs, errors.New("kafka.brokers is empty; name at least one, such as [localhost:9092]"))
 	}
-	return errors.Join(errs...)
+	return errors.Join(errors.Join(errs...), lanes) // as of a config made of configs
 }
 
 // TestTranscripts loads what each file of testdata gives, and compares what
