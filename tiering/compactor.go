@@ -1,0 +1,234 @@
+package tiering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"penstock/schema"
+	"penstock/tiering/store"
+)
+
+// Compactor takes the days of one table to the cold tier. It is used by one
+// goroutine at a time.
+type Compactor struct {
+	cfg       Config
+	schema    *schema.Schema
+	warehouse Warehouse
+	catalog   catalog
+	events    Events
+	now       func() time.Time
+	holder    string
+}
+
+// Dependencies is what a compactor works on.
+type Dependencies struct {
+	Schema    *schema.Schema
+	Warehouse Warehouse
+	Objects   store.Store
+	Events    Events
+	// Now is the clock. The default is time.Now.
+	Now func() time.Time
+	// Holder names this process in the lease, for the one that has to wait.
+	Holder string
+}
+
+// New returns a compactor; it does no I/O. The configuration must be valid.
+func New(cfg Config, d Dependencies) *Compactor {
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	return &Compactor{
+		cfg: cfg, schema: d.Schema, warehouse: d.Warehouse, events: d.Events.withDefaults(), now: d.Now, holder: d.Holder,
+		catalog: newCatalog(d.Objects, cfg.Prefix, d.Schema.Name),
+	}
+}
+
+// Plan returns the next step of every day. It changes nothing and needs no
+// lease, so it may be out of date when it returns.
+func (c *Compactor) Plan(ctx context.Context) ([]Step, error) {
+	manifests, err := c.catalog.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	partitions, err := c.warehouse.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return Plan(c.now(), partitions, manifests, c.cfg.Policy), nil
+}
+
+// Pass does every step that is due, day by day, oldest first, and returns what
+// is left to wait for. It holds the lease meanwhile; ErrHeld if another does.
+// The first error ends it: what is wrong with one day may be wrong with all.
+func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
+	l, err := takeLease(ctx, c.catalog.objects, c.catalog.leaseKey(), c.holder, c.cfg.LeaseTTL, c.now)
+	if err != nil {
+		return nil, err
+	}
+	c.events.LeaseTaken(l.held.Fence)
+	defer func() {
+		// Also when ctx has ended: the next compactor should not have to wait.
+		err = errors.Join(err, l.release(context.WithoutCancel(ctx)))
+	}()
+	p := &pass{Compactor: c, lease: l}
+	if p.manifests, err = c.catalog.manifests(ctx); err != nil {
+		return nil, err
+	}
+	// The view first: a crash may have left it behind the manifests, and a day
+	// must not be sealed while the view leaves it out of the sealed table.
+	if err := p.show(ctx, p.manifests); err != nil {
+		return nil, err
+	}
+	partitions, err := c.warehouse.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, step := range Plan(c.now(), partitions, p.manifests, c.cfg.Policy) {
+		step, err := p.advance(ctx, step)
+		if err != nil {
+			return nil, err
+		}
+		if step.Action != Nothing {
+			left = append(left, step)
+		}
+	}
+	return left, nil
+}
+
+// pass is one pass under the lease.
+type pass struct {
+	*Compactor
+	lease     *lease
+	manifests map[schema.Day]*Manifest
+}
+
+// advance takes one generation of a day as far as it can go now, and returns
+// the step that is left. A day whose late rows trickle in gets one generation a
+// pass: with more it might never end, and each would be a file of few rows.
+func (p *pass) advance(ctx context.Context, step Step) (Step, error) {
+	for generation := step.Generation; step.Ready(p.now()) && step.Generation == generation; {
+		if err := p.lease.renew(ctx); err != nil {
+			return step, err
+		}
+		p.events.Begun(step)
+		begun := p.now()
+		if err := p.do(ctx, step); err != nil {
+			err = fmt.Errorf("%v: %w", step, err)
+			p.events.Failed(step, err)
+			return step, err
+		}
+		p.events.Done(step, p.now().Sub(begun))
+
+		part, err := p.partition(ctx, step.Day)
+		if err != nil {
+			return step, err
+		}
+		step = Next(p.now(), part, p.manifests[step.Day], p.cfg.Policy)
+	}
+	return step, nil
+}
+
+func (p *pass) do(ctx context.Context, s Step) error {
+	switch s.Action {
+	case Seal:
+		return p.seal(ctx, s.Day)
+	case Export:
+		return p.export(ctx, s)
+	case CutOver:
+		return p.cutOver(ctx, s.Day)
+	case Expire:
+		return p.expire(ctx, s.Day)
+	}
+	panic(fmt.Sprintf("BUG: %q is no action to do", s.Action))
+}
+
+// partition asks for one day anew.
+func (p *pass) partition(ctx context.Context, day schema.Day) (Partition, error) {
+	all, err := p.warehouse.Partitions(ctx)
+	if err != nil {
+		return Partition{}, err
+	}
+	for _, part := range all {
+		if part.Day == day {
+			return part, nil
+		}
+	}
+	return Partition{Day: day}, nil
+}
+
+func (p *pass) seal(ctx context.Context, day schema.Day) error {
+	// Counted, not taken from the plan: a partition that appeared since would
+	// become part of this generation's source without being in its files.
+	rows, err := p.warehouse.SealedRows(ctx, day)
+	if err != nil {
+		return err
+	}
+	if rows > 0 {
+		return fmt.Errorf("the sealed table holds %d rows of the day already; another compactor may be running: stop it and run again", rows)
+	}
+	return p.warehouse.Seal(ctx, day)
+}
+
+func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
+	next := p.nextManifest(day)
+	now := p.now().UTC()
+	next.Generations[len(next.Generations)-1].CutOverAt = &now
+
+	// The view before its record: a record alone would let the grace period,
+	// and then the drop, begin while queries still read the sealed partition.
+	shown := maps.Clone(p.manifests)
+	shown[day] = next
+	if err := p.show(ctx, shown); err != nil {
+		return err
+	}
+	return p.publish(ctx, day, next)
+}
+
+func (p *pass) expire(ctx context.Context, day schema.Day) error {
+	g := p.manifests[day].open()
+	rows, err := p.warehouse.SealedRows(ctx, day)
+	if err != nil {
+		return err
+	}
+	// Zero rows is the drop done and not recorded.
+	if rows != 0 && rows != g.RowsRead {
+		return fmt.Errorf("the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
+	}
+	if err := p.verify(ctx, day, *g); err != nil {
+		return fmt.Errorf("nothing is dropped: %w", err)
+	}
+	if err := p.lease.renew(ctx); err != nil {
+		return err
+	}
+	if err := p.warehouse.DropSealed(ctx, day); err != nil {
+		return err
+	}
+	next := p.nextManifest(day)
+	now := p.now().UTC()
+	next.Generations[len(next.Generations)-1].ExpiredAt = &now
+	if err := p.publish(ctx, day, next); err != nil {
+		return err
+	}
+	return p.show(ctx, p.manifests)
+}
+
+func (p *pass) nextManifest(day schema.Day) *Manifest {
+	return p.manifests[day].next(p.schema.Name, day, p.now(), p.lease.held.Fence)
+}
+
+func (p *pass) publish(ctx context.Context, day schema.Day, m *Manifest) error {
+	if err := p.catalog.publish(ctx, m); err != nil {
+		return err
+	}
+	p.manifests[day] = m
+	return nil
+}
+
+// show makes the view what these manifests say.
+func (p *pass) show(ctx context.Context, manifests map[schema.Day]*Manifest) error {
+	cutOver, files := p.catalog.view(manifests)
+	return p.warehouse.ReplaceView(ctx, cutOver, files)
+}

@@ -1,0 +1,297 @@
+package tiering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"penstock/schema"
+	"penstock/tiering/store"
+)
+
+var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func day(s string) schema.Day {
+	d, err := schema.ParseDay(s)
+	if err != nil {
+		panic(err)
+	}
+	return d
+}
+
+// readings returns n events of a day, from three devices, of which each tenth
+// is a resend of the one before it: another offset, all else the same.
+func readings(d schema.Day, firstOffset int64, n int) []event {
+	var out []event
+	for i := range n {
+		e := event{
+			device: fmt.Sprintf("device-%d", i%3), seq: uint64(firstOffset) + uint64(i),
+			time: d.Start().UnixMilli() + int64(i)*1000, offset: firstOffset + int64(i),
+		}
+		if i%10 == 9 {
+			e = out[i-1]
+			e.offset = firstOffset + int64(i)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+func testConfig(t testing.TB) Config {
+	c := DefaultConfig()
+	c.Grace = 0
+	c.SliceRows, c.RowGroupRows = 10, 8
+	c.SpoolDir = t.TempDir()
+	return c
+}
+
+// A cold day goes the whole way in one pass; a hot one stays.
+func TestPass(t *testing.T) {
+	s := testSchema(t)
+	cold, hot := day("2026-10-01"), day("2026-11-20")
+	w := newWarehouse(s, append(readings(cold, 0, 40), readings(hot, 1000, 20)...)...)
+	objects := new(store.Memory)
+	now := &clock{today}
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+	left, err := c.Pass(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(left) != 1 || left[0].Day != hot || left[0].Action != Seal || left[0].Due.Before(today) {
+		t.Errorf("left to do: %+v, want the hot day's sealing, later", left)
+	}
+	if len(w.sealed) != 0 || len(w.hot[cold]) != 0 || len(w.hot[hot]) != 20 {
+		t.Errorf("sealed %v, hot %d cold-day and %d hot-day rows", w.sealed, len(w.hot[cold]), len(w.hot[hot]))
+	}
+	seen := w.visible(t, objects, map[string][]int64{})
+	if len(seen) != 36+20 {
+		t.Errorf("the view shows %d rows, want 36 of the cold day, without its 4 resends, and 20", len(seen))
+	}
+	manifests, err := c.Verify(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := manifests[0].Generations[0]
+	if g.RowsRead != 40 || g.Rows != 36 || g.Duplicates != 4 || len(g.Files) != 4 {
+		t.Errorf("generation %+v; want 40 rows read, 36 kept, in 4 files of at most 10", g)
+	}
+}
+
+// With a grace period the sealed rows stay, uncounted, until it is over.
+func TestGrace(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	w := newWarehouse(s, readings(cold, 0, 9)...)
+	now := &clock{today}
+	cfg := testConfig(t)
+	cfg.Grace = time.Hour
+	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: new(store.Memory), Now: now.now, Holder: "test"})
+	f := func(after time.Duration, wantSealed int, wantCutOver bool) {
+		t.Helper()
+		now.Time = today.Add(after)
+		if _, err := c.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.sealed[cold]) != wantSealed || (len(w.cutOver) == 1) != wantCutOver {
+			t.Errorf("after %v: %d sealed rows, cut over %v", after, len(w.sealed[cold]), w.cutOver)
+		}
+	}
+	f(0, 9, true)
+	f(59*time.Minute, 9, true)
+	// Late rows wait until the day's open generation is done.
+	w.insert(event{device: "late", seq: 1, time: cold.Start().UnixMilli(), offset: 500})
+	f(59*time.Minute+time.Second, 9, true)
+	f(time.Hour, 0, false)
+	f(time.Hour+time.Second, 1, true)
+}
+
+// A compactor is stopped at every call it makes, before and after the call has
+// its effect, while late rows arrive. Another one finishes its work. After
+// every single call the view shows each row once.
+func TestCrashAtEveryCall(t *testing.T) {
+	s := testSchema(t)
+	days := []schema.Day{day("2026-09-30"), day("2026-10-01")}
+	ctx := context.Background()
+
+	// run moves both days to the cold tier with a compactor that crashes once,
+	// and returns the number of calls the crashing one made.
+	run := func(at int, after bool) (calls int, what string) {
+		objects, cache := new(store.Memory), map[string][]int64{}
+		rows := append(readings(days[0], 0, 20), readings(days[1], 100, 12)...)
+		w := newWarehouse(s, rows...)
+		late, latest := 0, int64(1000)
+		crash := &crash{at: at, after: after}
+		crash.called = func() {
+			check(t, w.visible(t, objects, cache), rows)
+			if crash.calls%9 == 0 && late < 6 {
+				e := event{device: "late", seq: uint64(latest), time: days[late%2].Start().UnixMilli() + latest, offset: latest}
+				rows, late, latest = append(rows, e), late+1, latest+1
+				w.insert(e)
+			}
+		}
+		now := &clock{today}
+		cfg := testConfig(t)
+		dying := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
+		_, err := dying.Pass(ctx)
+		if at > 0 && !errors.Is(err, errCrash) {
+			t.Fatalf("crash at call %d, %s: the pass ended with %v", at, crash.last, err)
+		}
+		calls, what = crash.calls, crash.last
+
+		now.Time = now.Add(2 * cfg.LeaseTTL)
+		crash.at = 0
+		next := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "next"})
+		for pass := 0; ; pass++ {
+			left, err := next.Pass(ctx)
+			if err != nil {
+				t.Fatalf("pass %d after a crash at call %d, %s: %v", pass, at, what, err)
+			}
+			if len(left) == 0 {
+				break
+			}
+			if pass > 10 {
+				t.Fatalf("after a crash at call %d, %s, there is no end: %v", at, what, left)
+			}
+		}
+		if len(w.hot) != 0 || len(w.sealed) != 0 || len(w.cutOver) != 0 {
+			t.Fatalf("crash at call %d, %s: hot %v, sealed %v, cut over %v; want all cold", at, what, w.hot, w.sealed, w.cutOver)
+		}
+		if _, err := next.Verify(ctx, nil); err != nil {
+			t.Fatalf("crash at call %d, %s: %v", at, what, err)
+		}
+		return calls, what
+	}
+
+	total, _ := run(0, false)
+	if total < 50 {
+		t.Fatalf("a pass makes %d calls; the crash points are not wired", total)
+	}
+	points := map[string]bool{}
+	for at := 1; at <= total; at++ {
+		for _, after := range []bool{false, true} {
+			_, what := run(at, after)
+			points[strings.Fields(what)[0]] = true
+		}
+	}
+	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
+		if !points[want] {
+			t.Errorf("no crash at any %s", want)
+		}
+	}
+}
+
+// check compares what the view shows with what was stored: each row once, and a
+// resend once or, after the day's cut-over, not at all.
+func check(t *testing.T, seen map[int64]int, rows []event) {
+	t.Helper()
+	type identity struct {
+		device string
+		seq    uint64
+	}
+	first := map[identity]bool{}
+	for _, e := range rows {
+		resend := first[identity{e.device, e.seq}]
+		first[identity{e.device, e.seq}] = true
+		if n := seen[e.offset]; n > 1 || n == 0 && !resend {
+			t.Fatalf("the view shows offset %d %d times", e.offset, n)
+		}
+		delete(seen, e.offset)
+	}
+	if len(seen) > 0 {
+		t.Fatalf("the view shows offsets nobody stored: %v", seen)
+	}
+}
+
+// What does not match stops the day, names both values, and leaves both copies.
+func TestMismatchDropsNothing(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	f := func(name string, break_ func(w *warehouse, m *store.Memory, file string), want ...string) {
+		t.Helper()
+		w, objects, now := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory), &clock{today}
+		cfg := testConfig(t)
+		cfg.Grace = time.Hour
+		c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+		if _, err := c.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		files, err := c.Files(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		break_(w, objects, files[0])
+		now.Time = now.Add(2 * time.Hour)
+		before := len(w.sealed[cold])
+		_, err = c.Pass(t.Context())
+		if err == nil {
+			t.Fatalf("%s: no error", name)
+		}
+		for _, text := range append(want, "nothing is dropped") {
+			if !strings.Contains(err.Error(), text) {
+				t.Errorf("%s: error does not say %q: %v", name, text, err)
+			}
+		}
+		if len(w.sealed[cold]) != before {
+			t.Errorf("%s: the sealed rows are gone", name)
+		}
+		if _, err := c.Verify(t.Context(), &cold); err == nil {
+			t.Errorf("%s: verify finds nothing", name)
+		}
+	}
+	f("flipped byte", func(_ *warehouse, m *store.Memory, file string) {
+		m.Corrupt(file, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+	}, "SHA-256", "day=2026-10-01/gen=000001/part-00000-")
+	f("truncated object", func(_ *warehouse, m *store.Memory, file string) {
+		m.Corrupt(file, func(b []byte) []byte { return b[:len(b)-10] })
+	}, "the manifest says")
+	f("missing object", func(_ *warehouse, m *store.Memory, file string) {
+		m.Corrupt(file, func([]byte) []byte { return nil })
+	}, "object does not exist")
+	f("row added to the sealed table", func(w *warehouse, _ *store.Memory, _ string) {
+		w.sealed[cold] = append(w.sealed[cold], event{device: "x", offset: 99})
+	}, "has 10 rows", "made of 9")
+}
+
+// A file whose bytes are right but whose content is not what ClickHouse held is
+// found by the column checksums.
+func TestVerifyNamesTheColumn(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	if _, err := c.Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	manifests, err := c.Verify(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := manifests[0].Generations[0]
+	g.Files[0].Columns[3].Sum++
+	err = c.verify(t.Context(), cold, g)
+	if err == nil || !strings.Contains(err.Error(), "temperature is ") {
+		t.Errorf("got %v, want the column temperature named", err)
+	}
+}
+
+func TestSealRefusesASealedDay(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	l, err := takeLease(t.Context(), objects, "lease", "test", time.Minute, c.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.sealed[cold] = readings(cold, 100, 3)
+	p := &pass{Compactor: c, lease: l}
+	if err := p.seal(t.Context(), cold); err == nil || !strings.Contains(err.Error(), "3 rows of the day already") {
+		t.Errorf("got %v, want a refusal that names the 3 rows", err)
+	}
+	if len(w.hot[cold]) != 9 {
+		t.Error("the day was sealed")
+	}
+}

@@ -1,0 +1,78 @@
+package tiering
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"time"
+)
+
+// Policy says when a day goes where.
+type Policy struct {
+	// HotDays is how many days before today stay in ClickHouse. Larger: more
+	// disk. Smaller: queries of older days read S3. The default is 30.
+	HotDays int `koanf:"hot_days"`
+	// Grace is how long a day's sealed rows outlive the cut-over. A query that
+	// was planned before the cut still reads them, so it should exceed the
+	// longest query allowed. The default is 1h.
+	Grace time.Duration `koanf:"grace"`
+}
+
+// Config is how a compactor works.
+type Config struct {
+	Policy `koanf:",squash"`
+	// Prefix is the folder of the bucket under which everything lies. The
+	// default is "penstock".
+	Prefix string `koanf:"prefix"`
+	// SliceRows is the most rows of one file. Larger: fewer files for a query
+	// to open, more to repeat after a crash, more disk in SpoolDir. The default
+	// is 5,000,000, some 200 MB.
+	SliceRows int `koanf:"slice_rows"`
+	// RowGroupRows is the most rows of a row group, which is what a query skips
+	// by statistics and bloom filter, and what the writer keeps in memory: some
+	// 50 bytes a row. The default is 250,000.
+	RowGroupRows int `koanf:"row_group_rows"`
+	// SpoolDir holds a file while it is written and hashed, and while it is
+	// verified: its name on S3 is known only at its end. The default is the
+	// system's folder for temporary files.
+	SpoolDir string `koanf:"spool_dir"`
+	// LeaseTTL is how long after a crash another compactor has to wait. It
+	// should outlast the slowest single statement, since the lease is renewed
+	// between statements. The default is 1m.
+	LeaseTTL time.Duration `koanf:"lease_ttl"`
+}
+
+// DefaultConfig returns the defaults.
+func DefaultConfig() Config {
+	return Config{
+		Policy:       Policy{HotDays: 30, Grace: time.Hour},
+		Prefix:       "penstock",
+		SliceRows:    5_000_000,
+		RowGroupRows: 250_000,
+		SpoolDir:     os.TempDir(),
+		LeaseTTL:     time.Minute,
+	}
+}
+
+// prefixes are keys that need no escaping in a URL, in a glob or in SQL.
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$`)
+
+// Validate returns every fault of the configuration.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(c.HotDays >= 1, "hot_days is %d; want at least 1: today's rows are still coming", c.HotDays)
+	check(c.Grace >= 0, "grace is %v; want 0s or more", c.Grace)
+	check(prefixes.MatchString(c.Prefix), "prefix is %q; want letters, digits and _ . = -, in folders separated by /", c.Prefix)
+	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
+	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
+	info, err := os.Stat(c.SpoolDir)
+	check(err == nil && info.IsDir(), "spool_dir is %q, which is no folder; create it", c.SpoolDir)
+	check(c.LeaseTTL >= time.Second, "lease_ttl is %v; want at least 1s", c.LeaseTTL)
+	return errors.Join(errs...)
+}

@@ -1,0 +1,60 @@
+// Package tiering moves days that have gone cold from ClickHouse to Parquet
+// files on S3 and never loses or doubles a row on the way.
+//
+// # Life of a day
+//
+// A day's rows are hot, in the table that inserts go to. Once it is older than
+// the policy's hot days, a [Compactor] takes it through six steps; what step
+// comes next is decided by [Next] from what is in ClickHouse and on S3 alone.
+//
+//  1. Seal: the day's partition moves to the sealed table, in one statement.
+//     Rows that arrive later open a new partition in the hot table.
+//  2. Export: the sealed rows are read in the order of device and time, without
+//     those that repeat an event's identity, and written to Parquet files whose
+//     names carry the hash of their content.
+//  3. Verify: every file is read back from S3 by another Parquet library and
+//     compared, rows and a checksum per column, with what was read from
+//     ClickHouse; and the sealed partition is counted once more.
+//  4. Publish: a manifest version lists the files. What no manifest lists does
+//     not exist.
+//  5. Cut over: the analysts' view is replaced by one that reads the files and
+//     no longer that day of the sealed table; then a manifest version says so.
+//  6. Expire: after a grace period, in which queries that began before the cut
+//     end, the files are verified again, the sealed partition is dropped, and a
+//     manifest version says so. Then the view reads that day of the sealed
+//     table again, where there is nothing.
+//
+// Rows that come after the seal are hot again; they go through the same steps
+// as the day's next generation, which its manifest lists beside the others.
+//
+// # What holds at every moment
+//
+// The view shows every stored row once. Let a generation be open from its
+// publishing to its expiry.
+//
+//   - A day is sealed only while the sealed table holds nothing of it and no
+//     generation of it is open. So a sealed partition is always exactly one
+//     generation, and the drop can never take a row that was not exported.
+//   - The view reads a generation's files if and only if it does not read that
+//     day of the sealed table, from the cut-over to the drop. Both change in
+//     one statement. After the drop it may read both, since one is empty.
+//   - A day is sealed again only after the view reads that day of the sealed
+//     table again: every pass begins by writing the view from the manifests.
+//   - Nothing is deleted but by the one DROP PARTITION on the sealed table.
+//
+// A crash repeats one step. Between seal and publish there is nothing but a
+// sealed partition: it is exported again, into files of the same names, since
+// the order of rows is total and the writer deterministic. Between publish and
+// cut-over, and between the view and the manifest version that records it, the
+// view is written again; the sealed rows are still there whichever of both it
+// reads. Between the drop and the version that records it the sealed partition
+// is found empty: the files are verified and the record is written.
+//
+// Anything that does not match stops the day with an error that names both
+// values. Both copies stay.
+//
+// # Boundary
+//
+// The package imports the schema and nothing else of the project. ClickHouse is
+// behind [Warehouse], S3 behind [store.Store], whoever watches behind [Events].
+package tiering

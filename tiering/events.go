@@ -1,0 +1,51 @@
+package tiering
+
+import (
+	"time"
+
+	"penstock/schema"
+)
+
+// Events are called as a compactor works; any may be nil. They are called from
+// the goroutine that does the work and must not block.
+type Events struct {
+	// Begun: a step of a day begins.
+	Begun func(Step)
+	// Done: it ended well, after this time.
+	Done func(Step, time.Duration)
+	// Failed: it did not. The pass ends with the same error.
+	Failed func(Step, error)
+	// Exporting: rows of the day read so far, of this many.
+	Exporting func(day schema.Day, rows, of uint64)
+	// FileStored: one file of the day is on S3.
+	FileStored func(day schema.Day, file File)
+	// Verified: rows read back from S3 so far, of this many.
+	Verified func(day schema.Day, rows, of uint64)
+	// LeaseTaken: this compactor holds the lease, with this fencing number.
+	LeaseTaken func(fence uint64)
+}
+
+func (e Events) withDefaults() Events {
+	if e.Begun == nil {
+		e.Begun = func(Step) {}
+	}
+	if e.Done == nil {
+		e.Done = func(Step, time.Duration) {}
+	}
+	if e.Failed == nil {
+		e.Failed = func(Step, error) {}
+	}
+	if e.Exporting == nil {
+		e.Exporting = func(schema.Day, uint64, uint64) {}
+	}
+	if e.FileStored == nil {
+		e.FileStored = func(schema.Day, File) {}
+	}
+	if e.Verified == nil {
+		e.Verified = func(schema.Day, uint64, uint64) {}
+	}
+	if e.LeaseTaken == nil {
+		e.LeaseTaken = func(uint64) {}
+	}
+	return e
+}

@@ -1,0 +1,187 @@
+package tiering
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+
+	"penstock/schema"
+	"penstock/tiering/archive"
+	"penstock/tiering/store"
+)
+
+// export writes the sealed partition as the day's next generation, verifies it
+// and publishes it.
+func (p *pass) export(ctx context.Context, s Step) error {
+	counted, err := p.warehouse.SealedRows(ctx, s.Day)
+	if err != nil {
+		return err
+	}
+	e := &exporter{pass: p, ctx: ctx, day: s.Day, generation: s.Generation, total: counted}
+	defer e.abandon()
+	if err := p.warehouse.ScanSealed(ctx, s.Day, e.block); err != nil {
+		return err
+	}
+	if err := e.store(); err != nil {
+		return err
+	}
+	if e.read != counted {
+		return fmt.Errorf("read %d rows of a sealed partition that counts %d; a sealed partition does not change: find who does, then run again", e.read, counted)
+	}
+	g := Generation{
+		Generation: s.Generation, SchemaVersion: p.schema.Version,
+		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates, Files: e.files,
+	}
+	if err := p.verify(ctx, s.Day, g); err != nil {
+		return err
+	}
+	if err := p.lease.renew(ctx); err != nil {
+		return err
+	}
+	next := p.nextManifest(s.Day)
+	g.PublishedAt = next.Written
+	next.Generations = append(next.Generations, g)
+	return p.publish(ctx, s.Day, next)
+}
+
+// exporter turns the blocks of a scan into files. Rows come in a total order,
+// so the same partition makes the same files every time.
+type exporter struct {
+	*pass
+	ctx        context.Context // of the one scan it serves
+	day        schema.Day
+	generation int
+	total      uint64
+
+	read, duplicates uint64
+	identity, last   []byte // of this row and of the one before, in any block
+	files            []File
+
+	// The open file, nil between files.
+	spool  *os.File
+	hash   hash.Hash
+	writer *archive.Writer
+	runs   []archive.Run // of the current block, not yet written
+}
+
+// block writes one block, without the rows that repeat the identity of the row
+// before. A resend carries the device, time and identity of the original and so
+// stands next to it; the order puts the lower offset first, and that one stays.
+func (e *exporter) block(b *archive.Block) error {
+	if err := e.lease.renew(e.ctx); err != nil {
+		return err
+	}
+	e.runs = e.runs[:0]
+	from, open := 0, e.rowsLeft()
+	for i := range b.Rows() {
+		e.identity = b.AppendIdentity(e.identity[:0], i)
+		if e.read++; e.read > 1 && bytes.Equal(e.identity, e.last) {
+			e.duplicates++
+			e.keep(from, i)
+			from = i + 1
+			continue
+		}
+		e.identity, e.last = e.last, e.identity
+		if open--; open == 0 {
+			e.keep(from, i+1)
+			from = i + 1
+			if err := e.write(b); err != nil {
+				return err
+			}
+			if err := e.store(); err != nil {
+				return err
+			}
+			open = e.rowsLeft()
+		}
+	}
+	e.keep(from, b.Rows())
+	if err := e.write(b); err != nil {
+		return err
+	}
+	e.events.Exporting(e.day, e.read, e.total)
+	return nil
+}
+
+// rowsLeft is how many rows the open file has room for.
+func (e *exporter) rowsLeft() int {
+	if e.writer == nil {
+		return e.cfg.SliceRows
+	}
+	return e.cfg.SliceRows - int(e.writer.Rows())
+}
+
+func (e *exporter) keep(from, to int) {
+	if from < to {
+		e.runs = append(e.runs, archive.Run{From: from, To: to})
+	}
+}
+
+// write writes the kept runs to the open file, and opens one if there is none.
+func (e *exporter) write(b *archive.Block) error {
+	if len(e.runs) == 0 {
+		return nil
+	}
+	if e.writer == nil {
+		spool, err := os.CreateTemp(e.cfg.SpoolDir, "penstock-export-*.parquet")
+		if err != nil {
+			return fmt.Errorf("spool file: %w; check spool_dir", err)
+		}
+		e.spool, e.hash = spool, sha256.New()
+		if e.writer, err = archive.NewWriter(io.MultiWriter(spool, e.hash), e.schema, e.cfg.RowGroupRows); err != nil {
+			return err
+		}
+	}
+	if err := e.writer.Write(b, e.runs); err != nil {
+		return err
+	}
+	e.runs = e.runs[:0]
+	return nil
+}
+
+// store closes the open file and puts it on S3.
+func (e *exporter) store() error {
+	if e.writer == nil {
+		return nil
+	}
+	summary, err := e.writer.Close()
+	if err != nil {
+		return err
+	}
+	size, err := e.spool.Seek(0, io.SeekEnd)
+	if err != nil {
+		return fmt.Errorf("spool file: %w", err)
+	}
+	if _, err := e.spool.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("spool file: %w", err)
+	}
+	sum := store.Checksum(e.hash.Sum(nil))
+	f := fileOf(filePath(e.day, e.generation, len(e.files), sum), size, sum, e.schema, summary)
+	if err := store.CreateSame(e.ctx, e.catalog.objects, e.catalog.key(f.Path), e.spool, sum); err != nil {
+		return err
+	}
+	e.files = append(e.files, f)
+	e.events.FileStored(e.day, f)
+	e.writer = nil
+	return removeSpool(e.spool)
+}
+
+// abandon removes what an export that failed leaves on the local disk.
+func (e *exporter) abandon() {
+	if e.writer != nil {
+		// The export has failed already; a file that cannot be removed from the
+		// folder for temporary files adds nothing to that.
+		_ = removeSpool(e.spool)
+	}
+}
+
+func removeSpool(f *os.File) error {
+	if err := errors.Join(f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("remove spool file: %w", err)
+	}
+	return nil
+}

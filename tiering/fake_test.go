@@ -1,0 +1,309 @@
+package tiering
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+
+	"penstock/schema"
+	"penstock/tiering/archive"
+	"penstock/tiering/archive/archivetest"
+	"penstock/tiering/store"
+)
+
+// testSchema is small, so that a test's rows can be read at a glance.
+func testSchema(t testing.TB) *schema.Schema {
+	t.Helper()
+	s, err := schema.Parse([]byte(`name: telemetry
+version: 1
+identity: [device_id, seq]
+device: device_id
+time: {field: ts, not_before: 2015-01-01T00:00:00Z, max_ahead: 24h}
+fields:
+  - {id: 1, name: device_id, type: string, required: true}
+  - {id: 2, name: seq, type: uint64, required: true}
+  - {id: 3, name: ts, type: timestamp_ms, required: true}
+  - {id: 4, name: temperature, type: float32, nullable: true}
+  - {id: 5, name: status, type: string, low_cardinality: true}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// event is a row of testSchema.
+type event struct {
+	device string
+	seq    uint64
+	time   int64
+	offset int64
+}
+
+func (e event) day() schema.Day { return schema.DayOf(e.time) }
+
+func (e event) values() []any {
+	temperature := any(float32(e.seq) / 2)
+	if e.seq%3 == 0 {
+		temperature = nil
+	}
+	return []any{e.device, e.seq, e.time, temperature, "ok", "", "telemetry", int32(e.offset % 4), e.offset, e.time + 100}
+}
+
+// warehouse is ClickHouse as far as the compactor can tell: two tables, and a
+// view that is what the last ReplaceView said.
+type warehouse struct {
+	mu          sync.Mutex
+	schema      *schema.Schema
+	hot, sealed map[schema.Day][]event
+	cutOver     []schema.Day
+	files       []string
+	blockRows   int
+}
+
+func newWarehouse(s *schema.Schema, events ...event) *warehouse {
+	w := &warehouse{schema: s, hot: map[schema.Day][]event{}, sealed: map[schema.Day][]event{}, blockRows: 7}
+	w.insert(events...)
+	return w
+}
+
+func (w *warehouse) insert(events ...event) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range events {
+		w.hot[e.day()] = append(w.hot[e.day()], e)
+	}
+}
+
+func (w *warehouse) Partitions(context.Context) ([]Partition, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	byDay := map[schema.Day]Partition{}
+	for day, events := range w.hot {
+		byDay[day] = Partition{Day: day, HotRows: uint64(len(events))}
+	}
+	for day, events := range w.sealed {
+		p := byDay[day]
+		p.Day, p.SealedRows = day, uint64(len(events))
+		byDay[day] = p
+	}
+	var out []Partition
+	for _, p := range byDay {
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (w *warehouse) Seal(_ context.Context, day schema.Day) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed[day] = append(w.sealed[day], w.hot[day]...)
+	delete(w.hot, day)
+	return nil
+}
+
+func (w *warehouse) SealedRows(_ context.Context, day schema.Day) (uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return uint64(len(w.sealed[day])), nil
+}
+
+func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, each func(*archive.Block) error) error {
+	w.mu.Lock()
+	events := slices.Clone(w.sealed[day])
+	w.mu.Unlock()
+	slices.SortFunc(events, func(a, b event) int {
+		return slices.CompareFunc(a.sortKey(), b.sortKey(), bytes.Compare)
+	})
+	b := archive.NewBlock(w.schema)
+	for part := range slices.Chunk(events, w.blockRows) {
+		archivetest.Reset(b)
+		for _, e := range part {
+			archivetest.Append(b, e.values()...)
+		}
+		if err := each(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e event) sortKey() [][]byte {
+	return [][]byte{[]byte(e.device), fmt.Appendf(nil, "%020d %020d %020d", e.time, e.seq, e.offset)}
+}
+
+func (w *warehouse) ReplaceView(_ context.Context, cutOver []schema.Day, files []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cutOver, w.files = slices.Clone(cutOver), slices.Clone(files)
+	return nil
+}
+
+func (w *warehouse) DropSealed(_ context.Context, day schema.Day) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.sealed, day)
+	return nil
+}
+
+// visible returns how often the view shows each Kafka offset. Offsets of a file
+// are read with parquet-go and kept, since objects never change.
+func (w *warehouse) visible(t testing.TB, objects store.Store, cache map[string][]int64) map[int64]int {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := map[int64]int{}
+	for _, events := range w.hot {
+		for _, e := range events {
+			seen[e.offset]++
+		}
+	}
+	for day, events := range w.sealed {
+		if slices.Contains(w.cutOver, day) {
+			continue
+		}
+		for _, e := range events {
+			seen[e.offset]++
+		}
+	}
+	for _, key := range w.files {
+		if _, ok := cache[key]; !ok {
+			cache[key] = offsets(t, objects, key)
+		}
+		for _, o := range cache[key] {
+			seen[o]++
+		}
+	}
+	return seen
+}
+
+func offsets(t testing.TB, objects store.Store, key string) []int64 {
+	t.Helper()
+	body, _, err := store.ReadAll(context.Background(), objects, key)
+	if err != nil {
+		t.Fatalf("the view reads a file that is not there: %v", err)
+	}
+	rows, err := parquet.Read[struct {
+		Offset int64 `parquet:"_offset"`
+	}](bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []int64
+	for _, r := range rows {
+		out = append(out, r.Offset)
+	}
+	return out
+}
+
+// crash stops a compactor at its nth call to the outside: before it is done, or
+// after, so that its answer is lost. From then on every call fails, as for a
+// process that is no more.
+type crash struct {
+	at     int // 0 for never
+	after  bool
+	calls  int
+	called func() // after each call that had an effect
+	last   string // the call it stopped at
+}
+
+var errCrash = errors.New("crashed")
+
+func (c *crash) do(what string, call func() error) error {
+	c.calls++
+	if c.at > 0 && c.calls > c.at {
+		return errCrash
+	}
+	if c.calls == c.at {
+		c.last = what
+		if !c.after {
+			return errCrash
+		}
+	}
+	err := call()
+	if c.called != nil {
+		c.called()
+	}
+	if c.calls == c.at {
+		return errCrash
+	}
+	return err
+}
+
+// crashingWarehouse and crashingStore put a crash before what they wrap.
+type crashingWarehouse struct {
+	Warehouse
+	*crash
+}
+
+func (w crashingWarehouse) Partitions(ctx context.Context) (out []Partition, err error) {
+	err = w.do("Partitions", func() error { out, err = w.Warehouse.Partitions(ctx); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
+	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
+}
+
+func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out uint64, err error) {
+	err = w.do("SealedRows", func() error { out, err = w.Warehouse.SealedRows(ctx, day); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, each func(*archive.Block) error) error {
+	return w.do("ScanSealed", func() error {
+		return w.Warehouse.ScanSealed(ctx, day, func(b *archive.Block) error {
+			return w.do("block", func() error { return each(b) })
+		})
+	})
+}
+
+func (w crashingWarehouse) ReplaceView(ctx context.Context, cutOver []schema.Day, files []string) error {
+	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, cutOver, files) })
+}
+
+func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {
+	return w.do("DropSealed", func() error { return w.Warehouse.DropSealed(ctx, day) })
+}
+
+type crashingStore struct {
+	store.Store
+	*crash
+}
+
+func (s crashingStore) Create(ctx context.Context, key string, body io.ReadSeeker, sum store.Checksum) error {
+	return s.do("Create "+key, func() error { return s.Store.Create(ctx, key, body, sum) })
+}
+
+func (s crashingStore) Replace(ctx context.Context, key, tag string, body []byte) (out string, err error) {
+	err = s.do("Replace "+key, func() error { out, err = s.Store.Replace(ctx, key, tag, body); return err })
+	return out, err
+}
+
+func (s crashingStore) Get(ctx context.Context, key string) (r io.ReadCloser, o store.Object, err error) {
+	err = s.do("Get "+key, func() error { r, o, err = s.Store.Get(ctx, key); return err })
+	return r, o, err
+}
+
+func (s crashingStore) Head(ctx context.Context, key string) (o store.Object, err error) {
+	err = s.do("Head "+key, func() error { o, err = s.Store.Head(ctx, key); return err })
+	return o, err
+}
+
+func (s crashingStore) List(ctx context.Context, prefix string) (keys []string, err error) {
+	err = s.do("List "+prefix, func() error { keys, err = s.Store.List(ctx, prefix); return err })
+	return keys, err
+}
+
+// clock is a time that moves when told.
+type clock struct{ time.Time }
+
+func (c *clock) now() time.Time { return c.Time }

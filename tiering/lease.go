@@ -1,0 +1,124 @@
+package tiering
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"penstock/tiering/store"
+)
+
+// ErrHeld: another compactor holds the lease.
+var ErrHeld = errors.New("another compactor holds the lease")
+
+// holding is the content of the lease object.
+type holding struct {
+	// Fence counts the holders. It is written into every manifest.
+	Fence  uint64 `json:"fence"`
+	Holder string `json:"holder"`
+	// Expires is when another may take the lease, by the holder's clock: clocks
+	// of compactors have to agree to within a fraction of the TTL.
+	Expires time.Time `json:"expires"`
+}
+
+// lease is the right to change a table's cold tier. It is one object, replaced
+// only from the state its holder has seen: who has lost it cannot renew it.
+//
+// It is renewed between statements and between blocks of an export, so a
+// statement that runs beyond the expiry is not stopped by it: the TTL has to
+// outlast one. What two compactors at once could do is bounded: files and
+// manifests are only ever created, and a count precedes seal and drop.
+type lease struct {
+	objects store.Store
+	key     string
+	ttl     time.Duration
+	now     func() time.Time
+
+	held holding
+	tag  string // of the object that says held
+}
+
+// takeLease takes the lease, or returns ErrHeld and who holds it.
+func takeLease(ctx context.Context, objects store.Store, key, holder string, ttl time.Duration, now func() time.Time) (*lease, error) {
+	l := &lease{objects: objects, key: key, ttl: ttl, now: now}
+	l.held = holding{Fence: 1, Holder: holder, Expires: now().Add(ttl).UTC()}
+
+	body, o, err := store.ReadAll(ctx, objects, key)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return l.create(ctx)
+	case err != nil:
+		return nil, err
+	}
+	var other holding
+	if err := json.Unmarshal(body, &other); err != nil {
+		return nil, fmt.Errorf("lease %s is unreadable: %w; see that no compactor runs, then delete it", key, err)
+	}
+	if now().Before(other.Expires) {
+		return nil, fmt.Errorf("%w: %s, fence %d, until %s", ErrHeld, other.Holder, other.Fence, other.Expires.Format(time.RFC3339))
+	}
+	l.held.Fence = other.Fence + 1
+	return l, l.write(ctx, o.Tag)
+}
+
+func (l *lease) create(ctx context.Context) (*lease, error) {
+	body, err := json.Marshal(l.held)
+	if err != nil {
+		return nil, fmt.Errorf("encode lease: %w", err)
+	}
+	if err := store.CreateBytes(ctx, l.objects, l.key, body); errors.Is(err, store.ErrExists) {
+		return nil, fmt.Errorf("%w: it took %s a moment before", ErrHeld, l.key)
+	} else if err != nil {
+		return nil, err
+	}
+	o, err := l.objects.Head(ctx, l.key)
+	if err != nil {
+		return nil, err
+	}
+	l.tag = o.Tag
+	return l, nil
+}
+
+// write replaces the lease, if it still has this tag. An object that is changed
+// already may be this very write, whose answer was lost.
+func (l *lease) write(ctx context.Context, tag string) error {
+	body, err := json.Marshal(l.held)
+	if err != nil {
+		return fmt.Errorf("encode lease: %w", err)
+	}
+	next, err := l.objects.Replace(ctx, l.key, tag, body)
+	if errors.Is(err, store.ErrChanged) {
+		there, o, err := store.ReadAll(ctx, l.objects, l.key)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(there, body) {
+			return fmt.Errorf("%w: it replaced fence %d of %s by %s", ErrHeld, l.held.Fence, l.key, there)
+		}
+		next = o.Tag
+	} else if err != nil {
+		return err
+	}
+	l.tag = next
+	return nil
+}
+
+// renew extends the lease if a third of it is used up, and fails if another
+// took it. One that ran out unnoticed is still ours if nobody did: to replace
+// it from the state we know proves that.
+func (l *lease) renew(ctx context.Context) error {
+	if l.held.Expires.Sub(l.now()) > l.ttl*2/3 {
+		return nil
+	}
+	l.held.Expires = l.now().Add(l.ttl).UTC()
+	return l.write(ctx, l.tag)
+}
+
+// release lets the next compactor take the lease at once.
+func (l *lease) release(ctx context.Context) error {
+	l.held.Expires = l.now().UTC()
+	return l.write(ctx, l.tag)
+}

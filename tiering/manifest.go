@@ -1,0 +1,143 @@
+package tiering
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"penstock/schema"
+	"penstock/tiering/archive"
+	"penstock/tiering/store"
+)
+
+// manifestFormat is the version of the manifest's own layout.
+const manifestFormat = 1
+
+// Manifest is one version of what the cold tier holds of one day. Versions are
+// never changed; the highest is the one that counts. What it does not list does
+// not exist.
+type Manifest struct {
+	Format  int       `json:"format"`
+	Table   string    `json:"table"`
+	Day     string    `json:"day"`
+	Version int       `json:"version"`
+	Written time.Time `json:"written"`
+	// Fence is the number of the lease under which it was written. It never
+	// falls from one version to the next.
+	Fence       uint64       `json:"fence"`
+	Generations []Generation `json:"generations"`
+}
+
+// Generation is the rows of a day that were sealed together.
+type Generation struct {
+	Generation    int `json:"generation"`
+	SchemaVersion int `json:"schema_version"`
+	// RowsRead = Rows + Duplicates: what the sealed partition held, what of it
+	// is in the files, and what repeated the identity of another row.
+	RowsRead   uint64 `json:"rows_read"`
+	Rows       uint64 `json:"rows"`
+	Duplicates uint64 `json:"duplicates"`
+
+	PublishedAt time.Time `json:"published_at"`
+	// CutOverAt: the view reads the files instead of the sealed partition.
+	CutOverAt *time.Time `json:"cut_over_at,omitempty"`
+	// ExpiredAt: the sealed partition is dropped. Until then it exists.
+	ExpiredAt *time.Time `json:"expired_at,omitempty"`
+
+	Files []File `json:"files"`
+}
+
+// File is one Parquet file.
+type File struct {
+	// Path is relative to the table's folder, so that the folder can move.
+	Path      string         `json:"path"`
+	Rows      uint64         `json:"rows"`
+	Bytes     int64          `json:"bytes"`
+	SHA256    store.Checksum `json:"sha256"`
+	MinTime   time.Time      `json:"min_time"`
+	MaxTime   time.Time      `json:"max_time"`
+	MinDevice string         `json:"min_device"`
+	MaxDevice string         `json:"max_device"`
+	Columns   []ColumnSum    `json:"columns"`
+}
+
+// ColumnSum is a column's content checksum, as [archive.Sums] defines it.
+type ColumnSum struct {
+	ID   int         `json:"id"`
+	Name string      `json:"name"`
+	Sum  archive.Sum `json:"sum"`
+}
+
+// open returns the day's generation whose sealed partition is not known to be
+// dropped, or nil. Only the last one can be open: a day is not sealed again
+// before.
+func (m *Manifest) open() *Generation {
+	if m == nil || len(m.Generations) == 0 {
+		return nil
+	}
+	if g := &m.Generations[len(m.Generations)-1]; g.ExpiredAt == nil {
+		return g
+	}
+	return nil
+}
+
+// next returns the manifest's next version, which shares no memory with it that
+// a caller may change. m is nil for a day's first.
+func (m *Manifest) next(table string, day schema.Day, now time.Time, fence uint64) *Manifest {
+	out := &Manifest{Format: manifestFormat, Table: table, Day: day.String(), Version: 1, Written: now.UTC(), Fence: fence}
+	if m != nil {
+		out.Version = m.Version + 1
+		out.Generations = append(out.Generations, m.Generations...)
+	}
+	return out
+}
+
+func (m *Manifest) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(m); err != nil {
+		return nil, fmt.Errorf("encode manifest of %s: %w", m.Day, err)
+	}
+	return b.Bytes(), nil
+}
+
+func decodeManifest(key string, body []byte) (*Manifest, error) {
+	m := new(Manifest)
+	d := json.NewDecoder(bytes.NewReader(body))
+	// A manifest with a field this program does not know was written by a newer
+	// one, which may mean something by it.
+	d.DisallowUnknownFields()
+	if err := d.Decode(m); err != nil {
+		return nil, fmt.Errorf("manifest %s: %w", key, err)
+	}
+	if m.Format != manifestFormat {
+		return nil, fmt.Errorf("manifest %s has format %d; this program knows %d: use the release that wrote it, or a newer one", key, m.Format, manifestFormat)
+	}
+	return m, nil
+}
+
+// Rows returns the number of rows in the files of all generations.
+func (m *Manifest) Rows() uint64 {
+	var n uint64
+	if m != nil {
+		for _, g := range m.Generations {
+			n += g.Rows
+		}
+	}
+	return n
+}
+
+func fileOf(path string, size int64, sum store.Checksum, s *schema.Schema, c archive.Summary) File {
+	f := File{
+		Path: path, Rows: c.Rows, Bytes: size, SHA256: sum,
+		MinTime: time.UnixMilli(c.MinTime).UTC(), MaxTime: time.UnixMilli(c.MaxTime).UTC(),
+		MinDevice: c.MinDevice, MaxDevice: c.MaxDevice,
+	}
+	for i, column := range s.Columns() {
+		f.Columns = append(f.Columns, ColumnSum{ID: column.ID, Name: column.Name, Sum: c.Sums[i]})
+	}
+	return f
+}

@@ -1,0 +1,128 @@
+package tiering
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"penstock/schema"
+	"penstock/tiering/archive"
+	"penstock/tiering/store"
+)
+
+// verify reads every file of a generation back from S3 and compares it with
+// what was read from ClickHouse when it was written. It finds every fault of
+// the generation, not only the first.
+func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation) error {
+	if g.SchemaVersion != c.schema.Version {
+		return fmt.Errorf("generation %d of %s was written with schema version %d, this is %d; verify it with the release that has it", g.Generation, day, g.SchemaVersion, c.schema.Version)
+	}
+	var faults []error
+	var rows uint64
+	for _, f := range g.Files {
+		if err := c.verifyFile(ctx, f); err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", c.catalog.key(f.Path), err))
+		}
+		rows += f.Rows
+		c.events.Verified(day, rows, g.Rows)
+	}
+	if rows != g.Rows {
+		faults = append(faults, fmt.Errorf("the files of generation %d have %d rows, want %d", g.Generation, rows, g.Rows))
+	}
+	if g.Rows+g.Duplicates != g.RowsRead {
+		faults = append(faults, fmt.Errorf("generation %d: %d rows and %d duplicates are not the %d rows read", g.Generation, g.Rows, g.Duplicates, g.RowsRead))
+	}
+	return errors.Join(faults...)
+}
+
+// verifyFile compares one object with its entry in the manifest: the bytes by
+// size and SHA-256, the content by rows and column checksums. Both, since the
+// first says nothing about what the writer made of the rows.
+func (c *Compactor) verifyFile(ctx context.Context, f File) (err error) {
+	spool, err := os.CreateTemp(c.cfg.SpoolDir, "penstock-verify-*.parquet")
+	if err != nil {
+		return fmt.Errorf("spool file: %w; check spool_dir", err)
+	}
+	defer func() { err = errors.Join(err, removeSpool(spool)) }()
+
+	sum, size, err := store.Copy(ctx, c.catalog.objects, c.catalog.key(f.Path), spool)
+	if err != nil {
+		return err
+	}
+	if size != f.Bytes || sum != f.SHA256 {
+		return fmt.Errorf("the object has %d bytes with SHA-256 %s; the manifest says %d and %s", size, sum, f.Bytes, f.SHA256)
+	}
+	content, err := archive.Read(spool, size, c.schema)
+	if err != nil {
+		return err
+	}
+	if content.Rows != f.Rows {
+		return fmt.Errorf("%d rows read back, %d written", content.Rows, f.Rows)
+	}
+	var differ []string
+	for i, column := range c.schema.Columns() {
+		if i >= len(f.Columns) || f.Columns[i].ID != column.ID {
+			return fmt.Errorf("the manifest's checksums are not of the schema's columns; column %d should be %s", i, column.Name)
+		}
+		if got, want := content.Sums[i], f.Columns[i].Sum; got != want {
+			differ = append(differ, fmt.Sprintf("%s is %s, want %s", column.Name, got, want))
+		}
+	}
+	if len(differ) > 0 {
+		return fmt.Errorf("the content read back is not what ClickHouse held: checksum of %s", strings.Join(differ, "; of "))
+	}
+	return nil
+}
+
+// Verify reads back all files of the days that have a manifest, or of the one
+// day, and where a sealed partition still exists compares its count. It
+// returns the manifests and every fault.
+func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, error) {
+	manifests, err := c.catalog.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if only != nil && manifests[*only] == nil {
+		return nil, fmt.Errorf("day %s has no manifest under %s", *only, c.catalog.manifestFolder())
+	}
+	var read []*Manifest
+	var faults []error
+	for _, day := range Days(manifests) {
+		if only != nil && *only != day {
+			continue
+		}
+		m := manifests[day]
+		read = append(read, m)
+		for _, g := range m.Generations {
+			faults = append(faults, c.verify(ctx, day, g))
+		}
+		if g := m.open(); g != nil {
+			rows, err := c.warehouse.SealedRows(ctx, day)
+			if err == nil && rows != 0 && rows != g.RowsRead {
+				err = fmt.Errorf("day %s: the sealed partition has %d rows, generation %d was made of %d", day, rows, g.Generation, g.RowsRead)
+			}
+			faults = append(faults, err)
+		}
+	}
+	return read, errors.Join(faults...)
+}
+
+// Files returns the keys of all files the manifests list, oldest day first:
+// what a reader of the cold tier reads.
+func (c *Compactor) Files(ctx context.Context) ([]string, error) {
+	manifests, err := c.catalog.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var keys []string
+	for _, day := range Days(manifests) {
+		for _, g := range manifests[day].Generations {
+			for _, f := range g.Files {
+				keys = append(keys, c.catalog.key(f.Path))
+			}
+		}
+	}
+	return keys, nil
+}
