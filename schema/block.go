@@ -142,6 +142,9 @@ func (b *Block) Origin(row int) (partition int32, offset int64) {
 	return b.partition.values[row], b.offset.values[row]
 }
 
+// Day returns the day of the first row; a block that is sent has rows of one.
+func (b *Block) Day() Day { return DayOf(b.time.values[0]) }
+
 // lastKey returns the key of the last row.
 func (b *Block) lastKey() Key {
 	k := Key{Day: DayOf(b.time.last()), Extra: len(b.extra.last()) > 0}
