@@ -1,0 +1,112 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Admin is the HTTP server a program is watched by:
+//
+//	/metrics       for Prometheus
+//	/healthz       200 while the process answers at all
+//	/readyz        200, or 503 with what is wrong, a line each
+//	/debug/pprof/  Go's profiles, if configured
+type Admin struct {
+	listener net.Listener // nil for no server
+	server   *http.Server
+}
+
+// Bounds of a request and of a stop. There is none for writing an answer: a
+// profile takes as long as it was asked to.
+const (
+	readTimeout  = 5 * time.Second
+	closeTimeout = 2 * time.Second
+)
+
+// NewAdmin listens at the configured address, so that one that cannot be had is
+// known before anything else is started. Ready returns what keeps the program
+// from being ready; nil for one that is ready once it lives.
+func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string) (*Admin, error) {
+	if cfg.Addr == "" {
+		return &Admin{}, nil
+	}
+	l, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("admin server: %w; set admin.addr to another address, or to nothing for no admin server", err)
+	}
+	return &Admin{
+		listener: l,
+		server:   &http.Server{Handler: routes(cfg, metrics, ready), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
+	}, nil
+}
+
+// Addr returns the address listened at, with the port that was chosen if the
+// config left it open; empty if there is no server.
+func (a *Admin) Addr() string {
+	if a.listener == nil {
+		return ""
+	}
+	return a.listener.Addr().String()
+}
+
+// Serve answers requests until ctx ends; requests on their way are then
+// answered for at most two seconds. It returns nil after that. It must be
+// called: until it returns, the address is taken.
+func (a *Admin) Serve(ctx context.Context) error {
+	if a.listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- a.server.Serve(a.listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("admin server at %s: %w", a.Addr(), err)
+	case <-ctx.Done():
+	}
+	hurry, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	err := a.server.Shutdown(hurry)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = a.server.Close() // whoever still profiles is cut off
+	}
+	<-ended // http.ErrServerClosed
+	return err
+}
+
+func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		var problems []string
+		if ready != nil {
+			problems = ready()
+		}
+		if len(problems) == 0 {
+			fmt.Fprintln(w, "ok")
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		for _, p := range problems {
+			fmt.Fprintln(w, p)
+		}
+	})
+	if cfg.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	return mux
+}

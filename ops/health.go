@@ -1,0 +1,132 @@
+package ops
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"penstock/pipeline"
+)
+
+// Health knows whether an ingest node does its work.
+type Health struct {
+	limit time.Duration
+	now   func() time.Time
+
+	mu    sync.Mutex // guards what follows
+	state state
+}
+
+// NewHealth returns the health of a node that has nothing assigned yet.
+func NewHealth(cfg Config) *Health {
+	return &Health{limit: cfg.UnreadyAfter, now: time.Now, state: state{owned: make(map[int32]bool), failing: make(map[work]failure)}}
+}
+
+// Problems returns what keeps the node from being ready; nothing if it is.
+func (h *Health) Problems() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state.problems(h.now(), h.limit)
+}
+
+// PipelineEvents returns the hooks by which it knows.
+func (h *Health) PipelineEvents() pipeline.Events {
+	return pipeline.Events{
+		Assigned: func(partitions []int32) {
+			h.update(func(s *state) {
+				for _, p := range partitions {
+					s.owned[p] = true
+				}
+			})
+		},
+		Revoked:      h.disowned,
+		Lost:         h.disowned,
+		Polled:       func(pipeline.Polled) { h.succeeded(reading) },
+		PollFailed:   func(err error) { h.failed(reading, err) },
+		Retrying:     func(r pipeline.Retrying) { h.failed(work(r.What), r.Err) },
+		Inserted:     func(pipeline.Inserted) { h.succeeded(inserting) },
+		Committed:    func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
+		CommitFailed: func(err error) { h.failed(committing, err) },
+	}
+}
+
+func (h *Health) update(change func(*state)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change(&h.state)
+}
+
+func (h *Health) disowned(partitions []int32) {
+	h.update(func(s *state) {
+		for _, p := range partitions {
+			delete(s.owned, p)
+		}
+	})
+}
+
+func (h *Health) failed(w work, err error) {
+	now := h.now()
+	h.update(func(s *state) {
+		f, failing := s.failing[w]
+		if !failing || f.over(w, now, h.limit) {
+			f.since = now
+		}
+		f.last, f.err = now, err
+		s.failing[w] = f
+	})
+}
+
+func (h *Health) succeeded(done ...work) {
+	h.update(func(s *state) {
+		for _, w := range done {
+			delete(s.failing, w)
+		}
+	})
+}
+
+// work is what a node does over and over.
+type work string
+
+const (
+	reading       work = "read"
+	inserting     work = "insert"      // as pipeline.Retrying has it
+	deadLettering work = "dead-letter" // as pipeline.Retrying has it; known to succeed by the commit that follows
+	committing    work = "commit"
+)
+
+// state is what the node's readiness follows from.
+type state struct {
+	owned   map[int32]bool
+	failing map[work]failure
+}
+
+// failure is a row of failures without a success between them.
+type failure struct {
+	since, last time.Time
+	err         error // the last one
+}
+
+// over reports whether no news is good news. An insert is repeated until it
+// succeeds, so without a success it fails still. Reads and commits fail every
+// few seconds if they fail, and succeed in silence where nothing is sent or
+// the partition is gone.
+func (f failure) over(w work, now time.Time, limit time.Duration) bool {
+	return (w == reading || w == committing) && now.Sub(f.last) > limit
+}
+
+// problems is the decision. A node without partitions is not ready, also if
+// that is because there are more nodes than partitions: it does no work.
+func (s state) problems(now time.Time, limit time.Duration) []string {
+	var all []string
+	if len(s.owned) == 0 {
+		all = append(all, "no partition is assigned: the node is joining the group, cannot reach Kafka, or there are more nodes than partitions")
+	}
+	for _, w := range slices.Sorted(maps.Keys(s.failing)) {
+		if f := s.failing[w]; now.Sub(f.since) > limit && !f.over(w, now, limit) {
+			all = append(all, fmt.Sprintf("%s has been failing for %v: %v", w, now.Sub(f.since).Truncate(time.Second), f.err))
+		}
+	}
+	return all
+}

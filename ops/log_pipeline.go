@@ -1,0 +1,113 @@
+package ops
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"penstock/pipeline"
+)
+
+// What one kind of line may take of the log: a few at once, so that the first
+// minute of a fault is told in full, then one every few seconds.
+const (
+	sparseInterval = 5 * time.Second
+	sparseBurst    = 10
+)
+
+// LogPipeline returns hooks that write what an ingest node does to the log:
+// changes of its partitions at info, what fails at warn with its remedy, the
+// daily round of batches at debug. Rejects and failures are many when there
+// are any; of those it hides all but a few and says how many.
+func LogPipeline(log *slog.Logger) pipeline.Events {
+	return logPipeline(log, time.Now)
+}
+
+func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
+	say := func(level slog.Level, what string, attrs ...slog.Attr) {
+		log.LogAttrs(context.Background(), level, what, attrs...)
+	}
+	few := func() func(what string, attrs ...slog.Attr) {
+		s := newSparse(sparseInterval, sparseBurst, now)
+		return func(what string, attrs ...slog.Attr) {
+			if hidden, ok := s.admit(); ok {
+				say(slog.LevelWarn, what, hiding(hidden, attrs)...)
+			}
+		}
+	}
+	var (
+		rejects      = newSparse(sparseInterval, sparseBurst, now)
+		sayPoll      = few()
+		sayCommit    = few()
+		sayInsert    = few()
+		sayLetter    = few()
+		sayForgotten = few()
+	)
+	return pipeline.Events{
+		Assigned: func(p []int32) { say(slog.LevelInfo, "partitions assigned", slog.Any("partitions", p)) },
+		Revoked: func(p []int32) {
+			say(slog.LevelInfo, "partitions given back", slog.Any("partitions", p))
+		},
+		Lost: func(p []int32) {
+			say(slog.LevelWarn, "partitions lost: the group went on without this node, and what it held of them is read again by their next owner; if it happens often raise kafka.session_timeout",
+				slog.Any("partitions", p))
+		},
+		Polled: func(p pipeline.Polled) {
+			say(slog.LevelDebug, "polled", slog.Int("partition", int(p.Partition)), slog.Int("records", p.Records), slog.Int("bytes", p.Bytes), slog.Int64("high_watermark", p.HighWatermark))
+		},
+		PollFailed: func(err error) {
+			sayPoll("Kafka does not give records; asking again. If it lasts check kafka.brokers and the brokers' own log", errorAttr(err))
+		},
+		Paused:  func(lane int) { say(slog.LevelDebug, "lane full, its partitions paused", slog.Int("lane", lane)) },
+		Resumed: func(lane int) { say(slog.LevelDebug, "lane resumed", slog.Int("lane", lane)) },
+		Sealed: func(s pipeline.Sealed) {
+			say(slog.LevelDebug, "batch sealed", slog.Int("lane", s.Lane), slog.String("cause", string(s.Cause)), slog.Int("records", s.Records), slog.Int("rows", s.Rows),
+				slog.Int("duplicates", s.Duplicates), slog.Int("rejects", s.Rejects), slog.Int("extra", s.Extra), slog.Int("bytes", s.Bytes), slog.Duration("age", s.Age))
+			// The batch that follows the last reject tells of what was hidden.
+			if n := rejects.settle(); n > 0 {
+				say(slog.LevelWarn, "more records rejected", slog.Int("not_shown", n))
+			}
+		},
+		Rejected: func(r pipeline.Rejected) {
+			if hidden, ok := rejects.admit(); ok {
+				say(slog.LevelWarn, "record rejected; it is in the dead-letter topic", hiding(hidden, []slog.Attr{
+					slog.Int("partition", int(r.Partition)), slog.Int64("offset", r.Offset),
+					slog.String("reason", string(r.Rejection.Reason)), slog.String("detail", r.Rejection.Detail)})...)
+			}
+		},
+		Inserted: func(i pipeline.Inserted) {
+			say(slog.LevelDebug, "inserted", slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Duration("took", i.Took))
+		},
+		Retrying: func(r pipeline.Retrying) {
+			attrs := []slog.Attr{errorAttr(r.Err), slog.Int("attempt", r.Attempt), slog.Duration("wait", r.Wait)}
+			if r.What == string(deadLettering) {
+				sayLetter("dead letters not written; trying again. If it lasts check kafka.brokers and that kafka.dead_letter_topic can be written to", attrs...)
+				return
+			}
+			sayInsert("insert failed; trying the same batch again, nothing is lost. If it lasts check clickhouse.addr and that ClickHouse has memory, disk and not too many parts", attrs...)
+		},
+		Breaker: func(open bool) {
+			if open {
+				say(slog.LevelWarn, "ClickHouse failed too often: inserts wait, and one is tried every breaker.cooldown; Kafka keeps the rest")
+				return
+			}
+			say(slog.LevelInfo, "ClickHouse takes inserts again")
+		},
+		Committed: func(c pipeline.Committed) { say(slog.LevelDebug, "committed", slog.Any("next", c.Next)) },
+		CommitFailed: func(err error) {
+			sayCommit("offsets not committed; the next commit covers them. If it lasts check kafka.brokers", errorAttr(err))
+		},
+		DedupShrunk: func(lane int) {
+			sayForgotten("a lane forgot half of its dedup window early, so a resend that comes late may be stored twice; raise dedup.blocks or lower dedup.window", slog.Int("lane", lane))
+		},
+	}
+}
+
+func hiding(hidden int, attrs []slog.Attr) []slog.Attr {
+	if hidden > 0 {
+		attrs = append(attrs, slog.Int("not_shown", hidden))
+	}
+	return attrs
+}
+
+func errorAttr(err error) slog.Attr { return slog.Any("error", err) }

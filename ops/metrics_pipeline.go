@@ -1,0 +1,134 @@
+package ops
+
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"penstock/pipeline"
+	"penstock/schema"
+)
+
+// PipelineEvents registers the metrics of an ingest node, penstock_ingest_*,
+// and returns the hooks that move them.
+func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
+	f := family{reg: m.reg, prefix: "penstock_ingest_"}
+	f.gauge("memory_budget_bytes", "The configured bound of the node's memory; compare process_resident_memory_bytes.").Set(float64(cfg.Memory))
+
+	var (
+		polledRecords = f.counter("polled_records_total", "Records read from Kafka.")
+		polledBytes   = f.counter("polled_bytes_total", "Bytes of the keys and values of records read from Kafka.")
+		pollFailures  = f.counter("poll_failures_total", "Reads of a partition that failed; the client goes on asking.")
+
+		rejected    = f.counters("rejected_records_total", "Records that cannot be stored and went to the dead-letter topic.", "reason", reasons()...)
+		inserts     = f.counter("inserts_total", "Inserts that ClickHouse acknowledged.")
+		storedRows  = f.counter("stored_rows_total", "Rows that ClickHouse acknowledged.")
+		storedBytes = f.counter("stored_bytes_total", "Bytes of the acknowledged rows' columns, before compression.")
+		attempts    = f.counter("insert_attempts_total", "Attempts that the acknowledged inserts took.")
+		insertTime  = f.histograms("insert_duration_seconds", "Time to an acknowledged insert: all attempts and the waits between them.", prometheus.ExponentialBuckets(0.005, 2, 14)).WithLabelValues()
+		retries     = f.counters("retries_total", "Attempts that failed and are repeated.", "what", string(inserting), string(deadLettering))
+		breaker     = f.gauge("breaker_open", "1 while inserts are held back because ClickHouse failed too often.")
+
+		commits        = f.counter("commits_total", "Offset commits that Kafka accepted.")
+		commitFailures = f.counter("commit_failures_total", "Offset commits that failed; the next one covers them.")
+		dedupShrunk    = f.counter("dedup_shrunk_total", "Times a lane forgot half of its dedup window early, for want of room.")
+	)
+	batches := newBatchMetrics(f)
+	lanes := pausedLanes{gauge: f.gauge("paused_lanes", "Lanes whose queue is full, so that their partitions are not read."), paused: make(map[int]bool)}
+	partitions := newPartitions(f)
+
+	return pipeline.Events{
+		Assigned: partitions.assigned,
+		Revoked:  partitions.revoked,
+		Lost:     partitions.lost,
+		Polled: func(p pipeline.Polled) {
+			polledRecords.Add(float64(p.Records))
+			polledBytes.Add(float64(p.Bytes))
+			partitions.polled(p)
+		},
+		PollFailed: func(error) { pollFailures.Inc() },
+		Paused:     func(lane int) { lanes.set(lane, true) },
+		Resumed:    func(lane int) { lanes.set(lane, false) },
+		Sealed:     batches.sealed,
+		Rejected:   func(r pipeline.Rejected) { rejected.WithLabelValues(string(r.Rejection.Reason)).Inc() },
+		Inserted: func(i pipeline.Inserted) {
+			inserts.Inc()
+			storedRows.Add(float64(i.Rows))
+			storedBytes.Add(float64(i.Bytes))
+			attempts.Add(float64(i.Attempts))
+			insertTime.Observe(i.Took.Seconds())
+		},
+		Retrying: func(r pipeline.Retrying) { retries.WithLabelValues(r.What).Inc() },
+		Breaker:  func(open bool) { breaker.Set(number(open)) },
+		Committed: func(c pipeline.Committed) {
+			commits.Inc()
+			partitions.committed(c)
+		},
+		CommitFailed: func(error) { commitFailures.Inc() },
+		DedupShrunk:  func(int) { dedupShrunk.Inc() },
+	}
+}
+
+// batchMetrics are those of sealed batches. What a batch drops is counted here
+// and not when it is decoded, so that at any time polled = sealed + what is in
+// a lane.
+type batchMetrics struct {
+	records, duplicates, extra prometheus.Counter
+	rows, bytes, age           *prometheus.HistogramVec
+}
+
+func newBatchMetrics(f family) batchMetrics {
+	b := batchMetrics{
+		records:    f.counter("sealed_records_total", "Records of sealed batches: rows, duplicates and rejects."),
+		duplicates: f.counter("duplicate_records_total", "Records dropped because their identity was in the dedup window."),
+		extra:      f.counter("extra_rows_total", "Rows that hold something the schema has no column for."),
+		rows:       f.histograms("batch_rows", "Rows of a sealed batch, by the bound it reached.", prometheus.ExponentialBuckets(100, 4, 8), "cause"),
+		bytes:      f.histograms("batch_bytes", "Bytes of a sealed batch, by the bound it reached.", prometheus.ExponentialBuckets(16<<10, 4, 8), "cause"),
+		age:        f.histograms("batch_age_seconds", "Age of a sealed batch's first record, by the bound it reached.", prometheus.ExponentialBuckets(0.01, 2, 10), "cause"),
+	}
+	return b
+}
+
+func (b batchMetrics) sealed(s pipeline.Sealed) {
+	b.records.Add(float64(s.Records))
+	b.duplicates.Add(float64(s.Duplicates))
+	b.extra.Add(float64(s.Extra))
+	cause := string(s.Cause)
+	b.rows.WithLabelValues(cause).Observe(float64(s.Rows))
+	b.bytes.WithLabelValues(cause).Observe(float64(s.Bytes))
+	b.age.WithLabelValues(cause).Observe(s.Age.Seconds())
+}
+
+// pausedLanes counts lanes, not events: a lane may be paused again before it
+// is resumed.
+type pausedLanes struct {
+	gauge  prometheus.Gauge
+	mu     sync.Mutex // guards paused, and the gauge being as many
+	paused map[int]bool
+}
+
+func (l *pausedLanes) set(lane int, paused bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if paused {
+		l.paused[lane] = true
+	} else {
+		delete(l.paused, lane)
+	}
+	l.gauge.Set(float64(len(l.paused)))
+}
+
+func reasons() []string {
+	var all []string
+	for _, r := range schema.Reasons() {
+		all = append(all, string(r))
+	}
+	return all
+}
+
+func number(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
