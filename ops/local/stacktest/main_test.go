@@ -1,0 +1,104 @@
+// Package stacktest has the tests that need the stack. They start it
+// themselves, with what is in the cache or can be fetched into it.
+package stacktest
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"penstock/ops/local/fetch"
+	"penstock/ops/local/kafka"
+	"penstock/ops/local/stack"
+)
+
+// cache is filled by the first test that needs it.
+var cache = sync.OnceValues(func() (fetch.Cache, error) {
+	dir, err := fetch.DefaultDir()
+	if err != nil {
+		return fetch.Cache{}, err
+	}
+	c := fetch.Cache{Dir: dir, Out: os.Stderr}
+	return c, c.Ensure(context.Background(), fetch.Items...)
+})
+
+// programs is the folder of the program under test.
+var programs string
+
+// build builds it for the first test that needs it.
+var build = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(programs, "local")
+	cmd := exec.Command("go", "build", "-o", path, "penstock/ops/local")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%v: %w\n%s", cmd, err, said)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) (code int) {
+	var err error
+	if programs, err = os.MkdirTemp("", "penstock-local-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := os.RemoveAll(programs); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	return m.Run()
+}
+
+// local is the path of the program.
+func local(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// config is a stack of its own. A machine on which the cache cannot be filled
+// skips the test, and says what it lacks.
+func config(t *testing.T, kind kafka.Kind) stack.Config {
+	t.Helper()
+	c, err := cache()
+	if err != nil {
+		t.Skipf("the stack cannot be fetched: %v", err)
+	}
+	return stack.Config{
+		State: filepath.Join(t.TempDir(), "state"),
+		Cache: c, Kafka: kind,
+		ClickHouse: []string{local(t), "clickhouse"},
+		Notes:      io.Discard,
+	}
+}
+
+// start starts a stack and stops it when the test ends.
+func start(t *testing.T, kind kafka.Kind) *stack.Stack {
+	t.Helper()
+	cfg := config(t, kind)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	s, err := stack.Start(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
