@@ -104,14 +104,15 @@ func (s *Schema) eventTable(t Tables, table string) string {
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s%s\n(\n", t.qualified(table), t.onCluster())
 	for _, c := range s.Columns() {
 		fmt.Fprintf(&b, "    %s %s", QuoteIdent(c.Name), c.ClickHouse())
-		if c.Codec != "" {
-			fmt.Fprintf(&b, " CODEC(%s)", c.Codec)
-		}
 		doc := c.Doc
 		if c.Unit != "" {
 			doc += " [" + c.Unit + "]"
 		}
-		fmt.Fprintf(&b, " COMMENT %s,\n", QuoteString(doc))
+		fmt.Fprintf(&b, " COMMENT %s", QuoteString(doc))
+		if c.Codec != "" {
+			fmt.Fprintf(&b, " CODEC(%s)", c.Codec)
+		}
+		b.WriteString(",\n")
 	}
 	fmt.Fprintf(&b, "    PROJECTION receipts (SELECT %s ORDER BY %s, %s)\n", s.receipt(), QuoteIdent(ColPartition), QuoteIdent(ColOffset))
 	fmt.Fprintf(&b, ")\nENGINE = %s\nPARTITION BY toDate(%s)\nORDER BY (%s, %s)\nSETTINGS %s",
