@@ -76,7 +76,7 @@ type Shares struct {
 func DefaultConfig() Config {
 	return Config{
 		Topic:         "telemetry",
-		DeadLetters:   "telemetry.dlq",
+		DeadLetters:   "telemetry.dead",
 		ClickHouse:    ClickHouse{User: "default", Database: "default", Table: "telemetry_all", Hot: "telemetry"},
 		Run:           strconv.FormatInt(time.Now().UnixMilli(), 36),
 		Seed:          1,

@@ -122,9 +122,9 @@ func Verify(ctx context.Context, c ClickHouse, s Sent) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := Result{Run: s.Run, Seed: s.Seed, Good: s.good(), Verified: true}
-	r.Proof, err = prove(ctx, table, s, chunkReadings)
-	if err == nil {
+	r := Result{Run: s.Run, Seed: s.Seed, Good: s.good()}
+	if r.Proof, err = prove(ctx, table, s, chunkReadings); err == nil {
+		r.Verified = true
 		err = r.fault(Config{})
 	}
 	return r, errors.Join(err, table.close())

@@ -48,7 +48,7 @@ func startNode(t *testing.T, brokers []string, n *node) *node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.client, n.letters = client, "telemetry.dlq"
+	n.client, n.letters = client, "telemetry.dead"
 	n.decoder = schema.NewDecoder(schema.Telemetry(), schema.DefaultMaxRecordBytes)
 	n.block = schema.NewBlock(schema.Telemetry())
 	n.stored, n.high = map[schema.Identity]bool{}, map[int32]int64{}
@@ -131,7 +131,7 @@ func (n *node) Readings(ctx context.Context, ids idRange) iter.Seq2[readingRows,
 
 func startKafka(t *testing.T) []string {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telemetry"), kfake.SeedTopics(1, "telemetry.dlq"))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telemetry"), kfake.SeedTopics(1, "telemetry.dead"))
 	if err != nil {
 		t.Fatal(err)
 	}
