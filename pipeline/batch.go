@@ -64,9 +64,11 @@ func (b *batch) day(d schema.Day) *schema.Block {
 	return block
 }
 
-// inserts returns the days that have rows, oldest first.
+// inserts returns the days that have rows, newest first: the live rows of a
+// batch do not wait for the few that are late.
 func (b *batch) inserts() []schema.Day {
 	days := slices.Sorted(maps.Keys(b.days))
+	slices.Reverse(days)
 	return slices.DeleteFunc(days, func(d schema.Day) bool { return b.days[d].Rows() == 0 })
 }
 

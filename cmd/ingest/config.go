@@ -1,0 +1,53 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"penstock/ops"
+	"penstock/ops/settings"
+	"penstock/pipeline"
+	"penstock/schema"
+)
+
+// envPrefix begins the name of every variable that is a setting.
+const envPrefix = "PENSTOCK_"
+
+// config is what a node is started with.
+type config struct {
+	Pipeline pipeline.Config `koanf:",squash"`
+	Admin    ops.Config      `koanf:"admin"`
+	Log      ops.LogConfig   `koanf:"log"`
+	// Schema is the file that describes the event. The default value is the
+	// one the program was built with, schema/telemetry.yaml.
+	Schema string `koanf:"schema"`
+}
+
+// Validate reports every fault.
+func (c config) Validate() error {
+	return errors.Join(c.Pipeline.Validate(), c.Admin.Validate(), c.Log.Validate())
+}
+
+func load(from settings.Sources) (config, error) {
+	cfg := config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog()}
+	if err := settings.Load(&cfg, from); err != nil {
+		return config{}, fmt.Errorf("config:\n%w", err)
+	}
+	return cfg, nil
+}
+
+func (c config) schema() (*schema.Schema, error) {
+	if c.Schema == "" {
+		return schema.Telemetry(), nil
+	}
+	text, err := os.ReadFile(c.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	s, err := schema.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("schema %s: %w", c.Schema, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,62 @@
+// Command ingest moves telemetry from Kafka to ClickHouse.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/settings"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal kills
+	if err := command(os.Stdout).ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "ingest:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		os.Exit(1)
+	}
+}
+
+func command(out io.Writer) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "ingest",
+		Short:         "Move telemetry from Kafka to ClickHouse",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	from := settings.Sources{EnvPrefix: envPrefix}
+	from.AddFlags(root.PersistentFlags())
+	root.AddCommand(runCommand(&from, out), migrateCommand(&from, out), checkCommand(&from, out))
+	return root
+}
+
+func runCommand(from *settings.Sources, _ io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Ingest until stopped",
+		Long: `Join the consumer group and ingest until stopped.
+
+SIGTERM or an interrupt stops it in order: what is decoded is stored and committed within stop_timeout.
+A second one kills; nothing is lost by it, since only what is stored is ever committed.
+
+Every setting is a key of the --config file and, with two underscores between the levels, a variable such
+as PENSTOCK_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a variable the file.`,
+		Example: `  ingest run --config ingest.yaml
+  ingest run --set kafka.brokers=localhost:9092 --set kafka.topic=telemetry --set clickhouse.addr=localhost:9000`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(*from)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), cfg, os.Stderr)
+		},
+	}
+}

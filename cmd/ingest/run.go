@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"runtime/debug"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"penstock/ops"
+	"penstock/pipeline"
+)
+
+// run wires a node and whoever watches it, and returns when it has stopped.
+func run(ctx context.Context, cfg config, stderr io.Writer) error {
+	s, err := cfg.schema()
+	if err != nil {
+		return err
+	}
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if set, is the operator's word
+		debug.SetMemoryLimit(cfg.Pipeline.Memory)
+	}
+	log := cfg.Log.New(stderr)
+	registry := prometheus.NewRegistry()
+	health := ops.NewHealth(cfg.Admin)
+	events := ops.Tee(ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline), health.PipelineEvents(), ops.LogPipeline(log))
+
+	admin, err := ops.NewAdmin(cfg.Admin, registry, health.Problems)
+	if err != nil {
+		return err
+	}
+	node, err := pipeline.New(cfg.Pipeline, s, events)
+	if err != nil {
+		return err
+	}
+
+	// The admin page outlives the node: an orderly stop is watched, too.
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer unwatch()
+	var g errgroup.Group
+	g.Go(func() error { return admin.Serve(watched) })
+
+	log.Info("ingest started", "topic", cfg.Pipeline.Kafka.Topic, "group", cfg.Pipeline.Kafka.Group, "clickhouse", cfg.Pipeline.ClickHouse, "admin", admin.Addr())
+	err = pipeline.Check(ctx, cfg.Pipeline, s, func(step string) { log.Debug("checked", "what", step) })
+	if err == nil {
+		err = node.Run(ctx)
+	}
+	log.Info("ingest stopped")
+	unwatch()
+	return errors.Join(err, g.Wait())
+}
