@@ -15,11 +15,11 @@ import (
 // catalog is a table's folder in the store: where its files and manifests are.
 type catalog struct {
 	objects store.Store
-	root    string // prefix/table
+	root    string // the table's name
 }
 
-func newCatalog(objects store.Store, prefix, table string) catalog {
-	return catalog{objects: objects, root: path.Join(prefix, table)}
+func newCatalog(objects store.Store, table string) catalog {
+	return catalog{objects: objects, root: table}
 }
 
 func (c catalog) key(file string) string { return path.Join(c.root, file) }

@@ -42,7 +42,7 @@ func New(cfg Config, d Dependencies) *Compactor {
 	}
 	return &Compactor{
 		cfg: cfg, schema: d.Schema, warehouse: d.Warehouse, events: d.Events.withDefaults(), now: d.Now, holder: d.Holder,
-		catalog: newCatalog(d.Objects, cfg.Prefix, d.Schema.Name),
+		catalog: newCatalog(d.Objects, d.Schema.Name),
 	}
 }
 

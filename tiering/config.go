@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"regexp"
 	"time"
 )
 
@@ -22,9 +21,6 @@ type Policy struct {
 // Config is how a compactor works.
 type Config struct {
 	Policy `koanf:",squash"`
-	// Prefix is the folder of the bucket under which everything lies. The
-	// default is "penstock".
-	Prefix string `koanf:"prefix"`
 	// SliceRows is the most rows of one file. Larger: fewer files for a query
 	// to open, more to repeat after a crash, more disk in SpoolDir. The default
 	// is 5,000,000, some 200 MB.
@@ -47,16 +43,12 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Policy:       Policy{HotDays: 30, Grace: time.Hour},
-		Prefix:       "penstock",
 		SliceRows:    5_000_000,
 		RowGroupRows: 250_000,
 		SpoolDir:     os.TempDir(),
 		LeaseTTL:     time.Minute,
 	}
 }
-
-// prefixes are keys that need no escaping in a URL, in a glob or in SQL.
-var prefixes = regexp.MustCompile(`^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$`)
 
 // Validate returns every fault of the configuration.
 func (c Config) Validate() error {
@@ -68,7 +60,6 @@ func (c Config) Validate() error {
 	}
 	check(c.HotDays >= 1, "hot_days is %d; want at least 1: today's rows are still coming", c.HotDays)
 	check(c.Grace >= 0, "grace is %v; want 0s or more", c.Grace)
-	check(prefixes.MatchString(c.Prefix), "prefix is %q; want letters, digits and _ . = -, in folders separated by /", c.Prefix)
 	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)

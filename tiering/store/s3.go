@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -28,21 +30,29 @@ type S3Config struct {
 	Region string `koanf:"region"`
 	// Bucket has to exist: the compactor has no right to create one.
 	Bucket string `koanf:"bucket"`
+	// Prefix is the folder of the bucket that the store's keys are relative
+	// to. The default is "penstock".
+	Prefix string `koanf:"prefix"`
 	// AccessKey and SecretKey are the credentials. The default is empty: the
 	// SDK's own chain (environment, shared config, instance role).
 	AccessKey string `koanf:"access_key"`
 	SecretKey string `koanf:"secret_key"`
-	// PathStyle puts the bucket into the path instead of the host name. The
-	// default is true if Endpoint is set: few services other than AWS have a
-	// host name per bucket.
-	PathStyle *bool `koanf:"path_style"`
+	// PathStyle puts the bucket into the path of a URL instead of its host
+	// name. The default is true, which every service understands that has no
+	// host name per bucket, and AWS does too.
+	PathStyle bool `koanf:"path_style"`
 	// Attempts is how often a request is tried in all. The default is 5, over
 	// some 20 s: longer than a failover of the service, shorter than a lease.
 	Attempts int `koanf:"attempts"`
 }
 
 // DefaultS3Config returns the defaults.
-func DefaultS3Config() S3Config { return S3Config{Region: "us-east-1", Attempts: 5} }
+func DefaultS3Config() S3Config {
+	return S3Config{Region: "us-east-1", Prefix: "penstock", PathStyle: true, Attempts: 5}
+}
+
+// prefixes need no escaping in a URL, in a glob or in SQL.
+var prefixes = regexp.MustCompile(`^[A-Za-z0-9_.=-]+(/[A-Za-z0-9_.=-]+)*$`)
 
 // Validate returns every fault of the configuration.
 func (c S3Config) Validate() error {
@@ -53,6 +63,7 @@ func (c S3Config) Validate() error {
 		}
 	}
 	check(c.Bucket != "", "s3.bucket is empty; name an existing bucket")
+	check(prefixes.MatchString(c.Prefix), "s3.prefix is %q; want letters, digits and _ . = -, in folders separated by /", c.Prefix)
 	check(c.Region != "", "s3.region is empty; set it, us-east-1 if the service has none")
 	u, err := url.Parse(c.Endpoint)
 	check(err == nil && (c.Endpoint == "" || u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")),
@@ -62,12 +73,21 @@ func (c S3Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// UsesPathStyle says whether the bucket is in the path of a URL.
-func (c S3Config) UsesPathStyle() bool {
-	if c.PathStyle != nil {
-		return *c.PathStyle
+// URL returns the address of a key, with the service at this endpoint: c.Endpoint
+// or, for a reader that reaches it by another way, that one.
+func (c S3Config) URL(endpoint, key string) (string, error) {
+	if endpoint == "" {
+		endpoint = "https://s3." + c.Region + ".amazonaws.com"
 	}
-	return c.Endpoint != ""
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return "", fmt.Errorf("s3 endpoint %q: %w", endpoint, err)
+	}
+	if !c.PathStyle {
+		u.Host = c.Bucket + "." + u.Host
+		return u.JoinPath(c.Prefix, key).String(), nil
+	}
+	return u.JoinPath(c.Bucket, c.Prefix, key).String(), nil
 }
 
 // S3 is a store in one bucket. An object is put by a single request, which
@@ -75,6 +95,7 @@ func (c S3Config) UsesPathStyle() bool {
 type S3 struct {
 	client *s3.Client
 	bucket string
+	prefix string // ends in /
 }
 
 var _ Store = (*S3)(nil)
@@ -93,18 +114,18 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 		return nil, fmt.Errorf("s3 configuration: %w", err)
 	}
 	client := s3.NewFromConfig(loaded, func(o *s3.Options) {
-		o.UsePathStyle = c.UsesPathStyle()
+		o.UsePathStyle = c.PathStyle
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}
 	})
-	return &S3{client: client, bucket: c.Bucket}, nil
+	return &S3{client: client, bucket: c.Bucket, prefix: c.Prefix + "/"}, nil
 }
 
 // Create implements [Store]. The service verifies the body by its SHA-256.
 func (s *S3) Create(ctx context.Context, key string, body io.ReadSeeker, sum Checksum) error {
 	_, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: body,
+		Bucket: &s.bucket, Key: aws.String(s.prefix + key), Body: body,
 		IfNoneMatch:    aws.String("*"),
 		ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(sum[:])),
 	})
@@ -114,10 +135,10 @@ func (s *S3) Create(ctx context.Context, key string, body io.ReadSeeker, sum Che
 // Replace implements [Store].
 func (s *S3) Replace(ctx context.Context, key, tag string, body []byte) (string, error) {
 	out, err := s.client.PutObject(ctx, &s3.PutObjectInput{
-		Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(body), IfMatch: &tag,
+		Bucket: &s.bucket, Key: aws.String(s.prefix + key), Body: bytes.NewReader(body), IfMatch: &tag,
 	})
 	if status(err) == http.StatusPreconditionFailed || status(err) == http.StatusNotFound {
-		return "", fmt.Errorf("replace s3://%s/%s: %w", s.bucket, key, ErrChanged)
+		return "", fmt.Errorf("replace s3://%s/%s%s: %w", s.bucket, s.prefix, key, ErrChanged)
 	}
 	if err != nil {
 		return "", s.fail("replace", key, err)
@@ -127,7 +148,7 @@ func (s *S3) Replace(ctx context.Context, key, tag string, body []byte) (string,
 
 // Get implements [Store].
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Object, error) {
-	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	out, err := s.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
 	if err != nil {
 		return nil, Object{}, s.fail("get", key, err)
 	}
@@ -136,7 +157,7 @@ func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Object, error)
 
 // Head implements [Store].
 func (s *S3) Head(ctx context.Context, key string) (Object, error) {
-	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key, ChecksumMode: types.ChecksumModeEnabled})
+	out, err := s.client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key), ChecksumMode: types.ChecksumModeEnabled})
 	if err != nil {
 		return Object{}, s.fail("head", key, err)
 	}
@@ -151,14 +172,14 @@ func (s *S3) Head(ctx context.Context, key string) (Object, error) {
 // List implements [Store].
 func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return nil, s.fail("list", prefix, err)
 		}
 		for _, o := range page.Contents {
-			keys = append(keys, aws.ToString(o.Key))
+			keys = append(keys, strings.TrimPrefix(aws.ToString(o.Key), s.prefix))
 		}
 	}
 	return keys, nil
@@ -170,7 +191,7 @@ func (s *S3) fail(verb, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	at := fmt.Sprintf("%s s3://%s/%s", verb, s.bucket, key)
+	at := fmt.Sprintf("%s s3://%s/%s%s", verb, s.bucket, s.prefix, key)
 	var missing *types.NoSuchBucket
 	switch code := status(err); {
 	case errors.As(err, &missing):

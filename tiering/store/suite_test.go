@@ -167,7 +167,7 @@ func TestS3ConfigNamesEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"s3.bucket", "s3.region", `s3.endpoint is "127.0.0.1:7070"`, "s3.secret_key", "s3.attempts is 0"} {
+	for _, want := range []string{"s3.bucket", "s3.region", `s3.prefix is ""`, `s3.endpoint is "127.0.0.1:7070"`, "s3.secret_key", "s3.attempts is 0"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)
 		}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/settings"
+	"penstock/tiering"
+)
+
+func runCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	var once bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Move every day that is due",
+		Long: `Move every day that is due, oldest first, as far as it can go now: seal, export, verify, publish, cut over and,
+when the grace period is over, drop. Then, without --once, do so again every 10 minutes until stopped.
+
+It may be stopped or killed at any moment: the next run goes on where this one was. Only one compactor works
+at a time; a second one says who holds the lease, and waits for its next turn or, with --once, fails.
+What does not match stops the pass with an error, and nothing of that day is dropped.`,
+		Example: `  compactor run --config compactor.yaml
+  compactor run --config compactor.yaml --once --set grace=0s`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if every <= 0 {
+				return fmt.Errorf("--every is %v; want a positive duration such as 10m, or --once", every)
+			}
+			cfg, err := load(*from)
+			if err != nil {
+				return err
+			}
+			p := newProgress(out)
+			defer p.close()
+			return cfg.with(cmd.Context(), p.events(), func(c *tiering.Compactor) error {
+				if once {
+					return pass(cmd.Context(), c, p)
+				}
+				return loop(cmd.Context(), c, p, every)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
+	cmd.Flags().DurationVar(&every, "every", 10*time.Minute, "`time` between the beginnings of two passes")
+	cmd.MarkFlagsMutuallyExclusive("once", "every")
+	return cmd
+}
+
+func pass(ctx context.Context, c *tiering.Compactor, p *progress) error {
+	left, err := c.Pass(ctx)
+	if err != nil {
+		return err
+	}
+	p.say("%s", summary(left))
+	return nil
+}
+
+// loop makes passes until ctx ends. One that fails is reported and tried again
+// at its next turn: every step can be repeated, and what does not match then
+// does not match again.
+func loop(ctx context.Context, c *tiering.Compactor, p *progress, every time.Duration) error {
+	turn := time.NewTicker(every)
+	defer turn.Stop()
+	for {
+		if err := pass(ctx, c, p); err != nil && ctx.Err() == nil {
+			p.say("pass failed, next in %v: %v", every, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-turn.C:
+		}
+	}
+}
+
+// summary says what a pass leaves to do.
+func summary(left []tiering.Step) string {
+	if len(left) == 0 {
+		return "nothing left to do"
+	}
+	next, hot, open := left[0], 0, 0
+	for _, s := range left {
+		if s.Due.Before(next.Due) {
+			next = s
+		}
+		if s.Action == tiering.Seal {
+			hot++
+		} else {
+			open++
+		}
+	}
+	return fmt.Sprintf("%d days hot, %d on their way; next: %v, at %s", hot, open, next, next.Due.UTC().Format("2006-01-02 15:04"))
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/settings"
+	"penstock/schema"
+	"penstock/tiering"
+)
+
+func planCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan",
+		Short: "Show each day, where its rows are, and what run would do next",
+		Long: `Show each day that has rows anywhere: its age, its state, its rows in the hot table, in the sealed table and
+in Parquet, and the step that "compactor run" would take next. Nothing is changed.
+
+A day goes from hot to sealed (moved aside), published (Parquet is written, verified and listed), cut over
+(the view reads Parquet) and, after the grace period, cold.`,
+		Example: `  compactor plan --config compactor.yaml`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(*from)
+			if err != nil {
+				return err
+			}
+			return cfg.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
+				steps, err := c.Plan(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return showPlan(out, time.Now(), steps)
+			})
+		},
+	}
+}
+
+func showPlan(out io.Writer, now time.Time, steps []tiering.Step) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "day\tage\tstate\thot rows\tsealed rows\tcold rows\tnext\t\n")
+	today := schema.DayOf(now.UnixMilli())
+	for _, s := range steps {
+		next := string(s.Action)
+		switch {
+		case s.Action == tiering.Nothing:
+			next = "-"
+		case !s.Ready(now):
+			next += " at " + s.Due.UTC().Format("2006-01-02 15:04")
+		default:
+			next += " now"
+		}
+		fmt.Fprintf(table, "%s\t%d d\t%s\t%d\t%d\t%d\t%s\t\n", s.Day, today-s.Day, s.State, s.HotRows, s.SealedRows, s.ColdRows, next)
+	}
+	return table.Flush()
+}
+
+func verifyCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	var only string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Read the Parquet files back and compare them with their manifest",
+		Long: `Read every published file, or those of one day, back from S3 with a Parquet library other than the one that
+wrote it, and compare size, SHA-256, rows and a content checksum per column with the manifest; and the row
+count with the sealed rows where they still exist. Every fault is reported. Nothing is changed.`,
+		Example: `  compactor verify --config compactor.yaml
+  compactor verify --config compactor.yaml --day 2026-10-01`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var day *schema.Day
+			if only != "" {
+				d, err := schema.ParseDay(only)
+				if err != nil {
+					return fmt.Errorf("--day: %w", err)
+				}
+				day = &d
+			}
+			cfg, err := load(*from)
+			if err != nil {
+				return err
+			}
+			return cfg.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
+				manifests, err := c.Verify(cmd.Context(), day)
+				return errors.Join(showVerified(out, manifests), err)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&only, "day", "", "only this `day`, as 2026-10-01")
+	return cmd
+}
+
+func showVerified(out io.Writer, manifests []*tiering.Manifest) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "day\tversion\tgenerations\tfiles\tbytes\trows\tduplicates\t\n")
+	for _, m := range manifests {
+		var files int
+		var bytes int64
+		var duplicates uint64
+		for _, g := range m.Generations {
+			files += len(g.Files)
+			duplicates += g.Duplicates
+			for _, f := range g.Files {
+				bytes += f.Bytes
+			}
+		}
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", m.Day, m.Version, len(m.Generations), files, bytes, m.Rows(), duplicates)
+	}
+	return table.Flush()
+}
+
+func filesCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "files",
+		Short: "List the Parquet files that make up the cold tier",
+		Long: `List the files the manifests name, one URL a line, oldest day first. A reader of the cold tier reads exactly
+these: what no manifest lists, such as what a crash left behind, does not exist.`,
+		Example: `  compactor files --config compactor.yaml`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := load(*from)
+			if err != nil {
+				return err
+			}
+			return cfg.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
+				files, err := c.Files(cmd.Context())
+				if err != nil {
+					return err
+				}
+				for _, f := range files {
+					if _, err := fmt.Fprintf(out, "s3://%s/%s/%s\n", cfg.S3.Bucket, cfg.S3.Prefix, f); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		},
+	}
+}

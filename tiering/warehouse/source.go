@@ -1,0 +1,88 @@
+package warehouse
+
+import (
+	"fmt"
+	"strings"
+
+	"penstock/schema"
+	"penstock/tiering/store"
+)
+
+// source writes the SQL by which ClickHouse reads Parquet files of the cold
+// tier. Exactly the listed ones: an object that no manifest lists does not
+// exist, so nothing is found by a pattern. The columns are spelled out, so that
+// ClickHouse opens no file to plan a query.
+type source struct {
+	config Config
+	bucket store.S3Config
+	schema *schema.Schema
+}
+
+// table returns the table expression; empty for no files.
+func (s source) table(files []string) (string, error) {
+	if len(files) == 0 {
+		return "", nil
+	}
+	name := files[0]
+	if len(files) > 1 {
+		name = "{" + strings.Join(files, ",") + "}"
+	}
+	quote := schema.QuoteString
+	if s.config.NamedCollection != "" {
+		return fmt.Sprintf("s3(%s, filename = %s, format = 'Parquet', structure = %s)",
+			s.config.NamedCollection, quote(name), quote(s.structure())), nil
+	}
+	base, err := s.base()
+	if err != nil {
+		return "", err
+	}
+	credentials := ""
+	if s.bucket.AccessKey != "" {
+		credentials = quote(s.bucket.AccessKey) + ", " + quote(s.bucket.SecretKey) + ", "
+	}
+	return fmt.Sprintf("s3(%s, %s'Parquet', %s)", quote(base+name), credentials, quote(s.structure())), nil
+}
+
+// collection returns the statements that make the named collection what the
+// configuration says, whatever it was.
+func (s source) collection() ([]string, error) {
+	base, err := s.base()
+	if err != nil {
+		return nil, err
+	}
+	quote := schema.QuoteString
+	content := "url = " + quote(base)
+	if s.bucket.AccessKey != "" {
+		content += ", access_key_id = " + quote(s.bucket.AccessKey) + ", secret_access_key = " + quote(s.bucket.SecretKey)
+	} else {
+		content += ", use_environment_credentials = 1"
+	}
+	on := ""
+	if s.config.Cluster != "" {
+		on = " ON CLUSTER " + schema.QuoteIdent(s.config.Cluster)
+	}
+	return []string{
+		fmt.Sprintf("CREATE NAMED COLLECTION IF NOT EXISTS %s%s AS %s", s.config.NamedCollection, on, content),
+		fmt.Sprintf("ALTER NAMED COLLECTION %s%s SET %s", s.config.NamedCollection, on, content),
+	}, nil
+}
+
+// base is the URL that keys are relative to; it ends in a slash.
+func (s source) base() (string, error) {
+	endpoint := s.config.S3Endpoint
+	if endpoint == "" {
+		endpoint = s.bucket.Endpoint
+	}
+	return s.bucket.URL(endpoint, "/")
+}
+
+// structure is the files' columns and types for the s3 function. A column of
+// low cardinality is a plain string in a file; the view casts it.
+func (s source) structure() string {
+	var columns []string
+	for _, c := range s.schema.Columns() {
+		c.LowCardinality = false
+		columns = append(columns, schema.QuoteIdent(c.Name)+" "+c.ClickHouse())
+	}
+	return strings.Join(columns, ", ")
+}

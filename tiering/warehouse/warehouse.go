@@ -1,0 +1,242 @@
+// Package warehouse is ClickHouse for the compactor: it implements
+// tiering.Warehouse with the statements of ClickHouse.
+//
+// Statements go through clickhouse-go. The rows of a sealed day go through
+// ch-go, the library beneath it, which decodes straight into the columns of an
+// archive.Block. Nothing here decides anything: the order of the statements,
+// and what a crash between two of them means, is said in package tiering.
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"penstock/schema"
+	"penstock/tiering"
+	"penstock/tiering/archive"
+	"penstock/tiering/store"
+)
+
+// ClickHouse is one server, or one of a cluster that the others follow.
+type ClickHouse struct {
+	config Config
+	schema *schema.Schema
+	conn   driver.Conn
+	source source
+	// collected: the named collection is what the configuration says.
+	collected bool
+}
+
+var _ tiering.Warehouse = (*ClickHouse)(nil)
+
+// Open connects to ClickHouse. Bucket is where the view has ClickHouse look for
+// files. The caller closes it.
+func Open(ctx context.Context, c Config, bucket store.S3Config, s *schema.Schema) (*ClickHouse, error) {
+	conn, err := clickhouse.Open(&clickhouse.Options{
+		Addr:        []string{c.Addr},
+		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
+		DialTimeout: c.DialTimeout, ReadTimeout: c.ReadTimeout,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("clickhouse.addr %s: %w", c.Addr, err)
+	}
+	w := &ClickHouse{config: c, schema: s, conn: conn, source: source{config: c, bucket: bucket, schema: s}}
+	if err := conn.Ping(ctx); err != nil {
+		return nil, errors.Join(w.fail("connect", err), conn.Close())
+	}
+	return w, nil
+}
+
+// Close closes the connections.
+func (w *ClickHouse) Close() error { return w.conn.Close() }
+
+// Partitions implements [tiering.Warehouse].
+func (w *ClickHouse) Partitions(ctx context.Context) (_ []tiering.Partition, err error) {
+	hot, sealed := w.schema.Name, w.schema.Name+"_sealed"
+	// A part without rows is what a partition leaves behind for a while after
+	// it was moved or dropped.
+	rows, err := w.conn.Query(ctx, `SELECT partition,
+		sumIf(rows, table = $2), sumIf(bytes_on_disk, table = $2), sumIf(rows, table = $3), sumIf(bytes_on_disk, table = $3)
+		FROM system.parts WHERE active AND rows > 0 AND database = $1 AND table IN ($2, $3) GROUP BY partition`, w.config.Database, hot, sealed)
+	if err != nil {
+		return nil, w.fail("list partitions", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var out []tiering.Partition
+	for rows.Next() {
+		var p tiering.Partition
+		var name string
+		if err := rows.Scan(&name, &p.HotRows, &p.HotBytes, &p.SealedRows, &p.SealedBytes); err != nil {
+			return nil, w.fail("list partitions", err)
+		}
+		if p.Day, err = schema.ParseDay(name); err != nil {
+			return nil, fmt.Errorf("table %s has a partition %q, which is no day; it was not made by this schema: %w", hot, name, err)
+		}
+		out = append(out, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, w.fail("list partitions", err)
+	}
+	return out, nil
+}
+
+// Seal implements [tiering.Warehouse].
+func (w *ClickHouse) Seal(ctx context.Context, day schema.Day) error {
+	return w.exec(ctx, fmt.Sprintf("ALTER TABLE %s MOVE PARTITION %s TO TABLE %s",
+		w.schema.Hot(w.config.Tables()), schema.QuoteString(day.String()), w.schema.Sealed(w.config.Tables())))
+}
+
+// DropSealed implements [tiering.Warehouse]. It is the only statement of the
+// program that deletes, and names the sealed table only.
+func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day) error {
+	return w.exec(ctx, fmt.Sprintf("ALTER TABLE %s DROP PARTITION %s",
+		w.schema.Sealed(w.config.Tables()), schema.QuoteString(day.String())))
+}
+
+// SealedRows implements [tiering.Warehouse].
+func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint64, err error) {
+	query := fmt.Sprintf("SELECT count() FROM %s WHERE %s", w.schema.Sealed(w.config.Tables()), w.ofDay(day))
+	if err := w.conn.QueryRow(ctx, query).Scan(&rows); err != nil {
+		return 0, w.fail("count the sealed rows of "+day.String(), err)
+	}
+	return rows, nil
+}
+
+// ReplaceView implements [tiering.Warehouse].
+func (w *ClickHouse) ReplaceView(ctx context.Context, cutOver []schema.Day, files []string) error {
+	if len(files) > 0 && !w.collected && w.config.NamedCollection != "" {
+		statements, err := w.source.collection()
+		if err != nil {
+			return err
+		}
+		for _, statement := range statements {
+			if err := w.exec(ctx, statement); err != nil {
+				return err
+			}
+		}
+		w.collected = true
+	}
+	table, err := w.source.table(files)
+	if err != nil {
+		return err
+	}
+	// A list of files is as long as the cold tier is large.
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 256 << 20}))
+	return w.exec(ctx, w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: cutOver, Source: table}))
+}
+
+// maxRevision keeps the server from sending sparse columns, which ch-go cannot
+// decode: it asks for the protocol before they were in it.
+const maxRevision = int(proto.FeatureCustomSerialization) - 1
+
+// ScanSealed implements [tiering.Warehouse]. One query, so one snapshot; the
+// order begins with the table's own, so the server merges its parts as it reads
+// and holds little.
+func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, each func(*archive.Block) error) (err error) {
+	client, err := ch.Dial(ctx, ch.Options{
+		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
+		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
+		ClientName: "penstock compactor",
+	})
+	if err != nil {
+		return w.fail("connect", err)
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	block := archive.NewBlock(w.schema)
+	var failed error // each's own, which is not ClickHouse's
+	err = client.Do(ctx, ch.Query{
+		Body:   w.scanQuery(day),
+		Result: block.Results(),
+		OnResult: func(context.Context, proto.Block) error {
+			if block.Rows() > 0 {
+				failed = each(block)
+			}
+			return failed
+		},
+		Settings: []ch.Setting{
+			ch.SettingInt("max_block_size", w.config.BlockRows),
+			ch.SettingInt("max_threads", w.config.ReadThreads),
+			ch.SettingInt("optimize_read_in_order", 1),
+		},
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return w.fail("read the sealed rows of "+day.String(), err)
+	}
+	return nil
+}
+
+// scanQuery asks for every column in the form an archive.Block has it.
+func (w *ClickHouse) scanQuery(day schema.Day) string {
+	column := func(name string) string { return "t." + schema.QuoteIdent(name) }
+	var selected []string
+	for _, c := range w.schema.Columns() {
+		expr := column(c.Name)
+		switch {
+		case c.Type == schema.TimestampMS:
+			expr = "toUnixTimestamp64Milli(" + expr + ")"
+		case c.LowCardinality:
+			expr = "CAST(" + expr + ", 'String')"
+		}
+		selected = append(selected, expr+" AS "+schema.QuoteIdent(c.Name))
+	}
+	order := []string{column(w.schema.Device), column(w.schema.Time.Field)}
+	for _, name := range w.schema.Identity {
+		if name != w.schema.Device {
+			order = append(order, column(name))
+		}
+	}
+	// Total, so that the same rows make the same file every time.
+	order = append(order, column(schema.ColTopic), column(schema.ColPartition), column(schema.ColOffset))
+	return fmt.Sprintf("SELECT %s FROM %s AS t WHERE toDate(%s) = %s ORDER BY %s",
+		strings.Join(selected, ", "), w.schema.Sealed(w.config.Tables()), column(w.schema.Time.Field),
+		schema.QuoteString(day.String()), strings.Join(order, ", "))
+}
+
+func (w *ClickHouse) ofDay(day schema.Day) string {
+	return fmt.Sprintf("toDate(%s) = %s", schema.QuoteIdent(w.schema.Time.Field), schema.QuoteString(day.String()))
+}
+
+func (w *ClickHouse) exec(ctx context.Context, statement string) error {
+	if err := w.conn.Exec(ctx, statement); err != nil {
+		head, _, _ := strings.Cut(statement, " AS")
+		head, _, _ = strings.Cut(head, " SET ") // credentials follow
+		return w.fail(head, err)
+	}
+	return nil
+}
+
+// fail names the server and, where there is one, the remedy.
+func (w *ClickHouse) fail(doing string, err error) error {
+	remedy := ""
+	switch code(err) {
+	case 60, 81: // UNKNOWN_TABLE, UNKNOWN_DATABASE
+		remedy = "; run \"ingest migrate\" first"
+	case 497: // ACCESS_DENIED
+		remedy = "; grant it to the user, or for a named collection set clickhouse.named_collection to nothing"
+	case 516: // AUTHENTICATION_FAILED
+		remedy = "; check clickhouse.user and clickhouse.password"
+	}
+	return fmt.Errorf("clickhouse %s as user %s: %s: %w%s", w.config.Addr, w.config.User, doing, err, remedy)
+}
+
+// code returns the number of a ClickHouse exception, by whichever library, or 0.
+func code(err error) int {
+	var ex *clickhouse.Exception
+	if errors.As(err, &ex) {
+		return int(ex.Code)
+	}
+	if ex, ok := ch.AsException(err); ok {
+		return int(ex.Code)
+	}
+	return 0
+}
