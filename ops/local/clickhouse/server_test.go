@@ -57,14 +57,18 @@ func run(m *testing.M) int {
 func library() (string, error) {
 	path := os.Getenv("PENSTOCK_LIBCHDB")
 	if path == "" {
-		cache := os.Getenv("PENSTOCK_CACHE")
-		if cache == "" {
-			cache = filepath.Join("..", "..", "..", ".cache")
-		}
-		path = filepath.Join(cache, "chdb-26.7.3", "libchdb.so")
+		path = filepath.Join(cacheDir(), "chdb-26.7.3", "libchdb.so")
 	}
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("no ClickHouse engine: %w; fetch it with `go run . fetch` in ops/local, or set PENSTOCK_LIBCHDB", err)
 	}
 	return path, nil
+}
+
+// cacheDir is where the local stack keeps what it fetched.
+func cacheDir() string {
+	if dir := os.Getenv("PENSTOCK_CACHE"); dir != "" {
+		return dir
+	}
+	return filepath.Join("..", "..", "..", ".cache")
 }

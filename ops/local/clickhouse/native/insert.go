@@ -110,11 +110,41 @@ func (c *conn) receive(insert *engine.Insert) error {
 		if err != nil {
 			return err
 		}
-		if h.End() {
-			return nil // Commit tells why the engine refused rows
-		}
 		if refused == nil && h.Rows > 0 {
 			_, refused = insert.Write(c.incoming.Out)
 		}
+		if err := c.sendProfileEvents(); err != nil {
+			return err
+		}
+		if h.End() {
+			return nil // Commit tells why the engine refused rows
+		}
 	}
+}
+
+// sendProfileEvents tells of no events. Since insertProfileEvents a server
+// answers every block of an INSERT with this packet, and clients may wait for
+// it before they send the next.
+func (c *conn) sendProfileEvents() error {
+	if c.revision < insertProfileEvents {
+		return nil
+	}
+	var b block.Copier
+	b.Describe(profileEvents, c.revision)
+	return c.send(func(out *proto.Buffer) {
+		proto.ServerProfileEvents.Encode(out)
+		out.PutString("") // not a named table
+		out.PutRaw(b.Out) // never compressed
+	})
+}
+
+const insertProfileEvents = 54456
+
+var profileEvents = []block.Column{
+	{Name: "host_name", Type: "String"},
+	{Name: "current_time", Type: "DateTime"},
+	{Name: "thread_id", Type: "UInt64"},
+	{Name: "type", Type: "Enum8('increment' = 1, 'gauge' = 2)"},
+	{Name: "name", Type: "String"},
+	{Name: "value", Type: "Int64"},
 }

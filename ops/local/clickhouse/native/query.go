@@ -100,7 +100,7 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 	var rows, blocks, size uint64
 	var broken error // the connection is
 	described := false
-	listening, cancel := context.WithCancel(ctx)
+	listening, cancel := context.WithCancelCause(ctx)
 	listened := c.listen(cancel)
 	stats, err := c.session.Query(listening, st, func(piece []byte) error {
 		return c.outgoing.Each(piece, c.revision, func(h block.Header, data []byte) error {
@@ -116,14 +116,15 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 		})
 	})
 	listened()
-	cancel()
+	asked := context.Cause(listening) == errCancelled
+	cancel(nil)
 	if broken != nil {
 		return broken
 	}
-	if err != nil {
+	if err != nil && !asked {
 		return asException(err)
 	}
-	if !described {
+	if !described && !asked {
 		if err := c.describeEmpty(st); err != nil {
 			return err
 		}
@@ -257,10 +258,14 @@ func (c *conn) packer(name string) *compress.Writer {
 	return p
 }
 
+// errCancelled is why a query ends early whose client sent Cancel. A server
+// answers it with the end of the stream, not with an exception.
+var errCancelled = errors.New("cancelled by the client")
+
 // listen waits for the client's next packet while its query runs, and calls
 // cancel if that is Cancel or the client has gone. The returned function ends
 // it; any other packet is still unread then.
-func (c *conn) listen(cancel func()) (stop func()) {
+func (c *conn) listen(cancel context.CancelCauseFunc) (stop func()) {
 	done := make(chan struct{})
 	ended := make(chan struct{})
 	go func() {
@@ -273,10 +278,10 @@ func (c *conn) listen(cancel func()) (stop func()) {
 		}
 		switch {
 		case err != nil:
-			cancel()
+			cancel(err)
 		case proto.ClientCode(b[0]) == proto.ClientCodeCancel:
 			_, _ = c.in.Discard(1) // it was peeked at
-			cancel()
+			cancel(errCancelled)
 		}
 	}()
 	return func() {
