@@ -1,0 +1,62 @@
+# Everything a developer, an operator trying it out, and CI types. Each target
+# does its own set-up: what is missing is fetched into .cache, at pinned
+# versions, and never fetched again.
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+
+# Tools of the checks, pinned; built by go install into the cache.
+CACHE          ?= $(CURDIR)/.cache
+GOLANGCI       := v2.15.0
+GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
+
+# The two modules: the product, and the stack it is tried on.
+MODULES := . ops/local
+
+.PHONY: help run smoke build test test-unit test-stack race check bench fuzz clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## the whole product on this machine, with a fleet that sends, until ^C
+	@bin/local run
+
+smoke: build ## the same for 20 s, with everything proven; the last line is JSON
+	@bin/local smoke $(SMOKE)
+
+build: ## the programs, into bin/
+	@go build -o bin/ ./cmd/... ./loadtest/cmd/...
+	@cd ops/local && go build -o ../../bin/local .
+
+test: test-unit test-stack ## all tests
+
+test-unit: ## the tests that need no server
+	go test ./...
+	cd ops/local && go test $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
+
+test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
+	@bin/local fetch
+	cd ops/local && go test -p 1 -timeout 20m ./clickhouse/... ./stacktest/...
+
+race: ## the unit tests under the race detector; needs a C compiler
+	CGO_ENABLED=1 go test -race ./...
+	cd ops/local && CGO_ENABLED=1 go test -race $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
+
+check: $(GOLANGCI_LINT) ## format, vet, lint, tidy modules, and a clean tree
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	@for m in $(MODULES); do \
+	  echo "check $$m" && cd $(CURDIR)/$$m && go vet ./... && go mod tidy -diff && go mod verify >/dev/null && \
+	  $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./... || exit 1; done
+	@git diff --exit-code --stat
+
+$(GOLANGCI_LINT):
+	@echo "building golangci-lint $(GOLANGCI), once"
+	@GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
+
+bench: ## the benchmarks of the hops from record to column
+	go test -run '^$$' -bench . -benchmem ./schema ./pipeline ./loadtest
+
+fuzz: ## the decoder's fuzz tests, a minute each
+	go test -run '^$$' -fuzz FuzzDecode -fuzztime 60s ./schema
+
+clean: ## remove what was built and run, not what was fetched
+	rm -rf bin .state

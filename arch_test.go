@@ -1,0 +1,63 @@
+// Package penstock has no code: it holds what the packages below it are to
+// each other.
+package penstock
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// arrow is which packages of ours a package may import, by the first element
+// of its path below the module. It points one way only:
+//
+//	cmd -> ops -> {pipeline | tiering} -> schema
+//
+// pipeline and tiering never meet, and the watched do not know the watcher.
+var arrow = map[string][]string{
+	"schema":   {},
+	"pipeline": {"schema"},
+	"tiering":  {"schema"},
+	"ops":      {"pipeline", "tiering", "schema"},
+	"loadtest": {"schema"},
+	"cmd":      {"ops", "pipeline", "tiering", "schema"},
+}
+
+func TestImportArrow(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f",
+		`{{.ImportPath}}{{range .Imports}} {{.}}{{end}}{{range .TestImports}} {{.}}{{end}}{{range .XTestImports}} {{.}}{{end}}`, "./...").Output()
+	if err != nil {
+		t.Fatal("go list:", err)
+	}
+	packages := 0
+	for line := range strings.Lines(string(out)) {
+		paths := strings.Fields(line)
+		from, ok := strings.CutPrefix(paths[0], "penstock/")
+		if !ok {
+			continue // this package
+		}
+		packages++
+		top, _, _ := strings.Cut(from, "/")
+		allowed, known := arrow[top]
+		if !known {
+			t.Errorf("penstock/%s: say in the arrow what %s may import", from, top)
+		}
+		for _, path := range paths[1:] {
+			if to, ours := strings.CutPrefix(path, "penstock/"); ours && !permitted(top, to, allowed) {
+				t.Errorf("penstock/%s imports penstock/%s; %s may import only %v and what is below itself", from, to, top, allowed)
+			}
+		}
+	}
+	if packages < len(arrow) {
+		t.Errorf("go list found %d packages; the arrow names %d folders", packages, len(arrow))
+	}
+}
+
+func permitted(from, to string, allowed []string) bool {
+	for _, top := range append([]string{from}, allowed...) {
+		if to == top || strings.HasPrefix(to, top+"/") {
+			return true
+		}
+	}
+	return false
+}
