@@ -70,7 +70,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		},
 		Rejected: func(r pipeline.Rejected) {
 			if hidden, ok := rejects.admit(); ok {
-				say(slog.LevelWarn, "record rejected; it is in the dead-letter topic", hiding(hidden, []slog.Attr{
+				say(slog.LevelWarn, "record rejected; it goes to the dead-letter topic", hiding(hidden, []slog.Attr{
 					slog.Int("partition", int(r.Partition)), slog.Int64("offset", r.Offset),
 					slog.String("reason", string(r.Rejection.Reason)), slog.String("detail", r.Rejection.Detail)})...)
 			}

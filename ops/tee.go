@@ -1,6 +1,9 @@
 package ops
 
-import "penstock/pipeline"
+import (
+	"penstock/pipeline"
+	"penstock/tiering"
+)
 
 // Tee returns events that call the functions of all, in their order.
 func Tee(all ...pipeline.Events) pipeline.Events {
@@ -25,6 +28,22 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 	return t
 }
 
+// TeeTiering is Tee for the compactor's events.
+func TeeTiering(all ...tiering.Events) tiering.Events {
+	var t tiering.Events
+	for _, e := range all {
+		t.Begun = both(t.Begun, e.Begun)
+		t.Done = both2(t.Done, e.Done)
+		t.Failed = both2(t.Failed, e.Failed)
+		t.Exporting = both3(t.Exporting, e.Exporting)
+		t.FileStored = both2(t.FileStored, e.FileStored)
+		t.Verified = both3(t.Verified, e.Verified)
+		t.LeaseTaken = both(t.LeaseTaken, e.LeaseTaken)
+	}
+	return t
+}
+
+// both returns a function that calls a and then b, either of which may be nil.
 func both[T any](a, b func(T)) func(T) {
 	switch {
 	case a == nil:
@@ -33,4 +52,24 @@ func both[T any](a, b func(T)) func(T) {
 		return a
 	}
 	return func(v T) { a(v); b(v) }
+}
+
+func both2[T, U any](a, b func(T, U)) func(T, U) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(t T, u U) { a(t, u); b(t, u) }
+}
+
+func both3[T, U, V any](a, b func(T, U, V)) func(T, U, V) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(t T, u U, v V) { a(t, u, v); b(t, u, v) }
 }

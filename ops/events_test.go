@@ -1,0 +1,156 @@
+package ops
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"penstock/pipeline"
+	"penstock/schema"
+	"penstock/tiering"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is got into the golden files; read the difference before you keep it")
+
+// golden compares got with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *rewrite {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got:\n%s\nwant, from %s:\n%s", got, path, want)
+	}
+}
+
+// event is one call of a hook.
+type event struct {
+	hook string
+	call func()
+}
+
+var errDown = errors.New("dial tcp 10.0.0.7:9000: connection refused")
+
+// pipelineStory calls every hook of a node at least once, in an order that
+// could be.
+func pipelineStory(e pipeline.Events) []event {
+	sealed := pipeline.Sealed{Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Bytes: 40_000, Age: 700 * time.Millisecond}
+	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
+	return []event{
+		{"Assigned", func() { e.Assigned([]int32{3, 4, 5}) }},
+		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 3, Records: 110, Bytes: 55_000, HighWatermark: 1000}) }},
+		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 4, Records: 1, Bytes: 500, HighWatermark: 7}) }},
+		{"PollFailed", func() { e.PollFailed(errDown) }},
+		{"Paused", func() { e.Paused(1) }},
+		{"Paused", func() { e.Paused(0) }},
+		{"Resumed", func() { e.Resumed(1) }},
+		{"Rejected", func() { e.Rejected(rejected) }},
+		{"Sealed", func() { e.Sealed(sealed) }},
+		{"Retrying", func() {
+			e.Retrying(pipeline.Retrying{What: "insert", Err: errDown, Attempt: 1, Wait: 80 * time.Millisecond})
+		}},
+		{"Retrying", func() {
+			e.Retrying(pipeline.Retrying{What: "dead-letter", Err: errDown, Attempt: 2, Wait: time.Second})
+		}},
+		{"Breaker", func() { e.Breaker(true) }},
+		{"Breaker", func() { e.Breaker(false) }},
+		{"Inserted", func() {
+			e.Inserted(pipeline.Inserted{Lane: 1, Day: 20_780, Rows: 100, Bytes: 40_000, Attempts: 2, Took: 120 * time.Millisecond})
+		}},
+		{"CommitFailed", func() { e.CommitFailed(errDown) }},
+		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 890, 4: 8, 9: 5}}) }},
+		{"DedupShrunk", func() { e.DedupShrunk(1) }},
+		{"Revoked", func() { e.Revoked([]int32{3}) }},
+		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 1000}}) }},
+		{"Lost", func() { e.Lost([]int32{5}) }},
+	}
+}
+
+// tieringStory calls every hook of a compactor at least once.
+func tieringStory(e tiering.Events) []event {
+	step := tiering.Step{Day: 20_700, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 1000}}
+	return []event{
+		{"LeaseTaken", func() { e.LeaseTaken(7) }},
+		{"Begun", func() { e.Begun(step) }},
+		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
+		{"Exporting", func() { e.Exporting(step.Day, 1000, 1000) }},
+		{"FileStored", func() {
+			e.FileStored(step.Day, tiering.File{Path: "day=2026-09-04/1.parquet", Rows: 990, Bytes: 65_000})
+		}},
+		{"Verified", func() { e.Verified(step.Day, 990, 990) }},
+		{"Done", func() { e.Done(step, 90*time.Second) }},
+		{"Begun", func() { e.Begun(step) }},
+		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
+		{"Failed", func() { e.Failed(step, errDown) }},
+	}
+}
+
+// TestStoriesAreComplete: a hook that is added to the events has to be added
+// to the stories, and so to the golden files.
+func TestStoriesAreComplete(t *testing.T) {
+	f := func(events any, story []event) {
+		t.Helper()
+		typ := reflect.TypeOf(events)
+		for i := range typ.NumField() {
+			name := typ.Field(i).Name
+			if !slices.ContainsFunc(story, func(e event) bool { return e.hook == name }) {
+				t.Errorf("no story calls %s.%s", typ, name)
+			}
+		}
+	}
+	f(pipeline.Events{}, pipelineStory(pipeline.Events{}))
+	f(tiering.Events{}, tieringStory(tiering.Events{}))
+}
+
+// TestTee: each function of each is called once, in order; a missing one is
+// no obstacle.
+func TestTee(t *testing.T) {
+	var got []string
+	a, b := recorder[pipeline.Events]("a", &got), recorder[pipeline.Events]("b", &got)
+	for _, e := range pipelineStory(Tee(pipeline.Events{}, a, pipeline.Events{}, b)) {
+		got = nil
+		e.call()
+		if want := "a." + e.hook + " b." + e.hook; strings.Join(got, " ") != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}
+	c, d := recorder[tiering.Events]("c", &got), recorder[tiering.Events]("d", &got)
+	for _, e := range tieringStory(TeeTiering(tiering.Events{}, c, d)) {
+		got = nil
+		e.call()
+		if want := "c." + e.hook + " d." + e.hook; strings.Join(got, " ") != want {
+			t.Errorf("got %v, want %s", got, want)
+		}
+	}
+	if Tee(pipeline.Events{}).Polled != nil {
+		t.Error("nobody listens, and yet there is a function")
+	}
+}
+
+// recorder returns events of which every function notes that it was called.
+func recorder[E any](name string, to *[]string) E {
+	var events E
+	v := reflect.ValueOf(&events).Elem()
+	for i := range v.NumField() {
+		hook := name + "." + v.Type().Field(i).Name
+		v.Field(i).Set(reflect.MakeFunc(v.Field(i).Type(), func([]reflect.Value) []reflect.Value {
+			*to = append(*to, hook)
+			return nil
+		}))
+	}
+	return events
+}
