@@ -308,7 +308,7 @@ func TestConfigReportsEveryFault(t *testing.T) {
 
 func TestWatermarkQuery(t *testing.T) {
 	got := watermarkQuery("`d`.`t`", time.UnixMilli(1000), []watermark{{0, 5}, {3, -1}})
-	want := "SELECT _partition, max(_offset) FROM `d`.`t` WHERE _ingested_at >= fromUnixTimestamp64Milli(1000, 'UTC') AND " +
+	want := "SELECT _partition, max(_offset) FROM `d`.`t` WHERE _partition_id >= '19700101' AND _ingested_at >= fromUnixTimestamp64Milli(1000, 'UTC') AND " +
 		"(_partition = 0 AND _offset > 5 OR _partition = 3 AND _offset > -1) GROUP BY _partition SETTINGS max_threads = 1"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

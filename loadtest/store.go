@@ -21,6 +21,8 @@ type store struct {
 	// since keeps the rows of earlier runs out of the watermarks: the offsets
 	// of a topic that was created anew start at 0 again.
 	since time.Time
+	// total and live are the numbers of rows at the last poll.
+	total, live uint64
 }
 
 // openStore connects to ClickHouse. Its error names the address and the remedy.
@@ -62,11 +64,28 @@ func closing(err error, close func() error) error {
 
 func (s *store) close() error { return s.conn.Close() }
 
-// Rows implements stored.
+// Rows implements stored: it counts the rows of the run's own days. Late
+// readings, which go to other days by inserts of their own, would only make it
+// look as if there was something to see.
+//
+// Counting a whole table costs ClickHouse 1 ms, counting days of it 4, and
+// finding the watermarks 10.
 func (s *store) Rows(ctx context.Context) (uint64, error) {
-	var n uint64
-	err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.hot).Scan(&n)
-	return n, err
+	var total, live uint64
+	if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.hot).Scan(&total); err != nil || total == s.total {
+		return s.live, err
+	}
+	if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.hot+" WHERE "+liveDays(s.since)).Scan(&live); err != nil {
+		return 0, err
+	}
+	s.total, s.live = total, live
+	return live, nil
+}
+
+// liveDays is the condition for days from since on. It names the partition and
+// not the time, which the receipts projection does not have.
+func liveDays(since time.Time) string {
+	return since.UTC().Format("_partition_id >= '20060102'")
 }
 
 // Watermarks implements stored. It reads nothing but columns of the receipts
@@ -89,7 +108,8 @@ func (s *store) Watermarks(ctx context.Context, above []watermark) ([]watermark,
 
 func watermarkQuery(table string, since time.Time, above []watermark) string {
 	var q strings.Builder
-	fmt.Fprintf(&q, "SELECT _partition, max(_offset) FROM %s WHERE _ingested_at >= fromUnixTimestamp64Milli(%d, 'UTC') AND (", table, since.UnixMilli())
+	fmt.Fprintf(&q, "SELECT _partition, max(_offset) FROM %s WHERE %s AND _ingested_at >= fromUnixTimestamp64Milli(%d, 'UTC') AND (",
+		table, liveDays(since), since.UnixMilli())
 	for i, w := range above {
 		if i > 0 {
 			q.WriteString(" OR ")

@@ -8,11 +8,11 @@ import (
 
 // stored is what the watcher asks of the hot table.
 type stored interface {
-	// Rows returns how many rows the table has. It has to be cheap: it is
-	// asked at every poll.
+	// Rows returns how many rows the table has on the days live readings fall
+	// on. It has to be cheap: it is asked at every poll.
 	Rows(ctx context.Context) (uint64, error)
-	// Watermarks returns, of the partitions asked for, the highest offset
-	// stored above the one given; a partition without one is left out.
+	// Watermarks returns, of the partitions asked for, the highest offset of
+	// those days above the one given; a partition without one is left out.
 	Watermarks(ctx context.Context, above []watermark) ([]watermark, error)
 }
 
@@ -32,6 +32,10 @@ const (
 // only when that has moved, a few times a second, does it ask for watermarks:
 // they have to be read, and the engine shares the machine with all that is
 // measured.
+//
+// Both look at the days of live readings only. A batch is stored by one insert
+// a day, so a late reading of a batch could be there before the live ones whose
+// offsets are lower, and would make them look visible early.
 type watcher struct {
 	table  stored
 	queues *visibility
