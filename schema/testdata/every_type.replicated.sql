@@ -20,11 +20,11 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
     `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
-    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
-    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
-    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type', '{replica}')
@@ -54,11 +54,11 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
     `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
-    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
-    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
-    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_sealed', '{replica}')

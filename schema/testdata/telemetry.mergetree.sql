@@ -1,9 +1,9 @@
 CREATE TABLE IF NOT EXISTS `default`.`telemetry`
 (
-    `device_id` String CODEC(ZSTD(1)) COMMENT 'The device, unique in the fleet.',
-    `seq` UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the reading, counted by the device.',
-    `ts` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'When the device took the reading.',
-    `event_id` String CODEC(ZSTD(1)) COMMENT 'The sender\'s own id of the event; empty if it gives none.',
+    `device_id` String COMMENT 'The device, unique in the fleet.' CODEC(ZSTD(1)),
+    `seq` UInt64 COMMENT 'Number of the reading, counted by the device.' CODEC(Delta, ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') COMMENT 'When the device took the reading.' CODEC(Delta, ZSTD(1)),
+    `event_id` String COMMENT 'The sender\'s own id of the event; empty if it gives none.' CODEC(ZSTD(1)),
     `firmware` LowCardinality(String) COMMENT 'Firmware version.',
     `site` LowCardinality(String) COMMENT 'Plant the device stands in.',
     `line` LowCardinality(String) COMMENT 'Production line within the site.',
@@ -26,11 +26,11 @@ CREATE TABLE IF NOT EXISTS `default`.`telemetry`
     `uptime` Nullable(UInt32) COMMENT 'Seconds since the device started. [s]',
     `error_code` Nullable(UInt16) COMMENT 'Last error of the device; NULL if it never had one.',
     `door_open` Nullable(Bool) COMMENT 'Whether the cabinet door was open.',
-    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
-    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
-    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = MergeTree
@@ -40,10 +40,10 @@ SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS `default`.`telemetry_sealed`
 (
-    `device_id` String CODEC(ZSTD(1)) COMMENT 'The device, unique in the fleet.',
-    `seq` UInt64 CODEC(Delta, ZSTD(1)) COMMENT 'Number of the reading, counted by the device.',
-    `ts` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'When the device took the reading.',
-    `event_id` String CODEC(ZSTD(1)) COMMENT 'The sender\'s own id of the event; empty if it gives none.',
+    `device_id` String COMMENT 'The device, unique in the fleet.' CODEC(ZSTD(1)),
+    `seq` UInt64 COMMENT 'Number of the reading, counted by the device.' CODEC(Delta, ZSTD(1)),
+    `ts` DateTime64(3, 'UTC') COMMENT 'When the device took the reading.' CODEC(Delta, ZSTD(1)),
+    `event_id` String COMMENT 'The sender\'s own id of the event; empty if it gives none.' CODEC(ZSTD(1)),
     `firmware` LowCardinality(String) COMMENT 'Firmware version.',
     `site` LowCardinality(String) COMMENT 'Plant the device stands in.',
     `line` LowCardinality(String) COMMENT 'Production line within the site.',
@@ -66,11 +66,11 @@ CREATE TABLE IF NOT EXISTS `default`.`telemetry_sealed`
     `uptime` Nullable(UInt32) COMMENT 'Seconds since the device started. [s]',
     `error_code` Nullable(UInt16) COMMENT 'Last error of the device; NULL if it never had one.',
     `door_open` Nullable(Bool) COMMENT 'Whether the cabinet door was open.',
-    `extra` String CODEC(ZSTD(1)) COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 CODEC(ZSTD(1)) COMMENT 'Kafka partition.',
-    `_offset` Int64 CODEC(Delta, ZSTD(1)) COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.',
-    `_ingested_at` DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)) COMMENT 'Kafka\'s timestamp of the record.',
+    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = MergeTree
