@@ -75,11 +75,18 @@ func TestBlockOnTheWire(t *testing.T) {
 	add(`,"str":"`+long+`","str_null":"`+long+`","dict":"`+long+`"`, row{"str": long, "str_null": long, "dict": long})
 	add(`,"dict":"a","yes":true,"yes_null":true`, row{"dict": "a", "yes": true, "yes_null": true})
 	add(`,"dict":"`+long+`"`, row{"dict": long})
+	// a value of the dictionary that goes with its row
+	add(`,"dict":"last"`, row{"dict": "last"})
 	compare(t, s, b, want)
 
 	for lo := range len(want) + 1 {
 		for hi := lo; hi <= len(want); hi++ {
-			compare(t, s, b.Slice(lo, hi), want[lo:hi])
+			part := b.Slice(lo, hi)
+			compare(t, s, part, want[lo:hi])
+			if lo < hi {
+				part.Undo()
+				compare(t, s, part, want[lo:hi-1])
+			}
 		}
 	}
 	for len(want) > 0 {

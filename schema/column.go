@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/binary"
-	"math"
 	"strconv"
 	"unsafe"
 
@@ -301,6 +300,9 @@ func parseBool(raw jsontext.Value) (uint8, bool) {
 	return 0, false
 }
 
+// The three below need not look for a number first: of the words strconv reads
+// beside numbers, such as inf, none is JSON.
+
 func parseInt[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
 	return func(raw jsontext.Value) (T, bool) {
 		v, err := strconv.ParseInt(text(raw), 10, bits)
@@ -317,10 +319,7 @@ func parseUint[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
 
 func parseFloat[T fixedValue](bits int) func(jsontext.Value) (T, bool) {
 	return func(raw jsontext.Value) (T, bool) {
-		if raw.Kind() != jsontext.KindNumber {
-			return 0, false
-		}
 		v, err := strconv.ParseFloat(text(raw), bits)
-		return T(v), err == nil && !math.IsInf(v, 0)
+		return T(v), err == nil
 	}
 }

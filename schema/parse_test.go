@@ -143,3 +143,28 @@ func TestParseAlias(t *testing.T) {
 		t.Errorf("got %v and %v", s, err)
 	}
 }
+
+// FuzzParse: whatever is accepted can be used.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(sound))
+	f.Add([]byte("---\n"))
+	f.Add([]byte("name: &a [*a]"))
+	f.Add([]byte(strings.Replace(sound, "[device, seq]", "[seq]", 1)))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := schema.Parse(text)
+		if err != nil {
+			return
+		}
+		if rows := schema.NewBlock(s).Rows(); rows != 0 {
+			t.Fatalf("a new block has %d rows", rows)
+		}
+		if n := s.Arrow().NumFields(); n != len(s.Columns()) {
+			t.Fatalf("%d Parquet fields for %d columns", n, len(s.Columns()))
+		}
+		for _, statement := range s.DDL(schema.Tables{}) {
+			if !strings.HasPrefix(statement, "CREATE ") {
+				t.Fatalf("not a statement: %s", statement)
+			}
+		}
+	})
+}
