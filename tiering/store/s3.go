@@ -115,6 +115,9 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	}
 	client := s3.NewFromConfig(loaded, func(o *s3.Options) {
 		o.UsePathStyle = c.PathStyle
+		// Not every service keeps checksums; what is read is compared with the
+		// manifest's in any case.
+		o.DisableLogOutputChecksumValidationSkipped = true
 		if c.Endpoint != "" {
 			o.BaseEndpoint = aws.String(c.Endpoint)
 		}

@@ -1,0 +1,124 @@
+package tiering
+
+import (
+	"context"
+	"errors"
+
+	"strings"
+	"testing"
+	"time"
+
+	"penstock/tiering/store"
+)
+
+func TestLease(t *testing.T) {
+	objects, now := new(store.Memory), &clock{today}
+	take := func(who string) (*lease, error) {
+		return takeLease(t.Context(), objects, "lease", who, time.Minute, now.now)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(err error, want string) {
+		t.Helper()
+		if !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), want) {
+			t.Fatalf("got %v, want ErrHeld that says %q", err, want)
+		}
+	}
+
+	a, err := take("a")
+	must(err)
+	_, err = take("b")
+	refused(err, "a, fence 1, until 2026-11-23T12:01:00Z")
+
+	// Renewed in time it goes on.
+	now.Time = now.Add(50 * time.Second)
+	must(a.renew(t.Context()))
+	now.Time = now.Add(30 * time.Second)
+	_, err = take("b")
+	refused(err, "a, fence 1")
+
+	// Run out, another takes it with the next number; the first notices.
+	now.Time = now.Add(time.Minute)
+	b, err := take("b")
+	must(err)
+	if b.held.Fence != 2 {
+		t.Errorf("fence %d, want 2", b.held.Fence)
+	}
+	refused(a.renew(t.Context()), `"holder":"b"`)
+	refused(a.release(t.Context()), `"holder":"b"`)
+	must(b.renew(t.Context()))
+
+	// Run out, but nobody took it: it is still b's.
+	now.Time = now.Add(time.Hour)
+	must(b.renew(t.Context()))
+	_, err = take("c")
+	refused(err, "b, fence 2")
+
+	// Given back, the next need not wait.
+	must(b.release(t.Context()))
+	c, err := take("c")
+	must(err)
+	if c.held.Fence != 3 {
+		t.Errorf("fence %d, want 3", c.held.Fence)
+	}
+}
+
+// A renewal whose answer is lost is still a renewal.
+func TestLeaseAnswerLost(t *testing.T) {
+	now := &clock{today}
+	objects := &deaf{Memory: new(store.Memory)}
+	l, err := takeLease(t.Context(), objects, "lease", "a", time.Minute, now.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects.lose = true
+	now.Time = now.Add(50 * time.Second)
+	for range 3 {
+		if err := l.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		now.Time = now.Add(50 * time.Second)
+	}
+}
+
+func TestLeaseOfTwoAtOnce(t *testing.T) {
+	objects, now := new(store.Memory), &clock{today}
+	results := make(chan error)
+	for _, who := range []string{"a", "b", "c", "d"} {
+		go func() {
+			_, err := takeLease(t.Context(), objects, "lease", who, time.Minute, now.now)
+			results <- err
+		}()
+	}
+	won := 0
+	for range 4 {
+		switch err := <-results; {
+		case err == nil:
+			won++
+		case !errors.Is(err, ErrHeld):
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Errorf("%d compactors hold the lease", won)
+	}
+}
+
+// deaf is a store whose Replace takes effect and, as a retry after a lost
+// answer would, says that the object has changed.
+type deaf struct {
+	*store.Memory
+	lose bool
+}
+
+func (d *deaf) Replace(ctx context.Context, key, tag string, body []byte) (string, error) {
+	next, err := d.Memory.Replace(ctx, key, tag, body)
+	if err == nil && d.lose {
+		return "", store.ErrChanged
+	}
+	return next, err
+}

@@ -1,0 +1,70 @@
+package tiering
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"penstock/schema"
+)
+
+func TestPlan(t *testing.T) {
+	policy := Policy{HotDays: 30, Grace: time.Hour}
+	now := today // 2026-11-23 12:00
+	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
+	hot := func(d string) Partition { return Partition{Day: day(d), HotRows: 10} }
+	sealed := func(d string, late uint64) Partition { return Partition{Day: day(d), HotRows: late, SealedRows: 10} }
+	type manifests = map[schema.Day]*Manifest
+	one := func(d string, g ...Generation) manifests {
+		for i := range g {
+			g[i].Generation = i + 1
+		}
+		return manifests{day(d): {Day: d, Version: 1, Generations: g}}
+	}
+	published := Generation{}
+	cut := func(ago time.Duration) Generation { return Generation{CutOverAt: at(-ago)} }
+	expired := Generation{CutOverAt: at(-9 * time.Hour), ExpiredAt: at(-8 * time.Hour)}
+
+	f := func(name string, parts []Partition, m manifests, want ...string) {
+		t.Helper()
+		var got []string
+		for _, s := range Plan(now, parts, m, policy) {
+			text := fmt.Sprintf("%s %s: %s %d", s.Day, s.State, s.Action, s.Generation)
+			if s.Action != Nothing && !s.Ready(now) {
+				text += " at " + s.Due.Format("01-02 15:04")
+			}
+			got = append(got, text)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, want)
+		}
+	}
+	f("nothing anywhere", nil, nil)
+	f("an empty partition is no day", []Partition{{Day: day("2026-10-01")}}, nil)
+	f("today stays hot", []Partition{hot("2026-11-23")}, nil, "2026-11-23 hot: seal 1 at 12-24 00:00")
+	f("thirty days old stays hot", []Partition{hot("2026-10-24")}, nil, "2026-10-24 hot: seal 1 at 11-24 00:00")
+	f("older goes, oldest first", []Partition{hot("2026-10-23"), hot("2026-10-01"), hot("2026-11-01")}, nil,
+		"2026-10-01 hot: seal 1", "2026-10-23 hot: seal 1", "2026-11-01 hot: seal 1 at 12-02 00:00")
+	f("a day in the future stays", []Partition{hot("2026-11-24")}, nil, "2026-11-24 hot: seal 1 at 12-25 00:00")
+
+	// A crash after the seal, or within the export, leaves a sealed partition.
+	f("sealed is exported", []Partition{sealed("2026-10-01", 0)}, nil, "2026-10-01 sealed: export 1")
+	f("sealed is exported before late rows are sealed", []Partition{sealed("2026-10-01", 3)}, nil, "2026-10-01 sealed: export 1")
+	// Whoever sealed it, its rows are out of the hot table: they go on.
+	f("a sealed day that is not cold by the policy is exported", []Partition{sealed("2026-11-20", 0)}, nil, "2026-11-20 sealed: export 1")
+
+	f("published is cut over", []Partition{sealed("2026-10-01", 3)}, one("2026-10-01", published), "2026-10-01 published: cut over 1")
+	f("cut over waits out the grace period", []Partition{sealed("2026-10-01", 3)}, one("2026-10-01", cut(time.Minute)),
+		"2026-10-01 cut over: expire 1 at 11-23 12:59")
+	f("and then expires", []Partition{sealed("2026-10-01", 3)}, one("2026-10-01", cut(time.Hour)), "2026-10-01 cut over: expire 1")
+	// The sealed partition is gone: the drop was done and not recorded. Late
+	// rows must not be sealed before it is.
+	f("dropped but not recorded", []Partition{hot("2026-10-01")}, one("2026-10-01", cut(time.Hour)), "2026-10-01 cut over: expire 1")
+	f("dropped but not recorded, no rows left", nil, one("2026-10-01", cut(time.Hour)), "2026-10-01 cut over: expire 1")
+
+	f("cold", nil, one("2026-10-01", expired), "2026-10-01 cold: nothing 2")
+	f("late rows of a cold day are its next generation", []Partition{hot("2026-10-01")}, one("2026-10-01", expired), "2026-10-01 cold: seal 2")
+	f("and go the same way", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired), "2026-10-01 sealed: export 2")
+	f("to the end", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired, cut(time.Hour)), "2026-10-01 cut over: expire 2")
+}

@@ -1,0 +1,107 @@
+package warehouse
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"penstock/schema"
+	"penstock/tiering/store"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understand the difference before you commit it")
+
+func testClickHouse() *ClickHouse {
+	c, bucket := Default(), store.DefaultS3Config()
+	c.Addr = "127.0.0.1:9000"
+	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = "http://127.0.0.1:7070", "cold", "key", "it's secret"
+	s := schema.Telemetry()
+	return &ClickHouse{config: c, schema: s, source: source{config: c, bucket: bucket, schema: s}}
+}
+
+// Every statement that reads the cold tier or writes where it is, as it is sent.
+func TestStatementsGolden(t *testing.T) {
+	var out strings.Builder
+	show := func(title, text string) { out.WriteString("-- " + title + "\n" + text + "\n\n") }
+	day, err := schema.ParseDay("2026-10-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []string{"telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet", "telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet"}
+	view := func(w *ClickHouse, files ...string) string {
+		table, err := w.source.table(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: []schema.Day{day}, Source: table})
+	}
+	collection := func(w *ClickHouse) string {
+		statements, err := w.source.collection()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(statements, "\n")
+	}
+
+	w := testClickHouse()
+	show("scan", w.scanQuery(day))
+	show("named collection", collection(w))
+	show("view, two files", view(w, files...))
+	show("view, no file", view(w))
+
+	w = testClickHouse()
+	w.source.config.S3Endpoint, w.source.config.Cluster = "http://gateway:7070", "main"
+	w.source.bucket.PathStyle, w.source.bucket.AccessKey = false, ""
+	show("named collection: cluster, its own endpoint, bucket in the host name, credentials of the server", collection(w))
+
+	w.source.config.NamedCollection = ""
+	table := func(files ...string) string {
+		text, err := w.source.table(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, _, _ := strings.Cut(text, "`device_id`")
+		return head + "..."
+	}
+	show("source without a named collection, credentials of the server", table(files[0]))
+	w.source.bucket.AccessKey = "key"
+	show("source without a named collection", table(files...))
+	w.source.config.S3Endpoint, w.source.bucket.Endpoint = "", ""
+	show("source on AWS", table(files[0]))
+
+	path := filepath.Join("testdata", "statements.sql")
+	got := []byte(out.String())
+	if *rewrite {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("differs from %s; -rewrite writes it anew. Got:\n%s", path, got)
+	}
+}
+
+func TestConfigNamesEveryFault(t *testing.T) {
+	err := Config{NamedCollection: "a-b"}.Validate()
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, want := range []string{"clickhouse.addr", "clickhouse.database", "clickhouse.user", `clickhouse.named_collection is "a-b"`,
+		"clickhouse.block_rows is 0", "clickhouse.read_threads is 0", "clickhouse.dial_timeout is 0s", "clickhouse.read_timeout is 0s"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error does not name %s: %v", want, err)
+		}
+	}
+	good := Default()
+	good.Addr = "127.0.0.1:9000"
+	if err := good.Validate(); err != nil {
+		t.Error(err)
+	}
+}
