@@ -51,6 +51,8 @@ type Process struct {
 	// err is what the program ended with; it is written before done is closed
 	// and read only after.
 	err error
+	// used is the CPU time it took; as err.
+	used time.Duration
 
 	mu sync.Mutex
 	// wanted is set once the end was asked for, so that Err can tell an end
@@ -97,6 +99,7 @@ func Start(spec Spec) (*Process, error) {
 		p.pid = cmd.Process.Pid
 		started <- nil
 		p.err = errors.Join(cmd.Wait(), log.Close())
+		p.used = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	}()
 	if err := <-started; err != nil {
 		return nil, fmt.Errorf("start %s: %w", spec.Name, err)
@@ -109,6 +112,16 @@ func (p *Process) Pid() int { return p.pid }
 
 // Done is closed when the process has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
+
+// CPU is the CPU time the process took, known once it has ended.
+func (p *Process) CPU() time.Duration {
+	select {
+	case <-p.done:
+		return p.used
+	default:
+		return 0
+	}
+}
 
 // Err is nil while the process runs and after an end that was asked for with
 // Stop or Kill; otherwise it says how the process ended and what it said last.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -95,27 +94,4 @@ func sumMetric(page, name string) (sum float64, err error) {
 		return 0, fmt.Errorf("there is no metric %s", name)
 	}
 	return sum, lines.Err()
-}
-
-// peakMemory is the most memory a process has held, in bytes, as the kernel
-// counted it.
-func peakMemory(pid int) (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
-	}
-	return parsePeak(string(status))
-}
-
-func parsePeak(status string) (int64, error) {
-	for line := range strings.Lines(status) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err != nil {
-				return 0, fmt.Errorf("VmHWM: %w", err)
-			}
-			return kib << 10, nil
-		}
-	}
-	return 0, errors.New("the kernel does not say how much memory it held (no VmHWM)")
 }

@@ -42,6 +42,8 @@ type Result struct {
 	// The most memory ingest has held, and what it was allowed.
 	IngestPeakMiB   int64 `json:"ingest_peak_mib"`
 	IngestBudgetMiB int64 `json:"ingest_budget_mib"`
+	// CPUSeconds each program used while the load ran, by its name.
+	CPUSeconds map[string]float64 `json:"cpu_seconds,omitempty"`
 	// Fault is what was done to the product meanwhile; empty for nothing.
 	Fault Fault `json:"fault,omitempty"`
 }
@@ -75,6 +77,7 @@ func (r Result) Check() error {
 	check(r.ColdRows == r.ColdRowsDuckDB, "ClickHouse counts %d rows in Parquet, DuckDB %d", r.ColdRows, r.ColdRowsDuckDB)
 	check(r.HotOlderThan30Days == 0, "%d rows older than 30 days are still hot", r.HotOlderThan30Days)
 	check(r.MissingAfterTiering == 0, "%d readings are missing after tiering", r.MissingAfterTiering)
+	check(r.IngestPeakMiB <= r.IngestBudgetMiB, "ingest held %d MiB, its budget is %d MiB", r.IngestPeakMiB, r.IngestBudgetMiB)
 	if r.Fault != KillIngest {
 		// What a killed node has stored and not committed comes again until
 		// the intents are there.

@@ -141,11 +141,29 @@ func createTopic(ctx context.Context, brokers []string, retention int64) error {
 		config["retention.bytes"] = kadm.StringPtr(strconv.FormatInt(retention/partitions, 10))
 		config["segment.bytes"] = kadm.StringPtr(strconv.FormatInt(retention/partitions/4, 10))
 	}
-	_, err = kadm.NewClient(client).CreateTopic(ctx, partitions, 1, config, topic)
+	admin := kadm.NewClient(client)
+	_, err = admin.CreateTopic(ctx, partitions, 1, config, topic)
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create topic %s: %w", topic, err)
 	}
-	return nil
+	// The controller has the topic; the broker gets to know it a moment later,
+	// and until then calls it unknown.
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		known, err := admin.ListTopics(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("look for topic %s: %w", topic, err)
+		}
+		if known.Error() == nil && len(known[topic].Partitions) > 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("topic %s was created and is still unknown: %w", topic, context.Cause(ctx))
+		}
+	}
 }
 
 // program is the path of one of the product's programs.

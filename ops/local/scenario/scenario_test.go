@@ -86,6 +86,7 @@ func TestResultCheck(t *testing.T) {
 	f("a day was forgotten", func(r *Result) { r.HotOlderThan30Days = 9 }, "9 rows older than 30 days")
 	f("tiering loses", func(r *Result) { r.MissingAfterTiering = 4 }, "4 readings are missing after tiering")
 	f("tiering doubles", func(r *Result) { r.DuplicatedAfterTiering = 5 }, "5 readings are duplicated after tiering")
+	f("too much memory", func(r *Result) { r.IngestPeakMiB, r.IngestBudgetMiB = 385, 384 }, "ingest held 385 MiB, its budget is 384 MiB")
 	f("all at once", func(r *Result) { r.Missing, r.Lag = 1, 1 }, "missing", "not committed")
 	// A fault excuses what it must, and no more.
 	f("killed ingest", func(r *Result) {
@@ -171,6 +172,23 @@ func TestPeakMemory(t *testing.T) {
 	}
 	if got, err := peakMemory(os.Getpid()); err != nil || got < 1<<20 {
 		t.Errorf("this process held %d bytes (%v)", got, err)
+	}
+}
+
+func TestCPUSeconds(t *testing.T) {
+	f := func(stat string, want float64) {
+		t.Helper()
+		if got, err := parseCPU(stat); err != nil || got != want {
+			t.Errorf("%q: %v (%v), want %v", stat, got, err, want)
+		}
+	}
+	f("22187 (ingest) S 1 22187 22187 0 -1 4194560 9000 0 1 0 1234 66 0 0 20 0 12 0", 13)
+	f("22187 (a ) (b) S 1 22187 22187 0 -1 4194560 9000 0 1 0 100 0 0 0 20 0 12 0", 1)
+	if got, err := parseCPU("22187 (ingest) S 1"); err == nil {
+		t.Errorf("there was no CPU time, got %v", got)
+	}
+	if got, err := cpuSeconds(os.Getpid()); err != nil || got < 0 {
+		t.Errorf("this process used %v (%v)", got, err)
 	}
 }
 

@@ -1,0 +1,158 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/ops/local/child"
+)
+
+// load sends the fleet's load and waits until loadtest has proven it.
+func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
+	fleet, err := s.startFleet(cfg.fault() == KillIngest)
+	if err != nil {
+		return err
+	}
+	s.step("%d devices send %d records/s for %v", cfg.Fleet.Devices, cfg.Fleet.Rate, cfg.Fleet.Duration)
+	before, err := s.cpu()
+	if err == nil {
+		err = s.whileLoaded(ctx, cfg, fleet)
+	}
+	if err != nil {
+		return errors.Join(err, fleet.Kill())
+	}
+	// loadtest's own verdict is in its report, and Check judges that.
+	exit := fleet.Wait(ctx)
+	got, err := readReport(s.files.report)
+	if err != nil {
+		return errors.Join(err, exit)
+	}
+	r.Produced, r.Stored, r.Missing, r.Duplicated = got.Produced, got.Stored, got.Missing, got.Duplicated
+	r.Rejected, r.MalformedSent, r.Resent, r.Rate = got.Rejected, got.MalformedSent, got.Resent, got.Rate
+	r.VisibleP50, r.VisibleP99, r.VisibleMax = got.VisibleP50, got.VisibleP99, got.VisibleMax
+	s.step("%d produced, %d stored, %d missing, %d duplicated, %d rejected, visible after %.0f ms (p50), %.0f ms (p99)",
+		r.Produced, r.Stored, r.Missing, r.Duplicated, r.Rejected, r.VisibleP50, r.VisibleP99)
+
+	if r.CPUSeconds, err = s.cpu(); err != nil {
+		return err
+	}
+	for name, already := range before {
+		if r.CPUSeconds[name] >= already { // less: it was started again meanwhile
+			r.CPUSeconds[name] = math.Round(100*(r.CPUSeconds[name]-already)) / 100
+		}
+	}
+	r.CPUSeconds["loadtest"] = fleet.CPU().Seconds()
+	s.step("CPU seconds: %s", list(r.CPUSeconds))
+	if r.Lag, err = s.awaitNoLag(ctx); err != nil {
+		return err
+	}
+	peak, err := peakMemory(s.ingest.Pid())
+	if err != nil {
+		return err
+	}
+	budget, err := s.metric(ctx, "penstock_ingest_memory_budget_bytes")
+	if err != nil {
+		return err
+	}
+	r.IngestPeakMiB, r.IngestBudgetMiB = peak>>20, int64(budget)>>20
+	s.step("lag %d, ingest held at most %d MiB (its budget is %d MiB)", r.Lag, r.IngestPeakMiB, r.IngestBudgetMiB)
+	return nil
+}
+
+// cpu is the CPU time of those that have a process, by their names. It counts
+// from a process's start.
+func (s *session) cpu() (map[string]float64, error) {
+	a := s.stack.Addresses()
+	used := map[string]float64{}
+	for name, pid := range map[string]int{"kafka": a.Kafka.Pid, "clickhouse": a.ClickHouse.Pid, "ingest": s.ingest.Pid()} {
+		if pid == 0 {
+			continue // kfake is part of this process
+		}
+		seconds, err := cpuSeconds(pid)
+		if err != nil {
+			return nil, fmt.Errorf("CPU time of %s: %w", name, err)
+		}
+		used[name] = seconds
+	}
+	return used, nil
+}
+
+// list is a map as people read it.
+func list(seconds map[string]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(seconds)) {
+		parts = append(parts, fmt.Sprintf("%s %.1f", name, seconds[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (s *session) startFleet(allowDuplicates bool) (*child.Process, error) {
+	a, f := s.stack.Addresses(), s.cfg.Fleet
+	args := []string{s.program("loadtest"), "run",
+		"--brokers", a.Kafka.Brokers[0], "--topic", topic, "--dlq-topic", deadLetters,
+		"--clickhouse", a.ClickHouse.Native, "--user", a.ClickHouse.User, "--database", a.ClickHouse.Database,
+		"--hot-table", hotTable, "--table", allView,
+		"--rate", strconv.Itoa(f.Rate), "--duration", f.Duration.String(), "--devices", strconv.Itoa(f.Devices),
+		"--resend", share(f.Resend), "--late", share(f.Late), "--malformed", share(f.Malformed),
+		"--json", s.files.report, "--state", s.files.fleetState}
+	if allowDuplicates {
+		args = append(args, "--allow-duplicates")
+	}
+	if f.Duration == 0 {
+		args = append(args, "--verify-timeout", "0s")
+	}
+	return child.Start(child.Spec{
+		Name: "loadtest run", Args: args,
+		Env: []string{"PENSTOCK_LOADTEST_PASSWORD=" + a.ClickHouse.Password},
+		Log: s.log("loadtest"), Show: s.cfg.Progress,
+	})
+}
+
+func share(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+// lag is how many records the group has not committed.
+func (s *session) lag(ctx context.Context) (int64, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.stack.Kafka.Addr()))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	groups, err := kadm.NewClient(client).Lag(ctx, group)
+	if err != nil {
+		return 0, fmt.Errorf("lag of group %s: %w", group, err)
+	}
+	if err := groups.Error(); err != nil {
+		return 0, fmt.Errorf("lag of group %s: %w", group, err)
+	}
+	return groups[group].Lag.Total(), nil
+}
+
+// awaitNoLag gives the last commits, which follow the last rows, ten seconds.
+func (s *session) awaitNoLag(ctx context.Context) (lag int64, err error) {
+	deadline := time.NewTimer(10 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if lag, err = s.lag(ctx); err != nil || lag == 0 {
+			return lag, err
+		}
+		select {
+		case <-ctx.Done():
+			return lag, context.Cause(ctx)
+		case <-deadline.C:
+			return lag, nil // Check says that it is not 0
+		case <-tick.C:
+		}
+	}
+}

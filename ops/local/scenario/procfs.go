@@ -1,0 +1,74 @@
+package scenario
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// peakMemory is the most memory a process has held, in bytes, as the kernel
+// counted it.
+func peakMemory(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parsePeak(string(status))
+}
+
+func parsePeak(status string) (int64, error) {
+	for line := range strings.Lines(status) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("VmHWM: %w", err)
+			}
+			return kib << 10, nil
+		}
+	}
+	return 0, errors.New("the kernel does not say how much memory it held (no VmHWM)")
+}
+
+// cpuSeconds is the CPU time a process has used, of all its threads.
+func cpuSeconds(pid int) (float64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseCPU(string(stat))
+}
+
+// ticksPerSecond is USER_HZ, which is 100 on every Linux Go runs on.
+const ticksPerSecond = 100
+
+// parseCPU reads utime and stime. The name of the program comes before them, in
+// parentheses, and may itself hold spaces and parentheses.
+func parseCPU(stat string) (float64, error) {
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const utime, stime = 11, 12 // after the name
+	if len(fields) <= stime {
+		return 0, fmt.Errorf("no CPU time in %q", stat)
+	}
+	user, err := strconv.ParseUint(fields[utime], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("utime: %w", err)
+	}
+	system, err := strconv.ParseUint(fields[stime], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("stime: %w", err)
+	}
+	return float64(user+system) / ticksPerSecond, nil
+}
+
+// busyness is how many threads of the whole machine wanted to run, averaged
+// over the last minute.
+func busyness() (float64, error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return strconv.ParseFloat(first, 64)
+}
