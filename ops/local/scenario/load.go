@@ -43,15 +43,16 @@ func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
 	s.step("%d produced, %d stored, %d missing, %d duplicated, %d rejected, visible after %.0f ms (p50), %.0f ms (p99)",
 		r.Produced, r.Stored, r.Missing, r.Duplicated, r.Rejected, r.VisibleP50, r.VisibleP99)
 
-	if r.CPUSeconds, err = s.cpu(); err != nil {
+	after, err := s.cpu()
+	if err != nil {
 		return err
 	}
-	for name, already := range before {
-		if r.CPUSeconds[name] >= already { // less: it was started again meanwhile
-			r.CPUSeconds[name] = math.Round(100*(r.CPUSeconds[name]-already)) / 100
-		}
+	r.CPUSeconds = map[string]float64{}
+	for program, used := range after {
+		// One that was started again meanwhile has used all of it since.
+		r.CPUSeconds[program.name] = math.Round(100*(used-before[program])) / 100
 	}
-	r.CPUSeconds["loadtest"] = fleet.CPU().Seconds()
+	r.CPUSeconds["loadtest"] = math.Round(100*fleet.CPU().Seconds()) / 100
 	s.step("CPU seconds: %s", list(r.CPUSeconds))
 	if r.Lag, err = s.awaitNoLag(ctx); err != nil {
 		return err
@@ -69,20 +70,26 @@ func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
 	return nil
 }
 
-// cpu is the CPU time of those that have a process, by their names. It counts
-// from a process's start.
-func (s *session) cpu() (map[string]float64, error) {
+// process is a program's process: killed and started again, it is another.
+type process struct {
+	name string
+	pid  int
+}
+
+// cpu is the CPU time of those programs that have a process, in seconds since
+// it was started.
+func (s *session) cpu() (map[process]float64, error) {
 	a := s.stack.Addresses()
-	used := map[string]float64{}
-	for name, pid := range map[string]int{"kafka": a.Kafka.Pid, "clickhouse": a.ClickHouse.Pid, "ingest": s.ingest.Pid()} {
-		if pid == 0 {
+	used := map[process]float64{}
+	for _, p := range []process{{"kafka", a.Kafka.Pid}, {"clickhouse", a.ClickHouse.Pid}, {"ingest", s.ingest.Pid()}} {
+		if p.pid == 0 {
 			continue // kfake is part of this process
 		}
-		seconds, err := cpuSeconds(pid)
+		seconds, err := cpuSeconds(p.pid)
 		if err != nil {
-			return nil, fmt.Errorf("CPU time of %s: %w", name, err)
+			return nil, fmt.Errorf("CPU time of %s: %w", p.name, err)
 		}
-		used[name] = seconds
+		used[p] = seconds
 	}
 	return used, nil
 }
