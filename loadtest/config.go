@@ -12,64 +12,64 @@ import (
 // Config says what to send, where to, and where to look for it.
 type Config struct {
 	// Brokers are the Kafka seed brokers, host:port.
-	Brokers []string `koanf:"brokers"`
+	Brokers []string
 	// Topic receives the telemetry. It has to exist.
-	Topic string `koanf:"topic"`
+	Topic string
 	// DeadLetters is the topic of the rejected records. Empty: what is
 	// rejected is not looked at, and the run cannot prove it.
-	DeadLetters string `koanf:"dlq-topic"`
+	DeadLetters string
 	// ClickHouse is where the telemetry arrives.
-	ClickHouse ClickHouse `koanf:",squash"`
+	ClickHouse ClickHouse
 
 	// Run names this run; it is part of every device id, so that runs against
 	// the same tables are kept apart. The default value is the time of day.
-	Run string `koanf:"run"`
+	Run string
 	// Seed decides what is sent. The default value is 1.
-	Seed uint64 `koanf:"seed"`
+	Seed uint64
 	// Rate is how many records of all kinds are sent a second. Default 20,000.
-	Rate float64 `koanf:"rate"`
+	Rate float64
 	// Duration is how long they are sent. 0: until the context ends.
-	Duration time.Duration `koanf:"duration"`
+	Duration time.Duration
 	// Devices is the size of the fleet. Default 10,000.
-	Devices int `koanf:"devices"`
+	Devices int
 	// Shares are those of the unusual records.
-	Shares Shares `koanf:",squash"`
+	Shares Shares
 
 	// VerifyTimeout is how long after the last record is sent its arrival may
 	// take before it counts as missing. 0: nothing is verified. Default 2 min.
-	VerifyTimeout time.Duration `koanf:"verify-timeout"`
+	VerifyTimeout time.Duration
 	// AllowDuplicates reports duplicates without failing for them: for runs in
 	// which the node is killed.
-	AllowDuplicates bool `koanf:"allow-duplicates"`
+	AllowDuplicates bool
 	// State is the file in which the run leaves what has to be stored, so that
 	// it can be proven again later, and after tiering. Empty: none.
-	State string `koanf:"state"`
+	State string
 	// ProgressEvery is the time between two progress lines. Default 1 s.
-	ProgressEvery time.Duration `koanf:"progress-every"`
+	ProgressEvery time.Duration
 }
 
 // ClickHouse says where stored events are looked for.
 type ClickHouse struct {
 	// Addr is the native interface, host:port.
-	Addr     string `koanf:"clickhouse"`
-	User     string `koanf:"user"`
-	Password string `koanf:"password"`
-	Database string `koanf:"database"`
+	Addr     string
+	User     string
+	Password string
+	Database string
 	// Table is where the proof looks: the analysts' view by default, so that
 	// it holds wherever tiering has put a day.
-	Table string `koanf:"table"`
+	Table string
 	// Hot is where visibility is polled: the table inserts go to.
-	Hot string `koanf:"hot-table"`
+	Hot string
 }
 
 // Shares are parts of all records, each in [0, 1).
 type Shares struct {
 	// Resend is sent a second time, 0.1 to 20 s after the first. Default 2 %.
-	Resend float64 `koanf:"resend"`
+	Resend float64
 	// Late was read up to 40 days ago. Default 1 %.
-	Late float64 `koanf:"late"`
+	Late float64
 	// Malformed has to be rejected. Default 0.1 %.
-	Malformed float64 `koanf:"malformed"`
+	Malformed float64
 }
 
 // DefaultConfig returns the defaults: the load of the smoke test.

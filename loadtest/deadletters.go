@@ -22,6 +22,10 @@ const (
 // deadLetters reads the dead-letter topic from where it ended before the run.
 type deadLetters struct {
 	client *kgo.Client
+	topic  string // of the telemetry
+	// from is where each partition of the telemetry topic ended before the run:
+	// dead letters of records before that belong to an earlier one.
+	from kadm.ListedOffsets
 
 	mu sync.Mutex
 	// What follows is guarded by mu.
@@ -33,26 +37,29 @@ type deadLetters struct {
 	trouble error // of the last fetch
 }
 
-// openDeadLetters starts at the present end of the topic.
-func openDeadLetters(ctx context.Context, brokers []string, admin *kadm.Client, topic string) (*deadLetters, error) {
-	ends, err := admin.ListEndOffsets(ctx, topic)
+// openDeadLetters starts at the present end of the dead-letter topic, for what
+// the telemetry topic gets from now on.
+func openDeadLetters(ctx context.Context, admin *kadm.Client, c Config) (*deadLetters, error) {
+	ends, err := admin.ListEndOffsets(ctx, c.DeadLetters, c.Topic)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("end of dead-letter topic %q: %w; `ingest migrate` creates it, or name another with dlq-topic", topic, err)
+		return nil, fmt.Errorf("end of dead-letter topic %q: %w; `ingest migrate` creates it, or name another with dlq-topic", c.DeadLetters, err)
 	}
-	from := map[int32]kgo.Offset{}
-	ends.Each(func(o kadm.ListedOffset) { from[o.Partition] = kgo.NewOffset().At(o.Offset) })
+	start := map[int32]kgo.Offset{}
+	for _, o := range ends[c.DeadLetters] {
+		start[o.Partition] = kgo.NewOffset().At(o.Offset)
+	}
 	client, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers...),
+		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID("penstock-loadtest-dead-letters"),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: from}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.DeadLetters: start}),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("kafka client for %v: %w", brokers, err)
+		return nil, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)
 	}
-	return &deadLetters{client: client, reasons: map[coordinate]string{}}, nil
+	return &deadLetters{client: client, from: ends, topic: c.Topic, reasons: map[coordinate]string{}}, nil
 }
 
 // run reads dead letters until ctx ends. An error does not stop it: Kafka may
@@ -100,6 +107,9 @@ func (d *deadLetters) add(r *kgo.Record) {
 	}
 	if found == 2 && errs == nil {
 		at = coordinate{int32(partition), offset}
+		if o, ok := d.from.Lookup(d.topic, at.partition); ok && offset < o.Offset {
+			return
+		}
 	}
 	if _, seen := d.reasons[at]; seen {
 		d.again++

@@ -36,9 +36,12 @@ func (p *progress) run(ctx context.Context) {
 		case now := <-tick.C:
 			produced := p.ledger.totals().produced()
 			recent, waiting := p.queues.tick()
-			line := fmt.Sprintf("%s  %-9s %7s events/s  lag %8s  visible p50 %5d ms  p99 %5d ms  sent %s",
-				now.Format(time.TimeOnly), phase, grouped(uint64(float64(produced-before)/now.Sub(since).Seconds())), grouped(uint64(waiting)),
-				recent.p50.Milliseconds(), recent.p99.Milliseconds(), grouped(produced))
+			seen := "nothing became visible"
+			if recent.count > 0 {
+				seen = fmt.Sprintf("visible p50 %5d ms  p99 %5d ms", recent.p50.Milliseconds(), recent.p99.Milliseconds())
+			}
+			line := fmt.Sprintf("%s  %-8s %7s events/s  lag %8s  %s  sent %s", now.Format(time.TimeOnly), phase,
+				grouped(uint64(float64(produced-before)/now.Sub(since).Seconds())), grouped(uint64(waiting)), seen, grouped(produced))
 			if trouble := p.watch.trouble.Load(); trouble != nil {
 				line += fmt.Sprintf("  (ClickHouse does not answer: %.60v)", *trouble)
 			}

@@ -53,7 +53,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	}
 	var letters *deadLetters
 	if c.DeadLetters != "" {
-		if letters, err = openDeadLetters(ctx, c.Brokers, admin, c.DeadLetters); err != nil {
+		if letters, err = openDeadLetters(ctx, admin, c); err != nil {
 			return Result{}, err
 		}
 		defer letters.close()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
 	"net"
@@ -139,13 +140,13 @@ func startKafka(t *testing.T) []string {
 	return cluster.ListenAddrs()
 }
 
-// shortRun is 1.5 s of 2,000 records/s with every kind of record in it.
+// shortRun is 1.5 s of 1,000 records/s with every kind of record in it.
 func shortRun(t *testing.T, brokers []string) Config {
 	c := testConfig()
 	c.Brokers, c.ClickHouse.Addr = brokers, "127.0.0.1:1" // the node answers instead
-	c.Rate, c.Duration = 2000, 1500*time.Millisecond
-	c.Shares.Malformed = 0.01
-	c.VerifyTimeout = 10 * time.Second
+	c.Rate, c.Duration = 1000, 1500*time.Millisecond
+	c.Shares.Malformed = 0.02
+	c.VerifyTimeout = 30 * time.Second
 	c.ProgressEvery = 200 * time.Millisecond
 	c.State = filepath.Join(t.TempDir(), "state.json")
 	return c
@@ -160,7 +161,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%+v", err, r)
 	}
-	if planned := uint64(3000 + 4); r.Produced != planned { // a closing reading a partition
+	if planned := uint64(1500 + 4); r.Produced != planned { // a closing reading a partition
 		t.Errorf("produced %d, want %d", r.Produced, planned)
 	}
 	if r.Good+r.Resent+r.MalformedSent != r.Produced || r.Resent == 0 || r.MalformedSent < 13 {
@@ -207,37 +208,41 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunFindsFaults runs against nodes that each do one thing wrong.
+// TestRunFindsFaults runs against nodes that do something wrong. What is missing
+// is waited for until the timeout, which has to be enough for all the rest.
 func TestRunFindsFaults(t *testing.T) {
-	f := func(name string, n *node, want string, wantResult func(Result) bool) {
+	f := func(name string, n *node, timeout time.Duration, wants []string, wantResult func(Result) bool) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			brokers := startKafka(t)
 			startNode(t, brokers, n)
 			c := shortRun(t, brokers)
-			c.VerifyTimeout = 2 * time.Second
-			var out bytes.Buffer
-			r, err := run(t.Context(), c, time.Now(), n, Output{Writer: &out})
-			if err == nil || !strings.Contains(err.Error(), want) || !r.Verified || !wantResult(r) {
-				t.Errorf("error %v, want %q\n%+v", err, want, r)
+			c.VerifyTimeout = timeout
+			r, err := run(t.Context(), c, time.Now(), n, Output{Writer: &bytes.Buffer{}})
+			if err == nil || !r.Verified || !wantResult(r) {
+				t.Errorf("error %v\n%+v", err, r)
+			}
+			for _, want := range wants {
+				if !strings.Contains(fmt.Sprint(err), want) {
+					t.Errorf("error %v; want %q in it", err, want)
+				}
 			}
 		})
 	}
-	f("loses a reading", &node{lose: func(device string, seq uint64) bool { return device == "dev-test-000001" && seq == 3 }},
-		"1 readings missing", func(r Result) bool {
-			return r.Missing == 1 && r.Stored == r.Good-1 && slices.Contains(r.Examples, "dev-test-000001 seq 3: missing")
-		})
-	f("stores resends", &node{keepResends: true},
-		"rows duplicated", func(r Result) bool { return r.Duplicated == r.Resent && r.SamePlace == 0 && r.Missing == 0 })
-	f("keeps no dead letter", &node{forgive: schema.ReasonNesting},
-		"malformed records without a dead letter", func(r Result) bool {
-			return r.Unrejected > 0 && r.Rejected == r.MalformedSent-r.Unrejected &&
-				slices.ContainsFunc(r.Examples, func(s string) bool { return strings.Contains(s, "nested_10000_deep") })
-		})
-	f("stores nothing", &node{lose: func(string, uint64) bool { return true }},
-		"readings missing", func(r Result) bool {
-			return r.Missing == r.Good && r.Stored == 0 && r.Invisible > 0 && r.VisibleP50 > 2000
-		})
+	f("loses a reading and a dead letter", &node{
+		lose:    func(device string, seq uint64) bool { return device == "dev-test-000001" && seq == 3 },
+		forgive: schema.ReasonNesting,
+	}, 8*time.Second, []string{"1 readings missing", "malformed records without a dead letter"}, func(r Result) bool {
+		return r.Missing == 1 && r.Stored == r.Good-1 && slices.Contains(r.Examples, "dev-test-000001 seq 3: missing") &&
+			r.Unrejected > 0 && r.Rejected == r.MalformedSent-r.Unrejected &&
+			slices.ContainsFunc(r.Examples, func(s string) bool { return strings.Contains(s, "nested_10000_deep") })
+	})
+	f("stores resends", &node{keepResends: true}, 30*time.Second, []string{"rows duplicated"}, func(r Result) bool {
+		return r.Duplicated == r.Resent && r.SamePlace == 0 && r.Missing == 0
+	})
+	f("stores nothing", &node{lose: func(string, uint64) bool { return true }}, 2*time.Second, []string{"readings missing"}, func(r Result) bool {
+		return r.Missing == r.Good && r.Stored == 0 && r.Invisible > 0 && r.VisibleP50 > 2000
+	})
 }
 
 // TestRunEndsWhenInterrupted: an endless run verifies what it has sent.
@@ -249,7 +254,7 @@ func TestRunEndsWhenInterrupted(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	r, err := run(ctx, c, time.Now(), n, Output{Writer: &bytes.Buffer{}})
-	if err != nil || r.Produced < 500 || r.Stored != r.Good {
+	if err != nil || r.Produced < 250 || r.Stored != r.Good {
 		t.Errorf("%v\n%+v", err, r)
 	}
 }

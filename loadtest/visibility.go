@@ -129,12 +129,13 @@ func (v *visibility) record(latency time.Duration) {
 
 // latencies are the figures of a histogram.
 type latencies struct {
+	count         int64
 	p50, p99, max time.Duration
 }
 
 func figures(h *hdrhistogram.Histogram) latencies {
 	at := func(q float64) time.Duration { return time.Duration(h.ValueAtQuantile(q)) * time.Microsecond }
-	return latencies{at(50), at(99), time.Duration(h.Max()) * time.Microsecond}
+	return latencies{h.TotalCount(), at(50), at(99), time.Duration(h.Max()) * time.Microsecond}
 }
 
 // overall returns the figures of the whole run.

@@ -62,9 +62,11 @@ func TestWatcher(t *testing.T) {
 		}
 		w.queues.produced(0, 10, time.Now())
 		time.Sleep(500 * time.Millisecond)
-		if n := table.watermarks; n != 1 {
-			t.Errorf("watermarks asked for %d times while no row came; want once", n)
-		}
+		table.set(func() {
+			if table.watermarks != 1 {
+				t.Errorf("watermarks asked for %d times while no row came; want once", table.watermarks)
+			}
+		})
 		table.set(func() { table.rows, table.offsets[0] = 1, 10 })
 		time.Sleep(2 * pollEvery)
 		if got, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 500*time.Millisecond || got.max > 530*time.Millisecond {

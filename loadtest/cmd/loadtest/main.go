@@ -7,17 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/providers/file"
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
@@ -55,35 +50,31 @@ sequence numbers is stored and every malformed record is dead-lettered.
 
 The first interrupt ends the sending and verifies what was sent; a second one ends the program.
 It exits with 1 if anything is missing, duplicated, or not rejected as it has to be.
-
-Every flag is also a key of the --config file and, in capitals and with underscores, a variable such as
-PENSTOCK_LOADTEST_PASSWORD. A flag overrides a variable, and a variable the file.`,
+` + aboutEnv,
 		Example: `  loadtest run --brokers 127.0.0.1:9092 --clickhouse 127.0.0.1:9000 --rate 20000 --duration 20s --json -`,
 		Args:    cobra.NoArgs,
 	}
-	d := loadtest.DefaultConfig()
-	f := c.Flags()
-	f.StringSlice("brokers", d.Brokers, "Kafka brokers, host:port, separated by commas")
-	f.String("topic", d.Topic, "topic the telemetry is sent to")
-	f.String("dlq-topic", d.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
-	clickHouseFlags(f, d.ClickHouse)
-	f.String("hot-table", d.ClickHouse.Hot, "table polled for visibility")
-	f.String("run", d.Run, "name of this run, part of every device id")
-	f.Uint64("seed", d.Seed, "decides what is sent")
-	f.Float64("rate", d.Rate, "records a second, of all kinds")
-	f.Duration("duration", d.Duration, "how long to send; 0: until interrupted")
-	f.Int("devices", d.Devices, "size of the fleet")
-	f.Float64("resend", d.Shares.Resend, "share of records sent a second time")
-	f.Float64("late", d.Shares.Late, "share of readings up to 40 days old")
-	f.Float64("malformed", d.Shares.Malformed, "share of records that have to be rejected")
-	f.Duration("verify-timeout", d.VerifyTimeout, "how long the last record may take to arrive; 0: verify nothing")
-	f.Bool("allow-duplicates", d.AllowDuplicates, "report duplicates without failing for them")
-	f.String("state", d.State, "file to leave what has to be stored in, for loadtest verify")
-	f.Duration("progress-every", d.ProgressEvery, "time between two progress lines")
-	out, conf := outputFlags(f)
+	cfg, f := loadtest.DefaultConfig(), c.Flags()
+	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
+	f.StringVar(&cfg.Topic, "topic", cfg.Topic, "topic the telemetry is sent to")
+	f.StringVar(&cfg.DeadLetters, "dlq-topic", cfg.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
+	clickHouseFlags(f, &cfg.ClickHouse)
+	f.StringVar(&cfg.ClickHouse.Hot, "hot-table", cfg.ClickHouse.Hot, "table polled for visibility")
+	f.StringVar(&cfg.Run, "run", cfg.Run, "name of this run, part of every device id")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "decides what is sent")
+	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "records a second, of all kinds")
+	f.DurationVar(&cfg.Duration, "duration", cfg.Duration, "how long to send; 0: until interrupted")
+	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
+	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")
+	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old")
+	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
+	f.DurationVar(&cfg.VerifyTimeout, "verify-timeout", cfg.VerifyTimeout, "how long the last record may take to arrive; 0: verify nothing")
+	f.BoolVar(&cfg.AllowDuplicates, "allow-duplicates", cfg.AllowDuplicates, "report duplicates without failing for them")
+	f.StringVar(&cfg.State, "state", cfg.State, "file to leave what has to be stored in, for loadtest verify")
+	f.DurationVar(&cfg.ProgressEvery, "progress-every", cfg.ProgressEvery, "time between two progress lines")
+	out := jsonFlag(f)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		var cfg loadtest.Config
-		if err := load(f, *conf, &cfg); err != nil {
+		if err := fromEnv(c, os.Environ()); err != nil {
 			return err
 		}
 		r, err := loadtest.Run(c.Context(), cfg, loadtest.Output{Writer: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))})
@@ -97,76 +88,71 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Prove an earlier run again",
 		Long: `Prove again that each device's exact set of sequence numbers is stored, from the state an earlier run left:
-later, or after tiering has moved some of its days to Parquet.`,
+later, or after tiering has moved some of its days to Parquet.
+` + aboutEnv,
 		Example: `  loadtest verify --state run.json --clickhouse 127.0.0.1:9000 --table telemetry_all`,
 		Args:    cobra.NoArgs,
 	}
-	d := loadtest.DefaultConfig()
-	f := c.Flags()
-	clickHouseFlags(f, d.ClickHouse)
+	cfg, f := loadtest.DefaultConfig().ClickHouse, c.Flags()
+	clickHouseFlags(f, &cfg)
 	state := f.String("state", "", "file the run left with --state")
-	out, conf := outputFlags(f)
+	out := jsonFlag(f)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg := d
-		if err := load(f, *conf, &cfg); err != nil {
+		if err := fromEnv(c, os.Environ()); err != nil {
 			return err
 		}
 		sent, err := loadtest.LoadSent(*state)
 		if err != nil {
 			return err
 		}
-		r, err := loadtest.Verify(c.Context(), cfg.ClickHouse, sent)
+		r, err := loadtest.Verify(c.Context(), cfg, sent)
 		return report(r, err, *out)
 	}
 	return c
 }
 
-func clickHouseFlags(f *pflag.FlagSet, d loadtest.ClickHouse) {
-	f.String("clickhouse", d.Addr, "ClickHouse's native interface, host:port")
-	f.String("user", d.User, "ClickHouse user")
-	f.String("password", d.Password, "ClickHouse password; PENSTOCK_LOADTEST_PASSWORD keeps it out of the process list")
-	f.String("database", d.Database, "ClickHouse database")
-	f.String("table", d.Table, "table or view the proof looks into")
+func clickHouseFlags(f *pflag.FlagSet, c *loadtest.ClickHouse) {
+	f.StringVar(&c.Addr, "clickhouse", c.Addr, "ClickHouse's native interface, host:port")
+	f.StringVar(&c.User, "user", c.User, "ClickHouse user")
+	f.StringVar(&c.Password, "password", c.Password, "ClickHouse password; "+envPrefix+"PASSWORD keeps it out of the process list")
+	f.StringVar(&c.Database, "database", c.Database, "ClickHouse database")
+	f.StringVar(&c.Table, "table", c.Table, "table or view the proof looks into")
 }
 
-func outputFlags(f *pflag.FlagSet) (out, conf *string) {
-	return f.String("json", "", `file to write the result to as JSON; "-": the last line of standard output`),
-		f.String("config", "", "YAML file with any of the other flags as keys")
+func jsonFlag(f *pflag.FlagSet) *string {
+	return f.String("json", "", `file to write the result to as JSON; "-": the last line of standard output`)
 }
 
-const envPrefix = "PENSTOCK_LOADTEST_"
+const (
+	envPrefix = "PENSTOCK_LOADTEST_"
+	aboutEnv  = `
+Every flag can also be set by a variable in capitals, with underscores, such as ` + envPrefix + `PASSWORD.
+A flag overrides a variable.`
+)
 
-// load fills cfg from the file, the environment and the flags, each overriding
-// the one before. Keys no flag has are errors.
-func load(f *pflag.FlagSet, path string, cfg *loadtest.Config) error {
-	k := koanf.New(".")
-	if path != "" {
-		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-			return fmt.Errorf("config %s: %w", path, err)
-		}
-	}
-	err := k.Load(env.Provider(".", env.Opt{Prefix: envPrefix, TransformFunc: func(key, value string) (string, any) {
-		return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(key, envPrefix)), "_", "-"), value
-	}}), nil)
-	if err != nil {
-		return fmt.Errorf("environment %s*: %w", envPrefix, err)
-	}
+// fromEnv sets the flags of c that were not given from the environment. It
+// reports every variable that is a flag of no command, or whose value the flag
+// does not take.
+func fromEnv(c *cobra.Command, environ []string) error {
 	var errs []error
-	for _, key := range k.Keys() {
-		if f.Lookup(key) == nil {
-			errs = append(errs, fmt.Errorf("config: unknown key %q with value %q; see --help for those there are", key, k.String(key)))
+	for _, entry := range environ {
+		key, value, _ := strings.Cut(entry, "=")
+		name, ours := strings.CutPrefix(key, envPrefix)
+		if !ours {
+			continue
+		}
+		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		switch flag := c.Flags().Lookup(name); {
+		case flag != nil && flag.Changed:
+		case flag != nil:
+			if err := c.Flags().Set(name, value); err != nil {
+				errs = append(errs, fmt.Errorf("variable %s: %w", key, err))
+			}
+		case !slices.ContainsFunc(c.Root().Commands(), func(c *cobra.Command) bool { return c.Flags().Lookup(name) != nil }):
+			errs = append(errs, fmt.Errorf("variable %s: there is no such flag; unset it, or see --help for those there are", key))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	if err := k.Load(posflag.Provider(f, ".", k), nil); err != nil {
-		return fmt.Errorf("flags: %w", err)
-	}
-	if err := k.Unmarshal("", cfg); err != nil {
-		return fmt.Errorf("config: %w", err)
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // report writes the result, also that of a run whose proof failed, and returns
@@ -181,7 +167,7 @@ func report(r loadtest.Result, err error, path string) error {
 	}
 	text = append(text, '\n')
 	if path == "-" {
-		_, errJSON = io.Writer(os.Stdout).Write(text)
+		_, errJSON = os.Stdout.Write(text)
 	} else {
 		errJSON = os.WriteFile(path, text, 0o644)
 	}
