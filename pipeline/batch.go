@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -44,6 +46,19 @@ type batch struct {
 type reject struct {
 	record *kgo.Record
 	why    *schema.Rejection
+}
+
+// reject notes a copy of the record. Not the record itself: it shares its memory
+// with everything that was fetched with it, and one reject would keep it all.
+func (b *batch) reject(r *kgo.Record, why *schema.Rejection) {
+	own := *r
+	own.Key, own.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
+	own.Headers = slices.Clone(r.Headers)
+	for i, h := range own.Headers {
+		own.Headers[i] = kgo.RecordHeader{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)}
+	}
+	b.rejects = append(b.rejects, reject{&own, why})
+	b.rejectSize += sizeOf(&own) + len(why.Detail)
 }
 
 func newBatch(s *schema.Schema) *batch {

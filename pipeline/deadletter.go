@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/schema"
@@ -22,8 +24,8 @@ const (
 	HeaderOffset    = "penstock-offset"    // decimal
 	HeaderTimestamp = "penstock-timestamp" // the record's, RFC 3339 with milliseconds
 	HeaderSchema    = "penstock-schema"    // name and version of the schema it was held against
-	// HeaderTruncated is the length of the original value, on a record whose
-	// value the broker found too large for the dead-letter topic.
+	// HeaderTruncated is the size of the original, key and headers included, on
+	// a record that the broker found too large for the dead-letter topic.
 	HeaderTruncated = "penstock-truncated-from"
 )
 
@@ -56,27 +58,42 @@ func (d deadLetters) send(ctx context.Context, rejects []reject) error {
 		if err == nil {
 			return nil
 		}
-		if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil || !truncate(records) {
+		if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil {
 			return fmt.Errorf("dead-letter %d records: %w", len(records), err)
+		}
+		if !truncate(records) {
+			return fmt.Errorf("dead-letter %d records: %w; raise max.message.bytes of %s", len(records), err, d.topic)
 		}
 	}
 	return nil
 }
 
-// truncated is what is kept of a value the dead-letter topic has no room for:
-// enough to tell who sent it. The whole value stays at its coordinates.
+// truncated is what is kept of a value, and of a key, the dead-letter topic has
+// no room for: enough to tell who sent it. The whole record stays at its
+// coordinates.
 const truncated = 64 << 10
 
-// truncate cuts the largest value: the broker does not say which one it found
-// too large, and where several are they are cut in turn. It reports whether
-// there was one to cut.
+// ownHeaders is how many headers a letter has of the node. They come first, so
+// that a record which brings headers of these names does not hide them.
+const ownHeaders = 7
+
+// truncate cuts the largest record: the broker does not say which one it found
+// too large, and where several are they are cut in turn. Its own headers go
+// whole, since half a header tells nothing. It reports whether there was a
+// record to cut.
 func truncate(records []*kgo.Record) bool {
-	largest := slices.MaxFunc(records, func(a, b *kgo.Record) int { return len(a.Value) - len(b.Value) })
-	if len(largest.Value) <= truncated {
+	largest := slices.MaxFunc(records, func(a, b *kgo.Record) int { return sizeOf(a) - sizeOf(b) })
+	size := len(largest.Key) + len(largest.Value)
+	headers := 0
+	for _, h := range largest.Headers[ownHeaders:] {
+		headers += len(h.Key) + len(h.Value)
+	}
+	if max(len(largest.Key), len(largest.Value), headers) <= truncated {
 		return false
 	}
-	largest.Headers = append(largest.Headers, header(HeaderTruncated, strconv.Itoa(len(largest.Value))))
-	largest.Value = largest.Value[:truncated]
+	largest.Key = largest.Key[:min(truncated, len(largest.Key))]
+	largest.Value = largest.Value[:min(truncated, len(largest.Value))]
+	largest.Headers = append(largest.Headers[:ownHeaders:ownHeaders], header(HeaderTruncated, strconv.Itoa(size+headers)))
 	return true
 }
 
@@ -85,7 +102,7 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 		Topic: d.topic,
 		Key:   r.record.Key,
 		Value: r.record.Value,
-		Headers: append(slices.Clone(r.record.Headers),
+		Headers: append([]kgo.RecordHeader{
 			header(HeaderReason, string(r.why.Reason)),
 			header(HeaderError, r.why.Detail),
 			header(HeaderTopic, r.record.Topic),
@@ -93,7 +110,7 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 			header(HeaderOffset, strconv.FormatInt(r.record.Offset, 10)),
 			header(HeaderTimestamp, r.record.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z07:00")),
 			header(HeaderSchema, fmt.Sprintf("%s/%d", d.schema.Name, d.schema.Version)),
-		),
+		}, r.record.Headers...),
 	}
 }
 
@@ -101,10 +118,14 @@ func header(key, value string) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: key, Value: []byte(value)}
 }
 
+// errRecordGone is a record that Kafka no longer has.
+var errRecordGone = errors.New("the record is gone; raise the topic's retention")
+
 // reread fetches one record again. Rows do not keep their records, because
 // ClickHouse hardly ever refuses one: the few that it does are worth a fetch.
 func reread(ctx context.Context, cfg Kafka, partition int32, offset int64) (*kgo.Record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topic: {partition: kgo.NewOffset().At(offset)}}))
 	if err != nil {
 		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
@@ -113,13 +134,15 @@ func reread(ctx context.Context, cfg Kafka, partition int32, offset int64) (*kgo
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	fetches := client.PollRecords(ctx, 1)
-	if err := fetches.Err0(); err != nil {
-		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
-	}
 	for r := range fetches.RecordsAll() {
 		if r.Offset == offset {
 			return r, nil
 		}
+		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, errRecordGone)
 	}
-	return nil, fmt.Errorf("read %s p%d@%d again: the record is gone; raise the topic's retention", cfg.Topic, partition, offset)
+	err = errors.Join(fetches.Err(), ctx.Err())
+	if errors.Is(err, kerr.OffsetOutOfRange) {
+		err = errRecordGone
+	}
+	return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
 }

@@ -31,6 +31,9 @@ type drain struct {
 // cover it, before it is tried on its own.
 const recommit = time.Second
 
+// commitPause is how long a release waits after a commit that failed.
+const commitPause = 100 * time.Millisecond
+
 // run stores batches until ctx ends or an error says that no repetition helps.
 func (d *drain) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.sink.Close()) }()
@@ -41,7 +44,9 @@ func (d *drain) run(ctx context.Context) (err error) {
 		case <-ctx.Done():
 			return nil
 		case <-idle.C:
-			d.commitStored(ctx)
+			d.commitOrLater(ctx)
+		case c := <-d.lane.commits:
+			c.done <- d.commitAll(ctx, c.wait)
 		case b := <-d.lane.full:
 			if err := d.store(ctx, b); err != nil {
 				if ended(ctx, err) {
@@ -52,7 +57,7 @@ func (d *drain) run(ctx context.Context) (err error) {
 			for p, s := range b.spans {
 				d.uncommitted[p] = s
 			}
-			d.commitStored(ctx)
+			d.commitOrLater(ctx)
 			b.reset()
 			d.lane.free <- b
 		}
@@ -100,8 +105,12 @@ func (d *drain) insert(ctx context.Context, token string, day schema.Day, rows *
 // refused dead-letters the one row of rows, which the server refuses.
 func (d *drain) refused(ctx context.Context, rows *schema.Block, why error) error {
 	partition, offset := rows.Origin(0)
-	record, err := d.reread(ctx, partition, offset)
-	if err != nil {
+	var record *kgo.Record
+	rereads := persistence{what: "read again", verdict: fateOfReread, events: d.lane.events}
+	if _, err := rereads.do(ctx, func(ctx context.Context) (err error) {
+		record, err = d.reread(ctx, partition, offset)
+		return err
+	}); err != nil {
 		return fmt.Errorf("%w; ClickHouse refused it: %w", err, why)
 	}
 	rejection := &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
@@ -109,9 +118,36 @@ func (d *drain) refused(ctx context.Context, rows *schema.Block, why error) erro
 	return d.letters.send(ctx, []reject{{record, rejection}})
 }
 
+// commitOrLater commits what is stored, or leaves it to the next commit.
+func (d *drain) commitOrLater(ctx context.Context) {
+	if err := d.commitStored(ctx); err != nil {
+		d.lane.events.CommitFailed(err)
+	}
+}
+
+// commitAll commits what is stored until it is, wait ends, or Kafka says that it
+// is no longer this node's to commit.
+func (d *drain) commitAll(ctx, wait context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(wait, func() { cancel(context.Cause(wait)) })()
+	for {
+		err := d.commitStored(ctx)
+		if err == nil || fateOfCommit(err) == stop {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("lane %d: stored but not committed in time; stored again by the next owner: %w", d.lane.id, errors.Join(context.Cause(ctx), err))
+		case <-time.After(commitPause):
+			d.lane.events.CommitFailed(err)
+		}
+	}
+}
+
 // commitStored commits what is stored of the partitions the node still owns
 // under the epoch they were read in; the others are another node's now.
-func (d *drain) commitStored(ctx context.Context) {
+func (d *drain) commitStored(ctx context.Context) error {
 	offsets := map[int32]kgo.EpochOffset{}
 	for p, s := range d.uncommitted {
 		if d.lane.owned.epoch(p) != s.epoch {
@@ -121,11 +157,10 @@ func (d *drain) commitStored(ctx context.Context) {
 		offsets[p] = kgo.EpochOffset{Epoch: s.leaderEpoch, Offset: s.next}
 	}
 	if len(offsets) == 0 {
-		return
+		return nil
 	}
 	if err := d.commit(ctx, offsets); err != nil {
-		d.lane.events.CommitFailed(err)
-		return
+		return err
 	}
 	next := make(map[int32]int64, len(offsets))
 	for p, o := range offsets {
@@ -133,4 +168,5 @@ func (d *drain) commitStored(ctx context.Context) {
 	}
 	clear(d.uncommitted)
 	d.lane.events.Committed(Committed{Next: next})
+	return nil
 }

@@ -87,15 +87,41 @@ func fateOfProduce(err error, topic string) (fate, error) {
 		return refuse, err
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return stop, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`", topic, err)
-	case errors.Is(err, kerr.TopicAuthorizationFailed):
+	case errors.Is(err, kerr.InvalidTopicException):
+		return stop, fmt.Errorf("dead-letter topic %s: %w; correct kafka.dead_letter_topic", topic, err)
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return stop, fmt.Errorf("dead-letter topic %s: %w; allow the node to write to it", topic, err)
+	case errors.Is(err, kerr.InvalidRecord):
+		return stop, fmt.Errorf("dead-letter topic %s: %w; a topic that is compacted takes no record without a key: set its cleanup.policy to delete", topic, err)
 	}
 	return retry, err
+}
+
+// fateOfReread is fateOf for reading a refused record again.
+func fateOfReread(err error) (fate, error) {
+	if errors.Is(err, errRecordGone) {
+		return stop, err
+	}
+	return retry, err
+}
+
+// fateOfCommit is fateOf for an offset commit. stop means no more than that
+// this node has no say any longer: its partitions are being given to others.
+func fateOfCommit(err error) fate {
+	for _, final := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicOrPartition} {
+		if errors.Is(err, final) {
+			return stop
+		}
+	}
+	return retry
 }
 
 // fateOfPoll is fateOf for a fetch: retry is what the client does by itself.
 func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 	err := fmt.Errorf("read %s p%d: %w", e.Topic, e.Partition, e.Err)
+	if e.Topic == "" { // not about one partition
+		err = fmt.Errorf("read: %w", e.Err)
+	}
 	switch {
 	case errors.Is(e.Err, kerr.OffsetOutOfRange):
 		return stop, fmt.Errorf("%w: Kafka no longer has the records that follow the committed offset, so some were never stored; "+
@@ -104,6 +130,13 @@ func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 	case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
 		errors.Is(e.Err, kerr.ClusterAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
 		return stop, fmt.Errorf("%w; allow the node to read topic %s in group %s", err, e.Topic, group)
+	case errors.Is(e.Err, kerr.UnknownTopicID):
+		return stop, fmt.Errorf("%w: the topic was deleted and created again, so the offsets of group %s are another topic's; "+
+			"start the node again, which then begins where the group's offsets in the new topic say", err, group)
+	case errors.Is(e.Err, kerr.InvalidSessionTimeout):
+		return stop, fmt.Errorf("%w; set kafka.session_timeout within the brokers' group.min.session.timeout.ms (6s by default) and group.max.session.timeout.ms", err)
+	case errors.Is(e.Err, kerr.InconsistentGroupProtocol):
+		return stop, fmt.Errorf("%w; other consumers share group %s and divide partitions in another way: give the node a kafka.group of its own", err, group)
 	case errors.Is(e.Err, kgo.ErrClientClosed):
 		return stop, err
 	}

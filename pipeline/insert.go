@@ -57,8 +57,9 @@ func pinned(token string) []ch.Setting {
 	}
 }
 
-// Insert implements sink. After any error but the server's verdict the
-// connection is dropped: what it still carries is unknown.
+// Insert implements sink. After an error the connection is dropped, also after
+// the server's verdict: what it still carries is unknown, and an answer to this
+// insert must never be taken for one to the next.
 func (i *inserter) Insert(ctx context.Context, token string, b *schema.Block) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.cfg.InsertTimeout,
 		fmt.Errorf("no answer within clickhouse.insert_timeout, %v", i.cfg.InsertTimeout))
@@ -70,11 +71,7 @@ func (i *inserter) Insert(ctx context.Context, token string, b *schema.Block) er
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	var verdict *ch.Exception
-	if !errors.As(err, &verdict) {
-		err = errors.Join(err, i.Close())
-	}
-	return fmt.Errorf("insert %d rows into %s at %s: %w", b.Rows(), i.cfg.Database, i.cfg.Addr, err)
+	return fmt.Errorf("insert %d rows into %s at %s: %w", b.Rows(), i.cfg.Database, i.cfg.Addr, errors.Join(err, i.Close()))
 }
 
 func (i *inserter) insert(ctx context.Context, token string, b *schema.Block) error {

@@ -25,11 +25,11 @@ type lane struct {
 	events Events
 	queue  *queue
 	owned  *ownership
-	// resume is called when the queue has room again.
-	resume func(lane int)
 
 	control chan control
 	ended   chan struct{} // closed when fill has returned
+	// commits asks the drain goroutine to commit all that is stored.
+	commits chan commitAll
 	free    chan *batch
 	full    chan *batch
 
@@ -56,12 +56,20 @@ type control struct {
 	done chan error
 }
 
-func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership, events Events, resume func(int)) *lane {
+// commitAll asks for a commit of all that is stored, before wait ends.
+type commitAll struct {
+	wait context.Context
+	// done has the outcome, once.
+	done chan error
+}
+
+func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership, events Events, throttle func(lane int, pause bool)) *lane {
 	l := &lane{
-		id: id, cfg: cfg, events: events, owned: owned, resume: resume,
-		queue:   newQueue(cfg.queueBytes()),
+		id: id, cfg: cfg, events: events, owned: owned,
+		queue:   newQueue(cfg.queueBytes(), func(pause bool) { throttle(id, pause) }),
 		control: make(chan control),
 		ended:   make(chan struct{}),
+		commits: make(chan commitAll),
 		free:    make(chan *batch, cfg.Batch.PerLane),
 		full:    make(chan *batch, cfg.Batch.PerLane),
 		decoder: schema.NewDecoder(s, cfg.MaxRecordBytes),
@@ -137,11 +145,7 @@ func (l *lane) fill(ctx context.Context) error {
 
 // next takes the oldest chunk from the queue.
 func (l *lane) next() {
-	c, resume, ok := l.queue.pop()
-	if resume {
-		l.resume(l.id)
-		l.events.Resumed(l.id)
-	}
+	c, ok := l.queue.pop()
 	// A released partition has no window, and a lost one another epoch: what
 	// is still queued of them is no longer this lane's to store.
 	if ok && l.windows[c.partition] != nil && l.owned.epoch(c.partition) == c.epoch {
@@ -149,21 +153,46 @@ func (l *lane) next() {
 	}
 }
 
-// A step of decoding is small enough that control is obeyed at once, and large
-// enough that counting a batch's bytes costs nothing per record.
-const decodeStep = 256
+// A step of decoding is small enough that control is obeyed at once and a batch
+// hardly outgrows its bound, and large enough that counting the batch's bytes
+// costs nothing per record.
+const (
+	decodeStep      = 256       // records
+	decodeStepBytes = 256 << 10 // but for the record that crosses it
+)
+
+// clockSkew is how far the clock of who sent a record may be ahead of the
+// node's.
+const clockSkew = time.Minute
+
+// arrival returns when the record came to Kafka, in milliseconds. Whoever sent
+// it may have given no time (-1), or one yet to come; neither may decide which
+// events are credible, nor how long identities are remembered. Such a record
+// comes as it is read: its row has another _ingested_at if it is read again,
+// which its batch's token does not depend on.
+func arrival(r *kgo.Record, now time.Time) int64 {
+	at := r.Timestamp.UnixMilli()
+	if at < 0 || at > now.Add(clockSkew).UnixMilli() {
+		return now.UnixMilli()
+	}
+	return at
+}
 
 // decode moves some of the chunk at work into the open batch, and seals it if
 // it is full.
 func (l *lane) decode() {
+	now := time.Now()
 	if l.open.empty() {
-		l.open.opened = time.Now()
+		l.open.opened = now
 		l.age.Reset(l.cfg.Batch.Age)
 	}
-	n := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
-	for _, r := range l.work.records[:n] {
-		l.record(r)
+	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
+	n := 0
+	for size := 0; n < most && size < decodeStepBytes; n++ {
+		r := l.work.records[n]
+		l.record(r, arrival(r, now))
 		l.open.account(r, l.work.epoch)
+		size += len(r.Value)
 	}
 	if l.work.records = l.work.records[n:]; len(l.work.records) == 0 {
 		l.work = chunk{}
@@ -178,8 +207,7 @@ func (l *lane) decode() {
 
 // record decodes one record into the open batch: as a row, a duplicate or a
 // reject.
-func (l *lane) record(r *kgo.Record) {
-	at := r.Timestamp.UnixMilli()
+func (l *lane) record(r *kgo.Record, at int64) {
 	// Nearly every event is of the day it arrives on; the others are moved.
 	guess := schema.DayOf(at)
 	block := l.open.day(guess)
@@ -188,7 +216,7 @@ func (l *lane) record(r *kgo.Record) {
 		l.reject(r, err)
 		return
 	}
-	dup, shrunk := l.windows[r.Partition].seen(key.Identity, at, l.cfg.Dedup.Blocks/2/len(l.windows))
+	dup, shrunk := l.windows[r.Partition].seen(key.Identity, at, max(1, l.cfg.Dedup.Blocks/2/len(l.windows)))
 	if shrunk {
 		l.events.DedupShrunk(l.id)
 	}
@@ -211,8 +239,7 @@ func (l *lane) reject(r *kgo.Record, err error) {
 	if !errors.As(err, &why) {
 		panic(fmt.Sprintf("BUG: decoder returned %v", err))
 	}
-	l.open.rejects = append(l.open.rejects, reject{r, why})
-	l.open.rejectSize += len(r.Key) + len(r.Value)
+	l.open.reject(r, why)
 	l.events.Rejected(Rejected{Partition: r.Partition, Offset: r.Offset, Rejection: why})
 }
 
@@ -251,7 +278,9 @@ func (l *lane) obey(ctx context.Context, c control) error {
 	return l.settle(ctx, c.wait)
 }
 
-// settle waits until every batch is home: then nothing is in flight.
+// settle waits until every batch is home, so that nothing is in flight, and
+// until what came of them is committed: a commit that failed on the way has no
+// later one to cover it.
 func (l *lane) settle(ctx, wait context.Context) error {
 	var home []*batch
 	if l.open != nil {
@@ -273,5 +302,16 @@ func (l *lane) settle(ctx, wait context.Context) error {
 			return fmt.Errorf("lane %d: %d batches not stored in time; they are read again: %w", l.id, l.cfg.Batch.PerLane-len(home), context.Cause(wait))
 		}
 	}
-	return nil
+	c := commitAll{wait: wait, done: make(chan error, 1)}
+	select {
+	case l.commits <- c:
+	case <-ctx.Done():
+		return errLaneEnded
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return errLaneEnded
+	}
 }

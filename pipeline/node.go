@@ -24,6 +24,9 @@ type Node struct {
 	lanes  []*lane
 	client *kgo.Client
 	open   func() sink // a lane's connection to ClickHouse
+	// deadline ends StopTimeout after the node was asked to stop, or when a
+	// lane has ended of an error: nothing waits for a lane any longer then.
+	deadline context.Context
 }
 
 // New returns a node that does nothing until Run.
@@ -44,24 +47,35 @@ const deadLetterMaxBytes = 16 << 20
 // a poll to be handed out, never waits long.
 const pollRecords = 10_000
 
+// commitTimeout bounds an attempt of an offset commit. Kafka's client holds
+// commits back while the group divides its partitions, which may take as long
+// as its slowest member; storing goes on, and a later commit covers it.
+const commitTimeout = 2 * time.Second
+
+// rebalanceSlack is what a rebalance takes beside the wait for stores.
+const rebalanceSlack = 40 * time.Second
+
 // Run ingests until ctx ends, then stores and commits what is decoded and
 // leaves the group, for at most the configured StopTimeout. It returns nil
 // after an orderly stop, and the error that no repetition mends otherwise.
 func (n *Node) Run(ctx context.Context) error {
 	run := rand.Text()[:12]
 	for i := range n.cfg.Lanes {
-		n.lanes = append(n.lanes, newLane(i, n.cfg, n.schema, run, &n.owned, n.events, n.resume))
+		n.lanes = append(n.lanes, newLane(i, n.cfg, n.schema, run, &n.owned, n.events, n.throttle))
 	}
+	// The lanes outlive ctx: they have to finish what they hold.
+	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	g, lanes := errgroup.WithContext(hard)
+	deadline, expire := context.WithCancelCause(lanes)
+	defer expire(nil)
+	n.deadline = deadline
 	client, err := kgo.NewClient(n.options()...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	n.client = client
 
-	// The lanes outlive ctx: they have to finish what they hold.
-	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
-	defer kill()
-	g, lanes := errgroup.WithContext(hard)
 	breaker := newBreaker(n.cfg.Breaker, n.events)
 	for _, l := range n.lanes {
 		d := n.drainOf(l, persistence{what: "insert", verdict: fateOf, breaker: breaker, events: n.events})
@@ -72,7 +86,19 @@ func (n *Node) Run(ctx context.Context) error {
 	polling, stopPolling := context.WithCancel(ctx)
 	defer stopPolling()
 	context.AfterFunc(lanes, stopPolling)
+	g.Go(func() error {
+		// From the moment it is asked to stop, and not from the end of the
+		// poll: that may have to wait for a rebalance, which waits for lanes.
+		<-polling.Done()
+		select {
+		case <-time.After(n.cfg.StopTimeout):
+			expire(errStopTimeout(n.cfg.StopTimeout))
+		case <-lanes.Done():
+		}
+		return nil
+	})
 	err = n.poll(polling)
+	stopPolling()
 
 	err = errors.Join(err, n.stop(lanes))
 	kill()
@@ -89,6 +115,10 @@ func (n *Node) options() []kgo.Opt {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(n.cfg.Kafka.SessionTimeout),
 		kgo.HeartbeatInterval(n.cfg.Kafka.SessionTimeout / 4),
+		// A member that gives up partitions first stores what it read of them.
+		kgo.RebalanceTimeout(n.cfg.StopTimeout + rebalanceSlack),
+		// Partitions that are added to the topic are found this much later.
+		kgo.MetadataMaxAge(30 * time.Second),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(n.assigned),
@@ -149,15 +179,13 @@ func (n *Node) route(p kgo.FetchTopicPartition) {
 		return
 	}
 	c := chunk{partition: p.Partition, epoch: n.owned.epoch(p.Partition), records: p.Records}
+	bytes := 0
 	for _, r := range p.Records {
-		c.bytes += len(r.Key) + len(r.Value)
+		bytes += len(r.Key) + len(r.Value)
+		c.bytes += sizeOf(r)
 	}
-	n.events.Polled(Polled{Partition: p.Partition, Records: len(p.Records), Bytes: c.bytes, HighWatermark: p.HighWatermark})
-	l := n.laneOf(p.Partition)
-	if l.queue.push(c) {
-		n.client.PauseFetchPartitions(n.partitionsOf(l.id))
-		n.events.Paused(l.id)
-	}
+	n.events.Polled(Polled{Partition: p.Partition, Records: len(p.Records), Bytes: bytes, HighWatermark: p.HighWatermark})
+	n.laneOf(p.Partition).queue.push(c)
 }
 
 // laneOf is the same on every node and in every generation.
@@ -174,10 +202,21 @@ func (n *Node) partitionsOf(lane int) map[string][]int32 {
 	return map[string][]int32{n.cfg.Kafka.Topic: mine}
 }
 
-func (n *Node) resume(lane int) { n.client.ResumeFetchPartitions(n.partitionsOf(lane)) }
+// throttle pauses the lane's partitions in Kafka, or reads them on.
+func (n *Node) throttle(lane int, pause bool) {
+	if pause {
+		n.client.PauseFetchPartitions(n.partitionsOf(lane))
+		n.events.Paused(lane)
+		return
+	}
+	n.client.ResumeFetchPartitions(n.partitionsOf(lane))
+	n.events.Resumed(lane)
+}
 
 // commit stores the offsets in Kafka.
 func (n *Node) commit(ctx context.Context, offsets map[int32]kgo.EpochOffset) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, commitTimeout, fmt.Errorf("no answer within %v", commitTimeout))
+	defer cancel()
 	var failed error
 	n.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{n.cfg.Kafka.Topic: offsets},
 		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {

@@ -55,7 +55,7 @@ func (p persistence) do(ctx context.Context, f func(context.Context) error) (att
 		HandleIf(func(_ any, err error) bool { return ctx.Err() == nil && retryable(p.verdict, err) }).
 		WithMaxRetries(-1).
 		WithDelayFunc(func(e failsafe.ExecutionAttempt[any]) time.Duration {
-			return rand.N(min(lastBackoff, firstBackoff<<min(e.Attempts(), 16)))
+			return rand.N(min(lastBackoff, firstBackoff<<min(e.Attempts()-1, 16)))
 		}).
 		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[any]) {
 			p.events.Retrying(Retrying{What: p.what, Err: e.LastError(), Attempt: e.Attempts(), Wait: e.Delay})

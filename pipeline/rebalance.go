@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -11,7 +13,7 @@ import (
 // is being handed out (BlockRebalanceOnPoll).
 
 // assigned gives new partitions to their lanes.
-func (n *Node) assigned(ctx context.Context, client *kgo.Client, topics map[string][]int32) {
+func (n *Node) assigned(_ context.Context, client *kgo.Client, topics map[string][]int32) {
 	partitions := topics[n.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
@@ -21,15 +23,16 @@ func (n *Node) assigned(ctx context.Context, client *kgo.Client, topics map[stri
 		for _, p := range mine {
 			n.owned.take(p)
 		}
-		if err := l.tell(ctx, control{assign: mine}); err != nil {
+		if err := l.tell(n.deadline, control{assign: mine}); err != nil {
 			return // the node is stopping
 		}
-		paused := map[string][]int32{n.cfg.Kafka.Topic: mine}
-		if l.queue.full() {
-			client.PauseFetchPartitions(paused)
-		} else {
-			client.ResumeFetchPartitions(paused) // they may have been paused when last owned
-		}
+		l.queue.admit(func(pause bool) {
+			if pause {
+				client.PauseFetchPartitions(map[string][]int32{n.cfg.Kafka.Topic: mine})
+			} else { // they may have been paused when last owned
+				client.ResumeFetchPartitions(map[string][]int32{n.cfg.Kafka.Topic: mine})
+			}
+		})
 	}
 	n.events.Assigned(partitions)
 }
@@ -37,14 +40,14 @@ func (n *Node) assigned(ctx context.Context, client *kgo.Client, topics map[stri
 // revoked finishes what is decoded of the partitions, so that the next owner
 // begins where this one ended. What is not stored within StopTimeout the next
 // owner reads again.
-func (n *Node) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
+func (n *Node) revoked(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	partitions := topics[n.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.StopTimeout)
+	ctx, cancel := context.WithTimeoutCause(n.deadline, n.cfg.StopTimeout, errStopTimeout(n.cfg.StopTimeout))
 	defer cancel()
-	if err := n.release(ctx, partitions, SealedByRevoke); err != nil {
+	if err := n.release(ctx, partitions, SealedByRevoke); err != nil && !errors.Is(err, errLaneEnded) {
 		n.events.CommitFailed(err)
 	}
 	n.disown(partitions)
@@ -53,14 +56,14 @@ func (n *Node) revoked(ctx context.Context, _ *kgo.Client, topics map[string][]i
 
 // lost drops partitions that may already be another node's: nothing of them is
 // committed any more, and nothing is waited for.
-func (n *Node) lost(ctx context.Context, _ *kgo.Client, topics map[string][]int32) {
+func (n *Node) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
 	partitions := topics[n.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
 	}
 	n.disown(partitions)
 	for _, l := range n.lanes {
-		if err := l.tell(ctx, control{release: n.only(l, partitions), cause: SealedByRevoke}); err != nil {
+		if err := l.tell(n.deadline, control{release: n.only(l, partitions), cause: SealedByRevoke}); err != nil {
 			break // the node is stopping
 		}
 	}
@@ -68,16 +71,18 @@ func (n *Node) lost(ctx context.Context, _ *kgo.Client, topics map[string][]int3
 }
 
 // stop finishes everything and leaves the group.
-func (n *Node) stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.StopTimeout)
-	defer cancel()
-	err := n.release(ctx, n.owned.list(), SealedByStop)
+func (n *Node) stop(lanes context.Context) error {
+	err := n.release(n.deadline, n.owned.list(), SealedByStop)
 	n.disown(n.owned.list())
 	n.client.CloseAllowingRebalance()
-	if errors.Is(err, errLaneEnded) {
-		return nil // of an error that its goroutine returns
+	if lanes.Err() != nil {
+		return nil // a lane ended of an error, which its goroutine returns
 	}
 	return err
+}
+
+func errStopTimeout(d time.Duration) error {
+	return fmt.Errorf("stop_timeout is %v and over", d)
 }
 
 // release makes the lanes stop decoding the partitions, store what is decoded
