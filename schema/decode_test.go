@@ -42,6 +42,7 @@ func TestDecodeRejects(t *testing.T) {
 	d := newDecodeTest(t, everyType(t))
 	f := func(value, want string) {
 		t.Helper()
+		bytes := d.block.Bytes()
 		_, err := d.decode(value)
 		var rejection *schema.Rejection
 		if !errors.As(err, &rejection) {
@@ -54,6 +55,9 @@ func TestDecodeRejects(t *testing.T) {
 			if c.Data.Rows() != 1 {
 				t.Errorf("column %s has %d rows after a rejected record, want 1", c.Name, c.Data.Rows())
 			}
+		}
+		if d.block.Bytes() != bytes {
+			t.Errorf("the block has %d bytes after a rejected record, %d before it", d.block.Bytes(), bytes)
 		}
 	}
 	// nothing there
@@ -76,6 +80,7 @@ func TestDecodeRejects(t *testing.T) {
 	f(event(`,"str":"\ud83d"`), "malformed: invalid surrogate pair `\\ud83d\"}` in string within \"/str\" after offset 48")
 	// duplicate names, known, unknown, spelled in two ways, and further in
 	f(event(`,"seq":2`), `malformed: duplicate object member name "seq"`)
+	f(event(`,"dict":"new to the dictionary","seq":2`), `malformed: duplicate object member name "seq"`)
 	f(event(`,"new":1,"new":1`), `malformed: duplicate object member name "new"`)
 	f(event(`,"s\u0065q":2`), `malformed: duplicate object member name "seq"`)
 	f(event(`,"new":1,"n\u0065w":1`), `malformed: duplicate object member name "new"`)
@@ -137,6 +142,7 @@ func TestDecodeTimeBounds(t *testing.T) {
 	// the record's own clock is broken too
 	f(last, last, true)
 	f(last+1, last, false)
+	f(last, math.MaxInt64, true)
 	f(last+1, math.MaxInt64, false)
 	f(noon, -1, false)
 	f(noon, math.MinInt64, false)
@@ -205,6 +211,8 @@ func TestDecodeStores(t *testing.T) {
 	f(`,"b":{"c":[1, {"d":null}]} , "a" : "\u00e9" ,"i8":"x","":0`, "i8", int8(0), `{"b":{"c":[1, {"d":null}]},"a":"\u00e9","i8":"x","":0}`)
 	f(`,"new":null`, "str", "", `{"new":null}`)
 	f(`,"new":"[[\"{{"`, "str", "", `{"new":"[[\"{{"}`)
+	braces := `"\"` + strings.Repeat("{", 65) + `\\"` // a string, whatever is in it
+	f(`,"new":`+braces, "str", "", `{"new":`+braces+`}`)
 	f(`,"Device":"other"`, "device", "d", `{"Device":"other"}`)
 	// our own columns are not for the sender
 	f(`,"extra":"{"`, "str", "", `{"extra":"{"}`)
