@@ -125,6 +125,9 @@ func TestClickhouseGo(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
+			if doc := scan[driver.JSON](t, db, `SELECT '{"a": {"b": 7}, "c": ["x"]}'::JSON`); doc.ValuesByPath()["a.b"] == nil {
+				t.Errorf("the document came as %v", doc.ValuesByPath())
+			}
 			empty, err := db.Query(t.Context(), "SELECT id, at FROM kinds WHERE 0")
 			if err != nil || empty.Next() {
 				t.Errorf("a result without rows has one, or fails: %v", err)

@@ -25,6 +25,9 @@ func run(m *testing.M) int {
 		fmt.Printf("SKIP ops/local/clickhouse: %v\n", err)
 		return 0
 	}
+	if data := os.Getenv(dataVariable); data != "" {
+		return serveChild(lib, data)
+	}
 	data, err := os.MkdirTemp("", "clickhouse-")
 	if err != nil {
 		panic(err)

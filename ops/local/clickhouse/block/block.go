@@ -132,13 +132,12 @@ func (c *Copier) block(from, to int) (h Header, err error) {
 		return h, fmt.Errorf("a block of %d columns and %d rows; the limits are %d and %d", n, rows, maxColumns, maxValue)
 	}
 	h.Rows, h.Columns = int(rows), make([]Column, n)
-	r := c.values()
 	for i := range h.Columns {
 		col := &h.Columns[i]
-		if col.Name, err = r.Str(); err != nil {
+		if col.Name, err = c.str(); err != nil {
 			return h, err
 		}
-		if col.Type, err = r.Str(); err != nil {
+		if col.Type, err = c.str(); err != nil {
 			return h, err
 		}
 		c.writeColumn(*col, to)

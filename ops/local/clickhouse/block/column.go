@@ -140,6 +140,7 @@ const (
 	// maxValue bounds lengths read from a client before memory is taken for
 	// them; a block never comes near it.
 	maxValue = 1 << 30
+	maxName  = 1 << 16
 )
 
 func (l *opaqueLayout) prefix(c *Copier) (err error) {
@@ -152,7 +153,14 @@ func (l *opaqueLayout) prefix(c *Copier) (err error) {
 	return nil
 }
 
-func (l *opaqueLayout) data(c *Copier, rows int) error {
+func (l *opaqueLayout) data(c *Copier, rows int) (err error) {
+	// It is made for a client, which may trust its server: some data that no
+	// server sends makes it panic.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("malformed data: %v", r)
+		}
+	}()
 	if err := l.held.Decode(c.values(), rows); err != nil {
 		return err
 	}
@@ -198,6 +206,20 @@ func (c *Copier) uvarint() (uint64, error) {
 	}
 	c.Out = binary.AppendUvarint(c.Out, n)
 	return n, nil
+}
+
+// str reads a name or a type, which is copied by whoever has use for it.
+func (c *Copier) str() (string, error) {
+	n, err := binary.ReadUvarint(c.In)
+	if err != nil {
+		return "", err
+	}
+	if n > maxName {
+		return "", fmt.Errorf("a name or type of %d bytes; the limit is %d", n, maxName)
+	}
+	text := make([]byte, n)
+	_, err = io.ReadFull(c.In, text)
+	return string(text), err
 }
 
 func (c *Copier) uint64() (uint64, error) {

@@ -1,17 +1,21 @@
 package session
 
 import (
-	"io"
 	"regexp"
 
 	"penstock/ops/local/clickhouse/engine"
 )
 
-var errEOF = io.EOF
+// The engine gives its statements ids of its own and takes none. So a client's
+// query id is kept here, unique among running statements, and statements carry
+// the tag of their session as the first word of their log_comment: of what
+// system.processes shows and a client can set, it is the only thing without
+// any effect.
 
-// The engine gives its statements ids of its own and takes none, so a client's
-// query id is kept here: it is unique among running statements, and KILL QUERY
-// by id finds the statement by the mark of its session.
+// tagged is the condition that finds a session's statement in system.processes.
+func tagged(tag string) string {
+	return "splitByChar(' ', Settings['log_comment'])[1] = " + quote(tag)
+}
 
 // take reserves a query id for a session's statement.
 func (s *Server) take(id, tag string) error {
@@ -41,7 +45,7 @@ func (s *Server) release(id string) {
 func (s *Server) kill(tag string) {
 	s.control.Lock()
 	defer s.control.Unlock()
-	_ = s.killer.Exec("KILL QUERY WHERE Settings['log_comment'] = " + quote(tag) + " ASYNC")
+	_ = s.killer.Exec("KILL QUERY WHERE " + tagged(tag) + " ASYNC")
 }
 
 var killByID = regexp.MustCompile(`(?i)^(\s*KILL\s+QUERY\s+WHERE\s+)query_id\s*=\s*'([^'\\]*)'(.*)$`)
@@ -58,5 +62,5 @@ func (s *Server) rewriteKill(sql string) string {
 	if !ok {
 		return sql
 	}
-	return m[1] + "Settings['log_comment'] = " + quote(tag) + m[3]
+	return m[1] + tagged(tag) + m[3]
 }

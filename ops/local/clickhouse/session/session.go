@@ -10,8 +10,8 @@ package session
 import (
 	"context"
 	"crypto/subtle"
-	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -81,12 +81,8 @@ func (s *Server) Open(database string) (*Session, error) {
 		return nil, err
 	}
 	ses := &Session{server: s, conn: conn, tag: fmt.Sprintf("session-%d", s.next.Add(1))}
-	setup := []string{"SET log_comment = " + quote(ses.tag)}
 	if database != "" && database != "default" {
-		setup = append(setup, "USE "+backquote(database))
-	}
-	for _, sql := range setup {
-		if err := conn.Exec(sql); err != nil {
+		if err := conn.Exec("USE " + backquote(database)); err != nil {
 			conn.Close()
 			return nil, err
 		}
@@ -99,7 +95,7 @@ func (s *Server) Open(database string) (*Session, error) {
 type Session struct {
 	server *Server
 	conn   *engine.Conn
-	tag    string // marks this session's statements in system.processes, as log_comment
+	tag    string // marks this session's statements in system.processes; see comment
 
 	// settings are those set for the last statement, as opposed to those the
 	// client set for its session.
@@ -141,8 +137,11 @@ func (s *Session) Query(ctx context.Context, st Statement, each func(piece []byt
 	defer stream.Close()
 	for {
 		piece, err := stream.Next()
+		if err == io.EOF {
+			return stream.Stats, nil
+		}
 		if err != nil {
-			return stream.Stats, untilEOF(err)
+			return stream.Stats, err
 		}
 		if err := each(piece); err != nil {
 			return stream.Stats, err
@@ -168,24 +167,34 @@ func (s *Session) Fetch(sql, format string, params map[string]string) ([]byte, e
 
 // begin sets the statement's settings, and takes its query id.
 func (s *Session) begin(st Statement) error {
+	settings := maps.Clone(st.Settings)
+	if settings == nil {
+		settings = map[string]string{}
+	}
+	settings["log_comment"] = strings.TrimSuffix(s.tag+" "+settings["log_comment"], " ")
+	if set := changes(s.settings, settings); set != "" {
+		if err := s.conn.Exec("SET " + set); err != nil {
+			return err
+		}
+		s.settings = settings
+	}
+	return s.server.take(st.ID, s.tag)
+}
+
+// changes is what makes settings out of old ones.
+func changes(old, settings map[string]string) string {
 	var set []string
-	for _, k := range slices.Sorted(maps.Keys(s.settings)) {
-		if _, keep := st.Settings[k]; !keep {
+	for _, k := range slices.Sorted(maps.Keys(old)) {
+		if _, keep := settings[k]; !keep {
 			set = append(set, k+" = DEFAULT")
 		}
 	}
-	for _, k := range slices.Sorted(maps.Keys(st.Settings)) {
-		if old, ok := s.settings[k]; !ok || old != st.Settings[k] {
-			set = append(set, k+" = "+quote(st.Settings[k]))
+	for _, k := range slices.Sorted(maps.Keys(settings)) {
+		if was, ok := old[k]; !ok || was != settings[k] {
+			set = append(set, k+" = "+quote(settings[k]))
 		}
 	}
-	if len(set) > 0 {
-		if err := s.conn.Exec("SET " + strings.Join(set, ", ")); err != nil {
-			return err
-		}
-		s.settings = maps.Clone(st.Settings)
-	}
-	return s.server.take(st.ID, s.tag)
+	return strings.Join(set, ", ")
 }
 
 func (s *Session) end(st Statement) { s.server.release(st.ID) }
@@ -203,13 +212,6 @@ func (s *Session) cancelWith(ctx context.Context) (stop func()) {
 			<-done // the kill must not reach the session's next statement
 		}
 	}
-}
-
-func untilEOF(err error) error {
-	if errors.Is(err, errEOF) {
-		return nil
-	}
-	return err
 }
 
 func quote(s string) string { return "'" + literal.Replace(s) + "'" }

@@ -58,7 +58,7 @@ func ParseInsert(sql string) (Insert, bool) {
 		before := s.pos
 		switch {
 		case s.keyword("VALUES"):
-			in.Head, in.Format, in.Data = sql[:before], "Values", sql[s.pos:]
+			in.Head, in.Format, in.Data = strings.TrimSpace(sql[:before]), "Values", sql[s.pos:]
 			return in, true
 		case s.keyword("FORMAT"):
 			s.space()
@@ -66,14 +66,14 @@ func ParseInsert(sql string) (Insert, bool) {
 			if !s.name() {
 				return in, false
 			}
-			in.Head, in.Format, in.Data = sql[:before], sql[from:s.pos], sql[s.pos:]
+			in.Head, in.Format, in.Data = strings.TrimSpace(sql[:before]), sql[from:s.pos], sql[s.pos:]
 			return in, true
 		case s.keyword("SELECT"), s.keyword("WITH"), s.keyword("FROM"), s.keyword("EXPLAIN"), s.keyword("WATCH"):
 			return in, false
 		}
 		s.space()
 		if s.pos == len(sql) || sql[s.pos] == ';' {
-			in.Head = sql[:s.pos]
+			in.Head = strings.TrimSpace(sql[:s.pos])
 			return in, true
 		}
 		if sql[s.pos] == '(' && !afterSettings(in.Head, sql, s.pos) { // INSERT INTO t (SELECT ...)
