@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -49,6 +50,17 @@ type Proof struct {
 	Unexpected uint64 `json:"unexpected"`
 	// Examples name the first few of each.
 	Examples []string `json:"examples,omitempty"`
+}
+
+// fault returns what the proof found wrong, nil if nothing.
+func (p Proof) fault(allowDuplicates bool) error {
+	var errs faults
+	errs.check(p.Missing, "%d readings missing")
+	errs.check(p.Unexpected, "%d rows of no reading that was sent")
+	if !allowDuplicates {
+		errs.check(p.Duplicated, "%d rows duplicated")
+	}
+	return errors.Join(errs...)
 }
 
 const (

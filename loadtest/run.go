@@ -113,19 +113,20 @@ func topicExists(ctx context.Context, admin *kadm.Client, topic string) error {
 }
 
 // Verify proves again what an earlier run has sent: in the same tables later,
-// or after tiering has moved some of it.
-func Verify(ctx context.Context, c ClickHouse, s Sent) (Result, error) {
+// or after tiering has moved some of it. The error says why that could not be
+// done, or what is wrong; with the latter the verdict is complete.
+func Verify(ctx context.Context, c ClickHouse, s Sent) (Verdict, error) {
 	if err := c.Validate(); err != nil {
-		return Result{}, err
+		return Verdict{}, err
 	}
 	table, err := openStore(ctx, c, time.Time{})
 	if err != nil {
-		return Result{}, err
+		return Verdict{}, err
 	}
-	r := Result{Run: s.Run, Seed: s.Seed, Good: s.good()}
-	if r.Proof, err = prove(ctx, table, s, chunkReadings); err == nil {
-		r.Verified = true
-		err = r.fault(Config{})
+	v := Verdict{Run: s.Run, Seed: s.Seed, Good: s.good()}
+	if v.Proof, err = prove(ctx, table, s, chunkReadings); err == nil {
+		v.Verified = true
+		err = v.fault(false)
 	}
-	return r, errors.Join(err, table.close())
+	return v, errors.Join(err, table.close())
 }

@@ -35,7 +35,10 @@ const (
 //
 // Both look at the days of live readings only. A batch is stored by one insert
 // a day, so a late reading of a batch could be there before the live ones whose
-// offsets are lower, and would make them look visible early.
+// offsets are lower, and would make them look visible early. For the same
+// reason the figures are true to within one insert where two batches of a
+// partition are stored side by side. Reading every offset as it comes would be
+// exact there too, at the cost of reading all that is stored once more.
 type watcher struct {
 	table  stored
 	queues *visibility

@@ -78,6 +78,9 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 			return err
 		}
 		r, err := loadtest.Run(c.Context(), cfg, loadtest.Output{Writer: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))})
+		if r.Run == "" { // there was no run
+			return err
+		}
 		return report(r, err, *out)
 	}
 	return c
@@ -105,8 +108,11 @@ later, or after tiering has moved some of its days to Parquet.
 		if err != nil {
 			return err
 		}
-		r, err := loadtest.Verify(c.Context(), cfg, sent)
-		return report(r, err, *out)
+		v, err := loadtest.Verify(c.Context(), cfg, sent)
+		if v.Run == "" { // ClickHouse was not reached
+			return err
+		}
+		return report(v, err, *out)
 	}
 	return c
 }
@@ -157,11 +163,11 @@ func fromEnv(c *cobra.Command, environ []string) error {
 
 // report writes the result, also that of a run whose proof failed, and returns
 // what is wrong with either.
-func report(r loadtest.Result, err error, path string) error {
-	if path == "" || r.Run == "" { // without a name there was no run
+func report(result any, err error, path string) error {
+	if path == "" {
 		return err
 	}
-	text, errJSON := json.Marshal(r)
+	text, errJSON := json.Marshal(result)
 	if errJSON != nil {
 		return errors.Join(err, fmt.Errorf("encode result: %w", errJSON))
 	}
