@@ -96,6 +96,10 @@ func tieringStory(e tiering.Events) []event {
 		{"Begun", func() { e.Begun(step) }},
 		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
 		{"Failed", func() { e.Failed(step, errDown) }},
+		{"Begun", func() { e.Begun(step) }},
+		{"Exporting", func() { e.Exporting(step.Day, 500, 1000) }}, // from the beginning: 500 more
+		{"Verified", func() { e.Verified(step.Day, 600, 990) }},
+		{"Verified", func() { e.Verified(step.Day, 300, 990) }}, // again, as on its own: 300 more
 	}
 }
 

@@ -70,6 +70,11 @@ func TestRejectsAreSparse(t *testing.T) {
 			t.Errorf("%s: lines with not_shown %q, want %q", what, got, want)
 		}
 	}
+	step("batches without rejects", func() {
+		for range 2 * sparseBurst {
+			e.Sealed(pipeline.Sealed{})
+		}
+	})
 	step("a burst", func() { reject(sparseBurst) }, make([]string, sparseBurst)...)
 	step("more at once", func() { reject(1000) })
 	step("a batch at once", func() { e.Sealed(pipeline.Sealed{}) })

@@ -38,6 +38,7 @@ type config struct {
 	Log      slog.Level      `koanf:"log"`
 	Buckets  []time.Duration `koanf:"buckets"`
 	Failures uint8           `koanf:"failures"`
+	Offset   int8            `koanf:"offset"`
 	Share    float64         `koanf:"share"`
 	Clock    func()          `koanf:"-"`
 }
