@@ -50,6 +50,11 @@
 // reads. Between the drop and the version that records it the sealed partition
 // is found empty: the files are verified and the record is written.
 //
+// One limit is the engine's: a query takes its snapshot of the hot table and
+// that of the sealed one a moment apart, and MOVE PARTITION is no part of
+// either. A query that is being planned at the very moment a partition moves
+// can find it on both sides. Every later query is exact.
+//
 // Anything that does not match stops the day with an error that names both
 // values. Both copies stay.
 //

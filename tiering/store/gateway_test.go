@@ -3,12 +3,12 @@ package store_test
 import (
 	"testing"
 
-	"penstock/tiering/gatewaytest"
+	"penstock/tiering/servicetest"
 	"penstock/tiering/store"
 )
 
 func openGateway(t *testing.T) store.Store {
-	s, err := store.OpenS3(t.Context(), gatewaytest.Start(t))
+	s, err := store.OpenS3(t.Context(), servicetest.Gateway(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,10 +48,26 @@ func Open(ctx context.Context, c Config, bucket store.S3Config, s *schema.Schema
 		return nil, fmt.Errorf("clickhouse.addr %s: %w", c.Addr, err)
 	}
 	w := &ClickHouse{config: c, schema: s, conn: conn, source: source{config: c, bucket: bucket, schema: s}}
-	if err := conn.Ping(ctx); err != nil {
-		return nil, errors.Join(w.fail("connect", err), conn.Close())
+	if err := w.check(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
 	return w, nil
+}
+
+// check reaches the server and its database. In a database that is not atomic,
+// replacing a view is dropping and creating it: a query in between would fail.
+func (w *ClickHouse) check(ctx context.Context) error {
+	var engine string
+	err := w.conn.QueryRow(ctx, "SELECT engine FROM system.databases WHERE name = $1", w.config.Database).Scan(&engine)
+	if err != nil {
+		return w.fail("connect to database "+w.config.Database, err)
+	}
+	switch engine {
+	case "Atomic", "Replicated", "Shared":
+		return nil
+	}
+	return fmt.Errorf("clickhouse.database %s has the engine %s, in which a view cannot be replaced in one step; use a database with the engine Atomic or Replicated",
+		w.config.Database, engine)
 }
 
 // Close closes the connections.

@@ -1,5 +1,7 @@
-// Package gatewaytest runs a real S3 gateway, versitygw, for one test.
-package gatewaytest
+// Package servicetest runs the services the cold tier works on for one test:
+// the S3 gateway versitygw, and ClickHouse as the local stack has it. Neither
+// is stood in for: a test whose program is not in the cache is skipped.
+package servicetest
 
 import (
 	"context"
@@ -17,11 +19,11 @@ import (
 	"penstock/tiering/store"
 )
 
-// Start starts a gateway over an empty folder, with one empty bucket, and
-// stops it when the test ends. Without the program the test is skipped.
-func Start(t testing.TB) store.S3Config {
+// Gateway starts an S3 gateway over an empty folder, with one empty bucket, and
+// stops it when the test ends.
+func Gateway(t testing.TB) store.S3Config {
 	t.Helper()
-	program := find(t)
+	program := cached(t, "PENSTOCK_VERSITYGW", "versitygw-*/versitygw")
 	root := filepath.Join(t.TempDir(), "objects")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		t.Fatal(err)
@@ -32,50 +34,9 @@ func Start(t testing.TB) store.S3Config {
 
 	cmd := exec.Command(program, "--quiet", "--port", config.Endpoint[len("http://"):], "posix", root)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+config.AccessKey, "ROOT_SECRET_KEY="+config.SecretKey)
-	log, err := os.Create(filepath.Join(filepath.Dir(root), "gateway.log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil {
-			t.Errorf("stop gateway: %v", err)
-		}
-		// The error is the kill above.
-		_ = cmd.Wait()
-		if err := log.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	createBucket(t, config, log.Name())
+	log := start(t, cmd)
+	createBucket(t, config, log)
 	return config
-}
-
-// find returns the gateway's program: the one the environment names, or the
-// one in the repository's cache.
-func find(t testing.TB) string {
-	t.Helper()
-	if p := os.Getenv("PENSTOCK_VERSITYGW"); p != "" {
-		return p
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		found, err := filepath.Glob(filepath.Join(dir, ".cache", "versitygw-*", "versitygw"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(found) > 0 {
-			return found[len(found)-1]
-		}
-	}
-	t.Skip("no S3 gateway: neither PENSTOCK_VERSITYGW nor .cache/versitygw-*/versitygw at the root of the repository; fetch the local stack first")
-	return ""
 }
 
 func freeAddr(t testing.TB) string {
