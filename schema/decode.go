@@ -97,9 +97,8 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 
 // object reads the record's one JSON object into the columns it names.
 func (d *Decoder) object(value []byte, b *Block) *Rejection {
-	// The three-index slice keeps the decoder from writing behind the value,
-	// where the next record of the fetch stands.
-	d.value = *bytes.NewBuffer(value[:len(value):len(value)])
+	// A bytes.Buffer, alone of all readers, is parsed where it lies.
+	d.value = *bytes.NewBuffer(value)
 	d.json.Reset(&d.value)
 	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
 		if _, err := d.json.ReadValue(); err != nil {

@@ -85,6 +85,9 @@ func TestParse(t *testing.T) {
 	f("max_ahead: 24h", "max_ahead: -1s", "line 5: time.max_ahead is -1s; want a positive duration such as 24h")
 	// values that do not go together
 	f("name: note", "name: Heat", `line 12: field "Heat": the name is taken; rename it`)
+	f("name: heat", "name: Heat", `line 6: rollup.readings names "heat"; want a numeric field`)
+	f("{id: 5, name: note", "{id: 6, name: Note, type: bool}\n  - {id: 5, name: note", `line 13: field "note": the name is taken; rename it`)
+	f("name: note, type: string}", "name: Note, type: string}\n  - {id: 6, name: note, type: string}", `line 13: field "note": the name is taken; rename it`)
 	f("name: note", "name: _offset", `line 12: field "_offset": the name is taken; rename it`)
 	f("id: 5", "id: 4", "line 12: field note: id 4 belongs to heat; take the next free one")
 	f("nullable: true", "low_cardinality: true", "line 11: field heat: low_cardinality is for strings, not float32")
