@@ -57,6 +57,10 @@ func (c Config) java(class string, args ...string) []string {
 		"-cp", filepath.Join(c.Jars, "*"),
 		fmt.Sprintf("-Xmx%dm", c.HeapMiB),
 		"-XX:+UseG1GC",
+		// Without the optimising compiler, which takes more than it gives back in
+		// a broker that lives for minutes: at 20,000 records/s for 40 s the
+		// broker used 7-9 CPU-seconds instead of 12.5.
+		"-XX:TieredStopAtLevel=1",
 		"-Djava.awt.headless=true",
 		"-Dorg.slf4j.simpleLogger.showDateTime=true",
 		"-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
