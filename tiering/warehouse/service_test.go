@@ -20,8 +20,40 @@ import (
 	"penstock/tiering/warehouse"
 )
 
-// services is a ClickHouse with the schema's tables, an S3 gateway, and a
-// compactor over both.
+// TestServices runs everything that needs a real ClickHouse and a real S3, over
+// one of each: to start them costs more than most of it.
+func TestServices(t *testing.T) {
+	e := environment{clickHouse: servicetest.ClickHouse(t), bucket: servicetest.Gateway(t)}
+	for name, test := range map[string]func(*testing.T, environment){
+		"days_go_to_s3":         testDaysGoToS3,
+		"export_repeats":        testExportRepeats,
+		"view_while_days_move":  testViewWhileDaysMove,
+		"open_names_the_remedy": testOpenNamesTheRemedy,
+	} {
+		t.Run(name, func(t *testing.T) {
+			// Each has a database and a folder of the bucket to itself.
+			e.database, e.bucket.Prefix = name, name
+			test(t, e)
+		})
+	}
+}
+
+// environment is where the services are.
+type environment struct {
+	clickHouse string
+	database   string
+	bucket     store.S3Config
+}
+
+func (e environment) config() warehouse.Config {
+	c := warehouse.Default()
+	c.Addr, c.User, c.Password, c.Database = e.clickHouse, servicetest.User, servicetest.Password, e.database
+	c.NamedCollection = "cold_of_" + e.database
+	return c
+}
+
+// services is a ClickHouse with the schema's tables, and the cold tier's place
+// on S3.
 type services struct {
 	conn      driver.Conn
 	schema    *schema.Schema
@@ -35,12 +67,9 @@ func (s *services) compactor(events tiering.Events) *tiering.Compactor {
 	return tiering.New(s.config, tiering.Dependencies{Schema: s.schema, Warehouse: s.warehouse, Objects: s.objects, Events: events, Holder: "test"})
 }
 
-func open(t *testing.T, configure func(*tiering.Config, *warehouse.Config)) *services {
+func open(t *testing.T, e environment, configure func(*tiering.Config, *warehouse.Config)) *services {
 	t.Helper()
-	bucket := servicetest.Gateway(t)
-	config := warehouse.Default()
-	config.Addr, config.User, config.Password = servicetest.ClickHouse(t), servicetest.User, servicetest.Password
-	config.Database = "fleet"
+	config := e.config()
 	tier := tiering.DefaultConfig()
 	tier.Grace, tier.SpoolDir = 0, t.TempDir()
 	configure(&tier, &config)
@@ -54,10 +83,10 @@ func open(t *testing.T, configure func(*tiering.Config, *warehouse.Config)) *ser
 	for _, statement := range append([]string{s.tables.CreateDatabase()}, s.schema.DDL(s.tables)...) {
 		s.exec(t, statement)
 	}
-	if s.objects, err = store.OpenS3(t.Context(), bucket); err != nil {
+	if s.objects, err = store.OpenS3(t.Context(), e.bucket); err != nil {
 		t.Fatal(err)
 	}
-	if s.warehouse, err = warehouse.Open(t.Context(), config, bucket, s.schema); err != nil {
+	if s.warehouse, err = warehouse.Open(t.Context(), config, e.bucket, s.schema); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -131,10 +160,10 @@ func (s *services) count(t *testing.T, query string) (n uint64) {
 
 // Days go from a real ClickHouse to a real S3 and are read back through the
 // view: every column the same, by ClickHouse's own hash.
-func TestDaysGoToS3(t *testing.T) {
-	s := open(t, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 20_000, 6_000 })
+func testDaysGoToS3(t *testing.T, e environment) {
+	s := open(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 8_000, 3_000 })
 	today := schema.DayOf(time.Now().UnixMilli())
-	s.insert(t, today-40, 0, 50_000)
+	s.insert(t, today-40, 0, 20_000)
 	s.insert(t, today-35, 1_000_000, 10_000)
 	s.insert(t, today-3, 2_000_000, 5_000)
 	rows, hash := s.content(t, s.schema.Hot(s.tables))
@@ -155,8 +184,8 @@ func TestDaysGoToS3(t *testing.T) {
 		t.Errorf("left: %v, want the hot day", left)
 	}
 	same("after")
-	if n := s.count(t, "SELECT count() FROM "+s.schema.All(s.tables)+" WHERE toDate(ts) < today() - 30"); n != 60_000 {
-		t.Errorf("the view shows %d rows of the cold days, want 60000: exact, without resends", n)
+	if n := s.count(t, "SELECT count() FROM "+s.schema.All(s.tables)+" WHERE toDate(ts) < today() - 30"); n != 30_000 {
+		t.Errorf("the view shows %d rows of the cold days, want 30000: exact, without resends", n)
 	}
 	if n := s.count(t, "SELECT count() FROM "+s.schema.Hot(s.tables)+" WHERE toDate(ts) < today() - 30"); n != 0 {
 		t.Errorf("%d rows of cold days are still hot", n)
@@ -194,8 +223,8 @@ func (s *services) hashOf(t *testing.T, first int) (hash uint64) {
 
 // An export that is stopped after its first file is repeated byte for byte, so
 // it leaves nothing behind. Here the credentials stand in the view.
-func TestExportRepeats(t *testing.T) {
-	s := open(t, func(c *tiering.Config, w *warehouse.Config) {
+func testExportRepeats(t *testing.T, e environment) {
+	s := open(t, e, func(c *tiering.Config, w *warehouse.Config) {
 		w.NamedCollection = ""
 		c.SliceRows = 8_000
 	})
@@ -227,8 +256,8 @@ func TestExportRepeats(t *testing.T) {
 
 // While days move, every query through the view shows every event, and no Kafka
 // offset twice.
-func TestViewWhileDaysMove(t *testing.T) {
-	s := open(t, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 2_000, 1_000 })
+func testViewWhileDaysMove(t *testing.T, e environment) {
+	s := open(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 2_000, 1_000 })
 	today := schema.DayOf(time.Now().UnixMilli())
 	const days, events = 4, 3_000
 	for i := range days {
@@ -278,18 +307,16 @@ func TestViewWhileDaysMove(t *testing.T) {
 	}
 }
 
-func TestOpenNamesTheRemedy(t *testing.T) {
-	config := warehouse.Default()
-	config.Addr, config.User, config.Password = servicetest.ClickHouse(t), servicetest.User, servicetest.Password
+func testOpenNamesTheRemedy(t *testing.T, e environment) {
 	f := func(database, password string, want ...string) {
 		t.Helper()
-		c := config
+		c := e.config()
 		c.Database, c.Password = database, password
-		w, err := warehouse.Open(t.Context(), c, store.DefaultS3Config(), schema.Telemetry())
+		w, err := warehouse.Open(t.Context(), c, e.bucket, schema.Telemetry())
 		if err == nil {
 			t.Fatalf("opened: %v", w.Close())
 		}
-		for _, text := range append(want, config.Addr) {
+		for _, text := range want {
 			if !strings.Contains(err.Error(), text) {
 				t.Errorf("error does not say %q: %v", text, err)
 			}
@@ -297,4 +324,6 @@ func TestOpenNamesTheRemedy(t *testing.T) {
 	}
 	f("system", "wrong", "check clickhouse.user and clickhouse.password")
 	f("nowhere", servicetest.Password, "ingest migrate")
+	// The engine's own database is an overlay of others.
+	f("default", servicetest.Password, "a view cannot be replaced in one step", "use a database")
 }
