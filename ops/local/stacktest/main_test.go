@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -34,12 +33,7 @@ var programs string
 // build builds it for the first test that needs it.
 var build = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(programs, "local")
-	cmd := exec.Command("go", "build", "-o", path, "penstock/ops/local")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%v: %w\n%s", cmd, err, said)
-	}
-	return path, nil
+	return path, goBuild("", path, "penstock/ops/local")
 })
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }

@@ -1,0 +1,85 @@
+package stacktest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"penstock/ops/local/fetch"
+	"penstock/ops/local/kafka"
+	"penstock/ops/local/scenario"
+)
+
+// TestSmoke is "local smoke" in small: the product's own programs on kfake,
+// undisturbed and with each fault. The promise of five seconds is not held
+// against it with a fault, and neither are duplicates after a kill -9.
+func TestSmoke(t *testing.T) {
+	f := func(name string, change func(*scenario.SmokeConfig)) {
+		t.Run(name, func(t *testing.T) {
+			cfg := scenario.SmokeConfig{Config: scenario.Config{
+				Stack: config(t, kafka.KFake),
+				Bin:   products(t),
+				Fleet: scenario.Fleet{Rate: 2000, Duration: 6 * time.Second, Devices: 500, Resend: 0.02, Late: 0.05, Malformed: 0.01},
+			}}
+			change(&cfg)
+			progress, err := os.Create(filepath.Join(t.TempDir(), "progress"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.Progress = progress
+			result, err := scenario.Smoke(t.Context(), cfg)
+			if closeErr := progress.Close(); closeErr != nil {
+				t.Error(closeErr)
+			}
+			t.Logf("%+v", result)
+			if err != nil {
+				said, readErr := os.ReadFile(progress.Name())
+				t.Errorf("%v\n%s (%v)", err, said, readErr)
+			}
+		})
+	}
+	f("undisturbed", func(*scenario.SmokeConfig) {})
+	f("kill -9 of ingest", func(c *scenario.SmokeConfig) { c.KillIngestAfter = 3 * time.Second })
+	f("ClickHouse away", func(c *scenario.SmokeConfig) {
+		c.ClickHouseDownAfter, c.ClickHouseDownFor = 2*time.Second, 5*time.Second
+	})
+}
+
+// product builds the product's programs for the first test that needs them.
+var product = sync.OnceValues(func() (dir string, err error) {
+	root, ok := fetch.Repository()
+	if !ok {
+		return "", errors.New("this test does not run in the repository, where the product is")
+	}
+	dir = filepath.Join(programs, "bin")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return "", err
+	}
+	return dir, goBuild(root, dir+string(filepath.Separator), "./cmd/ingest", "./cmd/compactor", "./loadtest/cmd/loadtest")
+})
+
+// products is the folder of the product's programs.
+func products(t *testing.T) string {
+	t.Helper()
+	dir, err := product()
+	if err != nil {
+		t.Fatalf("build the product: %v", err)
+	}
+	return dir
+}
+
+// goBuild builds packages of the module in dir.
+func goBuild(dir, to string, packages ...string) error {
+	cmd := exec.Command("go", append([]string{"build", "-o", to}, packages...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd, err, said)
+	}
+	return nil
+}
