@@ -2,6 +2,8 @@ package schema
 
 import (
 	_ "embed"
+	"fmt"
+	"os"
 	"slices"
 	"time"
 )
@@ -93,6 +95,23 @@ func Telemetry() *Schema {
 		panic("BUG: the embedded telemetry.yaml: " + err.Error())
 	}
 	return s
+}
+
+// Open returns the schema in the file at path, and the product's own for an
+// empty path.
+func Open(path string) (*Schema, error) {
+	if path == "" {
+		return Telemetry(), nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	s, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
 
 // Columns returns every column in insert order: the fields, then the columns

@@ -39,24 +39,9 @@ func load(from settings.Sources) (config, error) {
 	return cfg, nil
 }
 
-func (c config) schema() (*schema.Schema, error) {
-	if c.Schema == "" {
-		return schema.Telemetry(), nil
-	}
-	text, err := os.ReadFile(c.Schema)
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	s, err := schema.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("schema %s: %w", c.Schema, err)
-	}
-	return s, nil
-}
-
 // with builds the compactor, calls do, and closes what was opened.
 func (c config) with(ctx context.Context, events tiering.Events, do func(*tiering.Compactor) error) (err error) {
-	s, err := c.schema()
+	s, err := schema.Open(c.Schema)
 	if err != nil {
 		return err
 	}

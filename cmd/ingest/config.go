@@ -3,12 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"penstock/ops"
 	"penstock/ops/settings"
 	"penstock/pipeline"
-	"penstock/schema"
 )
 
 // envPrefix begins the name of every variable that is a setting.
@@ -35,19 +33,4 @@ func load(from settings.Sources) (config, error) {
 		return config{}, fmt.Errorf("config:\n%w", err)
 	}
 	return cfg, nil
-}
-
-func (c config) schema() (*schema.Schema, error) {
-	if c.Schema == "" {
-		return schema.Telemetry(), nil
-	}
-	text, err := os.ReadFile(c.Schema)
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	s, err := schema.Parse(text)
-	if err != nil {
-		return nil, fmt.Errorf("schema %s: %w", c.Schema, err)
-	}
-	return s, nil
 }

@@ -12,11 +12,12 @@ import (
 
 	"penstock/ops"
 	"penstock/pipeline"
+	"penstock/schema"
 )
 
 // run wires a node and whoever watches it, and returns when it has stopped.
 func run(ctx context.Context, cfg config, stderr io.Writer) error {
-	s, err := cfg.schema()
+	s, err := schema.Open(cfg.Schema)
 	if err != nil {
 		return err
 	}

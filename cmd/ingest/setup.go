@@ -28,7 +28,7 @@ func (do setup) command(cmd *cobra.Command, from *settings.Sources, out io.Write
 		if err != nil {
 			return err
 		}
-		s, err := cfg.schema()
+		s, err := schema.Open(cfg.Schema)
 		if err != nil {
 			return err
 		}
