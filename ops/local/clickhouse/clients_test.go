@@ -145,6 +145,16 @@ func TestClickhouseGo(t *testing.T) {
 			if err := db.Exec(ctx, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "Unknown setting 'max_threds'") {
 				t.Errorf("an unknown setting gives %v", err)
 			}
+			execute(t, db, "INSERT INTO kinds (id, site) VALUES (7, 'FORMAT x'), (8, ';')", "INSERT INTO kinds (id, site) SELECT 9, 's'")
+			if n := scan[uint64](t, db, "SELECT count() FROM kinds WHERE id > 6"); n != 3 {
+				t.Errorf("%d rows that came within a statement, want 3", n)
+			}
+			if p.protocol == driver.Native {
+				// The client formats; a server ignores the clause.
+				if n := scan[uint8](t, db, "SELECT 1 FORMAT JSON"); n != 1 {
+					t.Errorf("SELECT 1 is %d", n)
+				}
+			}
 			if v := scan[string](t, db, "SELECT version()"); !strings.HasPrefix(v, "26.7.") {
 				t.Errorf("version() is %s", v)
 			}

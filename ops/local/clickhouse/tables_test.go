@@ -3,9 +3,12 @@ package clickhouse
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 	chdriver "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -133,13 +136,25 @@ func TestS3(t *testing.T) {
 		}
 	})
 	db := open(t, driver.Native, driver.CompressionLZ4)
-	object := "s3('" + gateway.Endpoint() + "/cold/day/part.parquet', '" + s3.AccessKey + "', '" + s3.SecretKey + "', 'Parquet')"
+	object := "s3('" + gateway.Endpoint() + "/cold/day/part.parquet', '" + s3.AccessKey + "', '" + s3.SecretKey + "', 'Parquet', 'n UInt64, s String')"
 	execute(t, db, "INSERT INTO FUNCTION "+object+" SELECT number AS n, toString(number) AS s FROM numbers(1000)")
 	if n := scan[uint64](t, db, "SELECT sum(n) FROM "+object+" WHERE s != '7'"); n != 999*1000/2-7 {
 		t.Errorf("the object's rows add up to %d", n)
 	}
+	rows := proto.Input{{Name: "n", Data: &proto.ColUInt64{1, 2}}, {Name: "s", Data: new(proto.ColStr)}}
+	for range 2 {
+		rows[1].Data.(*proto.ColStr).Append("x")
+	}
+	client, err := ch.Dial(t.Context(), ch.Options{Address: addresses.tcp, User: user, Password: password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if err := client.Do(t.Context(), ch.Query{Body: "INSERT INTO FUNCTION " + strings.Replace(object, "part", "client", 1) + " VALUES", Input: rows}); err != nil {
+		t.Error("rows from a client:", err)
+	}
 	all := "s3('" + gateway.Endpoint() + "/cold/**.parquet', '" + s3.AccessKey + "', '" + s3.SecretKey + "')"
-	if n := scan[uint64](t, db, "SELECT count() FROM "+all); n != 1000 {
-		t.Errorf("%d rows by a pattern, want 1000", n)
+	if n := scan[uint64](t, db, "SELECT count() FROM "+all); n != 1002 {
+		t.Errorf("%d rows by a pattern, want 1002", n)
 	}
 }

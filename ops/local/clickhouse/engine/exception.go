@@ -1,26 +1,35 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
-)
 
-// Codes of ClickHouse's that the interfaces raise themselves.
-const (
-	CodeNotImplemented = 48
-	CodeUnknownPacket  = 99
-	CodeAuthentication = 516
-	CodeUnknown        = 1002 // UNKNOWN_EXCEPTION
-	CodeCancelled      = 394  // QUERY_WAS_CANCELLED
+	"github.com/ClickHouse/ch-go/proto"
 )
 
 // Exception is an error of ClickHouse's, with its own number, name and text.
 type Exception struct {
-	Code    int32
+	Code    proto.Error
 	Name    string // such as UNKNOWN_TABLE
 	Message string // as ClickHouse prints it, without code and name
+}
+
+// NewException is an exception raised in front of the engine, by whoever
+// speaks for it.
+func NewException(code proto.Error, format string, args ...any) *Exception {
+	return &Exception{Code: code, Name: code.String(), Message: fmt.Sprintf(format, args...)}
+}
+
+// AsException is the exception in err; any other error is UNKNOWN_EXCEPTION.
+func AsException(err error) *Exception {
+	var e *Exception
+	if errors.As(err, &e) {
+		return e
+	}
+	return NewException(proto.ErrUnknownException, "%v", err)
 }
 
 func (e *Exception) Error() string {
@@ -32,15 +41,16 @@ var exceptionText = regexp.MustCompile(`(?s)^(?:Error on processing query: )?Cod
 // parseException reads what the engine prints of an exception. Text of any
 // other form keeps its words under UNKNOWN_EXCEPTION.
 func parseException(text string) *Exception {
-	m := exceptionText.FindStringSubmatch(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	m := exceptionText.FindStringSubmatch(text)
 	if m == nil {
-		return &Exception{Code: CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: strings.TrimSpace(text)}
+		return NewException(proto.ErrUnknownException, "%s", text)
 	}
 	code, err := strconv.ParseInt(m[1], 10, 32)
 	if err != nil {
-		return &Exception{Code: CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: strings.TrimSpace(text)}
+		return NewException(proto.ErrUnknownException, "%s", text)
 	}
-	e := &Exception{Code: int32(code), Message: strings.TrimSpace(m[2])}
+	e := &Exception{Code: proto.Error(code), Message: strings.TrimSpace(m[2])}
 	if m := nameAtEnd.FindStringSubmatchIndex(e.Message); m != nil {
 		e.Name = e.Message[m[2]:m[3]]
 		e.Message = e.Message[:m[0]]

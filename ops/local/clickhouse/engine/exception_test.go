@@ -1,6 +1,10 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/ClickHouse/ch-go/proto"
+)
 
 func TestParseException(t *testing.T) {
 	f := func(text string, want Exception) {
@@ -13,5 +17,5 @@ func TestParseException(t *testing.T) {
 	f("Error on processing query: Code: 47. DB::Exception: Unknown `x` (a note)\nover lines. (UNKNOWN_IDENTIFIER) (version 26.7.2.1)\n",
 		Exception{47, "UNKNOWN_IDENTIFIER", "Unknown `x` (a note)\nover lines."})
 	f("Code: 1. DB::Exception: without a name", Exception{1, "", "without a name"})
-	f("something else", Exception{CodeUnknown, "UNKNOWN_EXCEPTION", "something else"})
+	f("something else", Exception{proto.ErrUnknownException, "UNKNOWN_EXCEPTION", "something else"})
 }

@@ -3,8 +3,6 @@ package native
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -92,10 +90,7 @@ func (c *conn) serve(ctx context.Context) {
 		case proto.ClientCodeCancel:
 			// Of a query that had just ended.
 		default:
-			err = &engine.Exception{
-				Code: engine.CodeUnknownPacket, Name: "UNKNOWN_PACKET_FROM_CLIENT",
-				Message: "Unknown packet " + strconv.Itoa(int(code)) + " from client.",
-			}
+			err = engine.NewException(proto.ErrUnknownPacketFromClient, "Unknown packet %d from client.", code)
 		}
 		if err != nil {
 			_ = c.sendException(err) // the client may have gone
@@ -110,10 +105,8 @@ func (c *conn) hello() error {
 		return err
 	}
 	if proto.ClientCode(code) != proto.ClientCodeHello {
-		return &engine.Exception{
-			Code: engine.CodeUnknownPacket, Name: "UNEXPECTED_PACKET_FROM_CLIENT",
-			Message: fmt.Sprintf("Unexpected packet from client (expected Hello, got %d). An HTTP client must use the HTTP port.", code),
-		}
+		return engine.NewException(proto.ErrUnexpectedPacketFromClient,
+			"Unexpected packet from client (expected Hello, got %d). An HTTP client must use the HTTP port.", code)
 	}
 	var hello proto.ClientHello
 	if err := hello.Decode(c.packets); err != nil {
@@ -170,14 +163,11 @@ func (c *conn) write(encode func(*proto.Buffer)) error {
 
 // sendException tells the client about err, in ClickHouse's form.
 func (c *conn) sendException(err error) error {
-	var e *engine.Exception
-	if !errors.As(err, &e) {
-		e = &engine.Exception{Code: engine.CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: err.Error()}
-	}
+	e := engine.AsException(err)
 	return c.send(func(b *proto.Buffer) {
 		proto.ServerCodeException.Encode(b)
 		(&proto.Exception{
-			Code: proto.Error(e.Code), Name: "DB::Exception",
+			Code: e.Code, Name: "DB::Exception",
 			Message: "DB::Exception: " + e.Message + " (" + e.Name + ")",
 		}).EncodeAware(b, c.revision)
 	})

@@ -46,30 +46,6 @@ func (c *conn) insert(st session.Statement, in statement.Insert) error {
 	})
 }
 
-// target is the columns an INSERT fills, in its order.
-func (c *conn) target(in statement.Insert, st session.Statement) ([]block.Column, error) {
-	if in.Columns != nil && !in.Exact {
-		return c.describe("(SELECT "+strings.Join(in.Columns, ", ")+" FROM "+in.Table+")", st.Params)
-	}
-	all, err := c.describeAll(in.Table, st.Params)
-	if err != nil {
-		return nil, err
-	}
-	types := make(map[string]string, len(all))
-	var columns []block.Column
-	for _, d := range all {
-		types[d.Name] = d.Type
-		if in.Columns == nil && (d.kind == "" || d.kind == "DEFAULT") {
-			columns = append(columns, d.Column)
-		}
-	}
-	for _, name := range in.Columns {
-		// A column that is not there is left to the engine to refuse.
-		columns = append(columns, block.Column{Name: name, Type: types[name]})
-	}
-	return columns, nil
-}
-
 // offer sends what a client waits for before it sends rows.
 func (c *conn) offer(columns []block.Column, st session.Statement) error {
 	if proto.FeatureColumnDefaultsMetadata.In(c.revision) {
@@ -99,12 +75,9 @@ func (c *conn) receive(insert *engine.Insert) error {
 		switch proto.ClientCode(code) {
 		case proto.ClientCodeData:
 		case proto.ClientCodeCancel:
-			return &engine.Exception{Code: engine.CodeCancelled, Name: "QUERY_WAS_CANCELLED", Message: "Query was cancelled by the client."}
+			return engine.NewException(proto.ErrQueryWasCancelled, "Query was cancelled by the client.")
 		default:
-			return &engine.Exception{
-				Code: engine.CodeUnknownPacket, Name: "UNEXPECTED_PACKET_FROM_CLIENT",
-				Message: "Unexpected packet " + strconv.Itoa(int(code)) + " within an INSERT.",
-			}
+			return engine.NewException(proto.ErrUnexpectedPacketFromClient, "Unexpected packet %d within an INSERT.", code)
 		}
 		h, err := c.receiveBlock()
 		if err != nil {
@@ -120,31 +93,4 @@ func (c *conn) receive(insert *engine.Insert) error {
 			return nil // Commit tells why the engine refused rows
 		}
 	}
-}
-
-// sendProfileEvents tells of no events. Since insertProfileEvents a server
-// answers every block of an INSERT with this packet, and clients may wait for
-// it before they send the next.
-func (c *conn) sendProfileEvents() error {
-	if c.revision < insertProfileEvents {
-		return nil
-	}
-	var b block.Copier
-	b.Describe(profileEvents, c.revision)
-	return c.send(func(out *proto.Buffer) {
-		proto.ServerProfileEvents.Encode(out)
-		out.PutString("") // not a named table
-		out.PutRaw(b.Out) // never compressed
-	})
-}
-
-const insertProfileEvents = 54456
-
-var profileEvents = []block.Column{
-	{Name: "host_name", Type: "String"},
-	{Name: "current_time", Type: "DateTime"},
-	{Name: "thread_id", Type: "UInt64"},
-	{Name: "type", Type: "Enum8('increment' = 1, 'gauge' = 2)"},
-	{Name: "name", Type: "String"},
-	{Name: "value", Type: "Int64"},
 }

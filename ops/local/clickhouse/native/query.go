@@ -1,15 +1,12 @@
 package native
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"github.com/ClickHouse/ch-go/compress"
 	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/ops/local/clickhouse/block"
@@ -36,14 +33,14 @@ func (c *conn) query(ctx context.Context) error {
 	for _, p := range q.Parameters {
 		st.Params[p.Key] = unquoteParameter(p.Value)
 	}
-	var err error
-	if in, ok := statement.ParseInsert(q.Body); ok && strings.TrimSpace(in.Data) == "" {
-		err = c.insert(st, in)
-	} else {
+	in, isInsert := statement.ParseInsert(q.Body)
+	switch {
+	case isInsert && strings.TrimSpace(in.Data) == "":
+		return c.answerError(c.insert(st, in))
+	case !isInsert:
 		st.SQL, _ = statement.WithoutFormat(q.Body)
-		err = c.stream(ctx, st)
 	}
-	return c.answerError(err)
+	return c.answerError(c.stream(ctx, st))
 }
 
 // answerError passes an exception on to the client; any other error is of the
@@ -86,10 +83,8 @@ func (c *conn) externalTables() error {
 		any = true
 	}
 	if any {
-		return &engine.Exception{
-			Code: engine.CodeNotImplemented, Name: "NOT_IMPLEMENTED",
-			Message: "External tables are not supported by this server; insert the rows into a temporary table instead",
-		}
+		return engine.NewException(proto.ErrNotImplemented,
+			"External tables are not supported by this server; insert the rows into a temporary table instead")
 	}
 	return nil
 }
@@ -122,7 +117,7 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 		return broken
 	}
 	if err != nil && !asked {
-		return asException(err)
+		return engine.AsException(err)
 	}
 	if !described && !asked {
 		if err := c.describeEmpty(st); err != nil {
@@ -136,126 +131,12 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 	})
 }
 
-func asException(err error) error {
-	var e *engine.Exception
-	if errors.As(err, &e) {
-		return e
-	}
-	return &engine.Exception{Code: engine.CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: err.Error()}
-}
-
 func (c *conn) progress(b *proto.Buffer, s engine.Stats, began time.Time) {
 	proto.ServerCodeProgress.Encode(b)
 	proto.Progress{
 		Rows: s.ReadRows, Bytes: s.ReadBytes, WroteRows: s.WrittenRows, WroteBytes: s.WrittenBytes,
 		ElapsedNs: uint64(time.Since(began)),
 	}.EncodeAware(b, c.revision)
-}
-
-// describeEmpty sends the columns of a result without rows: the engine writes
-// nothing at all then. What has no columns (DDL) cannot be described.
-func (c *conn) describeEmpty(st session.Statement) error {
-	columns, err := c.describe("("+st.SQL+"\n)", st.Params)
-	if err != nil {
-		return nil //nolint:nilerr // only a SELECT can be described, and this one has succeeded already
-	}
-	return c.sendHeader(columns, st.Settings)
-}
-
-// describe asks the engine for the columns of a table or (query).
-func (c *conn) describe(of string, params map[string]string) ([]block.Column, error) {
-	all, err := c.describeAll(of, params)
-	if err != nil {
-		return nil, err
-	}
-	columns := make([]block.Column, len(all))
-	for i, d := range all {
-		columns[i] = d.Column
-	}
-	return columns, nil
-}
-
-type described struct {
-	block.Column
-	kind string // DEFAULT, MATERIALIZED, ALIAS, EPHEMERAL or empty
-}
-
-func (c *conn) describeAll(of string, params map[string]string) ([]described, error) {
-	text, err := c.session.Fetch("DESCRIBE TABLE "+of+" SETTINGS print_pretty_type_names = 0", "JSONCompactStringsEachRow", params)
-	if err != nil {
-		return nil, err
-	}
-	var columns []described
-	for d := json.NewDecoder(bytes.NewReader(text)); d.More(); {
-		var f []string
-		if err := d.Decode(&f); err != nil {
-			return nil, fmt.Errorf("read the description of %s: %w", of, err)
-		}
-		columns = append(columns, described{block.Column{Name: f[0], Type: f[1]}, f[2]})
-	}
-	return columns, nil
-}
-
-// receiveBlock reads what follows a Data code; the block is left in
-// c.incoming.
-func (c *conn) receiveBlock() (block.Header, error) {
-	var data proto.ClientData
-	if err := data.DecodeAware(c.packets, c.revision); err != nil {
-		return block.Header{}, err
-	}
-	c.incoming.In, c.incoming.Out = c.in, c.incoming.Out[:0]
-	if c.compression == proto.CompressionEnabled {
-		c.incoming.In = c.unpacked
-	}
-	return c.incoming.FromClient(c.revision)
-}
-
-// sendHeader sends a block of no rows, which tells the client the columns.
-func (c *conn) sendHeader(columns []block.Column, settings map[string]string) error {
-	var b block.Copier
-	b.Describe(columns, c.revision)
-	return c.sendBlock(b.Out, settings)
-}
-
-// sendBlock sends a Data packet, compressed if the client asked for it, in the
-// way the setting network_compression_method names.
-func (c *conn) sendBlock(data []byte, settings map[string]string) error {
-	err := c.write(func(b *proto.Buffer) {
-		proto.ServerCodeData.Encode(b)
-		b.PutString("") // not a named table
-	})
-	if err != nil {
-		return err
-	}
-	if c.compression == proto.CompressionEnabled {
-		p := c.packer(settings["network_compression_method"])
-		if err := p.Compress(data); err != nil {
-			return fmt.Errorf("compress a block of %d bytes: %w", len(data), err)
-		}
-		data = p.Data
-	}
-	if _, err := c.out.Write(data); err != nil {
-		return err
-	}
-	return c.out.Flush()
-}
-
-func (c *conn) packer(name string) *compress.Writer {
-	method := compress.LZ4
-	switch strings.ToUpper(name) {
-	case "ZSTD":
-		method = compress.ZSTD
-	case "LZ4HC":
-		method = compress.LZ4HC
-	case "NONE":
-		method = compress.None
-	}
-	p, ok := c.packers[method]
-	if !ok {
-		p = compress.NewWriter(compress.LevelZero, method)
-		c.packers[method] = p
-	}
-	return p
 }
 
 // errCancelled is why a query ends early whose client sent Cancel. A server

@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
+	"syscall"
 
 	"penstock/ops/local/clickhouse/session"
 )
@@ -51,9 +51,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if temporary(err) {
-			time.Sleep(10 * time.Millisecond)
-			continue
+		if errors.Is(err, syscall.ECONNABORTED) {
+			continue // the client gave up first
 		}
 		if err != nil {
 			s.interrupt()
@@ -61,13 +60,6 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		s.start(ctx, nc)
 	}
-}
-
-// temporary reports whether accepting failed for want of file descriptors or
-// because the client gave up first.
-func temporary(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }
 
 func (s *Server) start(ctx context.Context, nc net.Conn) {

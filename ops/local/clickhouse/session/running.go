@@ -3,6 +3,8 @@ package session
 import (
 	"regexp"
 
+	"github.com/ClickHouse/ch-go/proto"
+
 	"penstock/ops/local/clickhouse/engine"
 )
 
@@ -25,10 +27,7 @@ func (s *Server) take(id, tag string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, taken := s.running[id]; taken {
-		return &engine.Exception{
-			Code: 216, Name: "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
-			Message: "Query with id = " + id + " is already running.",
-		}
+		return engine.NewException(proto.ErrQueryWithSameIDIsAlreadyRunning, "Query with id = %s is already running.", id)
 	}
 	s.running[id] = tag
 	return nil

@@ -17,6 +17,9 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/ops/local/clickhouse/engine"
 )
@@ -68,10 +71,8 @@ func (s *Server) Login(user, password string) error {
 	if known == 1 {
 		return nil
 	}
-	return &engine.Exception{
-		Code: engine.CodeAuthentication, Name: "AUTHENTICATION_FAILED",
-		Message: user + ": Authentication failed: password is incorrect, or there is no user with such name.",
-	}
+	return engine.NewException(proto.ErrAuthenticationFailed,
+		"%s: Authentication failed: password is incorrect, or there is no user with such name.", user)
 }
 
 // Open starts a session with database as its current one; empty is default.
@@ -95,7 +96,7 @@ func (s *Server) Open(database string) (*Session, error) {
 type Session struct {
 	server *Server
 	conn   *engine.Conn
-	tag    string // marks this session's statements in system.processes; see comment
+	tag    string // finds this session's statement among those running; see tagged
 
 	// settings are those set for the last statement, as opposed to those the
 	// client set for its session.
@@ -200,19 +201,34 @@ func changes(old, settings map[string]string) string {
 func (s *Session) end(st Statement) { s.server.release(st.ID) }
 
 // cancelWith kills what the session runs when ctx ends, until the returned
-// function is called.
+// function is called: the kill must not reach the session's next statement.
 func (s *Session) cancelWith(ctx context.Context) (stop func()) {
-	done := make(chan struct{})
-	off := context.AfterFunc(ctx, func() {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
 		defer close(done)
-		s.server.kill(s.tag)
-	})
-	return func() {
-		if !off() {
-			<-done // the kill must not reach the session's next statement
+		select {
+		case <-ended:
+			return
+		case <-ctx.Done():
 		}
+		for {
+			s.server.kill(s.tag)
+			select {
+			case <-ended:
+				return
+			case <-time.After(killAgain):
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-done
 	}
 }
+
+// killAgain is how long a killed statement has to end before it is killed once
+// more: the first time it may not have been on the engine's list yet.
+const killAgain = 100 * time.Millisecond
 
 func quote(s string) string { return "'" + literal.Replace(s) + "'" }
 

@@ -13,7 +13,7 @@ import (
 // Insert is an INSERT whose rows come apart from the statement.
 type Insert struct {
 	Head    string   // up to, and without, VALUES or FORMAT: what the engine is given
-	Table   string   // as written, such as db.`t` or FUNCTION s3(...)
+	Table   string   // as written, such as db.`t`, or s3(...) after FUNCTION
 	Columns []string // unquoted; nil when the statement names none
 	Exact   bool     // Columns are plain names, not matchers such as * EXCEPT (a)
 	Format  string   // as written after FORMAT; Values after VALUES; empty if neither
@@ -30,9 +30,9 @@ func ParseInsert(sql string) (Insert, bool) {
 	}
 	s.keyword("INTO")
 	s.keyword("TABLE")
+	function := s.keyword("FUNCTION")
 	s.space()
 	start := s.pos
-	s.keyword("FUNCTION")
 	if !s.name() {
 		return in, false
 	}
@@ -41,7 +41,6 @@ func ParseInsert(sql string) (Insert, bool) {
 			return in, false
 		}
 	}
-	function := strings.HasPrefix(strings.ToUpper(sql[start:]), "FUNCTION ")
 	if function && !s.parens() {
 		return in, false
 	}

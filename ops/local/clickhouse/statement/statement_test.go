@@ -28,7 +28,7 @@ func TestParseInsert(t *testing.T) {
 	f("/* a */ INSERT -- b\n INTO t SETTINGS async_insert = 0, x = 'VALUES (' FORMAT CSV\n1,2\n",
 		Insert{Head: "/* a */ INSERT -- b\n INTO t SETTINGS async_insert = 0, x = 'VALUES ('", Table: "t", Format: "CSV", Data: "\n1,2\n"})
 	f("INSERT INTO FUNCTION s3('http://x', 'Parquet') (a) VALUES (1)",
-		Insert{Head: "INSERT INTO FUNCTION s3('http://x', 'Parquet') (a)", Table: "FUNCTION s3('http://x', 'Parquet')", Columns: []string{"a"}, Exact: true, Format: "Values", Data: " (1)"})
+		Insert{Head: "INSERT INTO FUNCTION s3('http://x', 'Parquet') (a)", Table: "s3('http://x', 'Parquet')", Columns: []string{"a"}, Exact: true, Format: "Values", Data: " (1)"})
 	f("INSERT INTO {db:Identifier}.{t:Identifier} (a) VALUES", Insert{Head: "INSERT INTO {db:Identifier}.{t:Identifier} (a)", Table: "{db:Identifier}.{t:Identifier}", Columns: []string{"a"}, Exact: true, Format: "Values"})
 	f("INSERT INTO formatted (values_, format) VALUES", Insert{Head: "INSERT INTO formatted (values_, format)", Table: "formatted", Columns: []string{"values_", "format"}, Exact: true, Format: "Values"})
 

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ClickHouse/ch-go/proto"
+
 	"penstock/ops/local/clickhouse/block"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
@@ -42,7 +44,7 @@ func insert(ses *session.Session, q request, a *answer) error {
 		return badRequest("read the rows: " + err.Error())
 	}
 	if none {
-		return &engine.Exception{Code: 108, Name: "NO_DATA_TO_INSERT", Message: "No data to insert"}
+		return engine.NewException(proto.ErrNoDataToInsert, "No data to insert")
 	}
 	in, err := ses.Insert(q.Statement)
 	if err != nil {
@@ -117,10 +119,7 @@ func (a *answer) Close() error {
 // fail ends a response with an exception. If rows are out already it can only
 // follow them; cutting the connection then tells the client they are not all.
 func (a *answer) fail(err error, version string) {
-	e := new(engine.Exception)
-	if !errors.As(err, &e) {
-		e = &engine.Exception{Code: engine.CodeUnknown, Name: "UNKNOWN_EXCEPTION", Message: err.Error()}
-	}
+	e := engine.AsException(err)
 	text := fmt.Sprintf("%v (version %s (official build))\n", e, version)
 	if a.begun {
 		_, err := io.WriteString(a.body, text)
@@ -138,19 +137,27 @@ func (a *answer) fail(err error, version string) {
 }
 
 // status is what a ClickHouse server answers an exception with.
-func status(code int32) int {
+func status(code proto.Error) int {
 	switch code {
-	case 516, 192, 193, 497, 291: // AUTHENTICATION_FAILED, UNKNOWN_USER, WRONG_PASSWORD, ACCESS_DENIED, DATABASE_ACCESS_DENIED
-		return http.StatusForbidden
-	case 194: // REQUIRED_PASSWORD
+	case proto.ErrRequiredPassword:
 		return http.StatusUnauthorized
-	case 6, 26, 27, 36, 38, 41, 42, 43, 44, 45, 53, 57, 62, 70, 72, 130, 132, 456, 467, 108, 117, 441: // parsing and typing
+	case proto.ErrAuthenticationFailed, proto.ErrUnknownUser, proto.ErrWrongPassword, proto.ErrAccessDenied, proto.ErrDatabaseAccessDenied:
+		return http.StatusForbidden
+	case proto.ErrCannotParseText, proto.ErrCannotParseEscapeSequence, proto.ErrCannotParseQuotedString,
+		proto.ErrCannotParseInputAssertionFailed, proto.ErrCannotParseDate, proto.ErrCannotParseDatetime,
+		proto.ErrCannotParseNumber, proto.ErrCannotParseUUID, proto.ErrCannotParseBool, proto.ErrCannotReadArrayFromText,
+		proto.ErrTypeMismatch, proto.ErrIllegalTypeOfArgument, proto.ErrIllegalColumn, proto.ErrIllegalAggregation,
+		proto.ErrNumberOfArgumentsDoesntMatch, proto.ErrTooManyArgumentsForFunction, proto.ErrTooLessArgumentsForFunction,
+		proto.ErrCannotConvertType, proto.ErrCannotInsertNullInOrdinaryColumn, proto.ErrUnknownQueryParameter,
+		proto.ErrSyntaxError, proto.ErrBadArguments, proto.ErrIncorrectData, proto.ErrNoDataToInsert, proto.ErrTableAlreadyExists:
 		return http.StatusBadRequest
-	case 8, 15, 16, 46, 47, 50, 56, 60, 63, 81, 107, 115, 216: // what is named does not exist
+	case proto.ErrUnknownTable, proto.ErrUnknownDatabase, proto.ErrUnknownIdentifier, proto.ErrUnknownFunction,
+		proto.ErrUnknownAggregateFunction, proto.ErrUnknownType, proto.ErrUnknownStorage, proto.ErrUnknownSetting,
+		proto.ErrThereIsNoColumn, proto.ErrNoSuchColumnInTable, proto.ErrFileDoesntExist:
 		return http.StatusNotFound
-	case 159: // TIMEOUT_EXCEEDED
+	case proto.ErrTimeoutExceeded:
 		return http.StatusRequestTimeout
-	case 48: // NOT_IMPLEMENTED
+	case proto.ErrNotImplemented:
 		return http.StatusNotImplemented
 	}
 	return http.StatusInternalServerError

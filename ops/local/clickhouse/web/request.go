@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/google/uuid"
 
 	"penstock/ops/local/clickhouse/engine"
@@ -115,7 +116,7 @@ func (q *request) statement(parameter string, body io.Reader) error {
 		return badRequest("read the body: " + err.Error())
 	}
 	if text += string(tail); len(text) > maxStatement {
-		return &engine.Exception{Code: 62, Name: "SYNTAX_ERROR", Message: "The statement is longer than " + strconv.Itoa(maxStatement) + " bytes."}
+		return engine.NewException(proto.ErrSyntaxError, "The statement is longer than %d bytes.", maxStatement)
 	}
 	var format string
 	q.SQL, format = statement.WithoutFormat(text)
@@ -142,7 +143,7 @@ func or(a, b string) string {
 }
 
 func badRequest(message string) error {
-	return &engine.Exception{Code: 36, Name: "BAD_ARGUMENTS", Message: message}
+	return engine.NewException(proto.ErrBadArguments, "%s", message)
 }
 
 // empty reports whether there is nothing to read, without losing what there is.
