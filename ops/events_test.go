@@ -11,12 +11,16 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"penstock/pipeline"
 	"penstock/schema"
 	"penstock/tiering"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what is got into the golden files; read the difference before you keep it")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // golden compares got with a file of testdata.
 func golden(t *testing.T, name, got string) {
