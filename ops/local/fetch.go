@@ -16,10 +16,10 @@ func fetchCommand() *cobra.Command {
 		Long: `Fetch brings the programs of the stack into the cache and starts nothing.
 Without arguments it fetches all of them:
 
-  kafka      Apache Kafka's jars, by mvn                     54 MB
-  chdb       ClickHouse's engine as a library, by npm       590 MB
-  versitygw  an S3 gateway, by go install                    50 MB
-  duckdb     a Python environment with DuckDB, by python3   130 MB
+  kafka      Apache Kafka's jars, by mvn                     57 MB
+  chdb       ClickHouse's engine as a library, by npm       570 MB
+  versitygw  an S3 gateway, by go install                    61 MB
+  duckdb     a Python environment with DuckDB, by python3   106 MB
 
 What is in the cache is not fetched again and needs no network. Fetches of
 several stacks take turns.`,

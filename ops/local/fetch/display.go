@@ -22,10 +22,13 @@ type display interface {
 	close()
 }
 
-// newDisplay chooses bars for a terminal and plain lines for everything else.
+// newDisplay chooses bars for a terminal and plain lines for everything else,
+// such as a terminal without a size: it has no row to draw a bar on.
 func newDisplay(out io.Writer) display {
-	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return &bars{progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))}
+	if f, ok := out.(*os.File); ok {
+		if _, rows, err := term.GetSize(int(f.Fd())); err == nil && rows > 0 {
+			return &bars{progress: mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))}
+		}
 	}
 	return &lines{out: out}
 }

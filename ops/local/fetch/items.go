@@ -161,7 +161,7 @@ var DuckDB = Item{
 	Name: "duckdb", Version: "1.5.5",
 	Provides: "bin/python",
 	Tools:    []Tool{python},
-	Bytes:    190e6,
+	Bytes:    150e6,
 	build: func(ctx context.Context, w *workshop) error {
 		if err := w.run(ctx, nil, "python3", "-m", "venv", w.dir); err != nil {
 			return err
