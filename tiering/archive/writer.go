@@ -44,7 +44,7 @@ func NewWriter(w io.Writer, s *schema.Schema, rowGroupRows int) (*Writer, error)
 		{ColumnIdx: int32(arrowSchema.FieldIndices(s.Device)[0])},
 		{ColumnIdx: int32(arrowSchema.FieldIndices(s.Time.Field)[0])},
 	}
-	props := parquet.NewWriterProperties(
+	options := []parquet.WriterProperty{
 		parquet.WithVersion(parquet.V2_LATEST),
 		parquet.WithCreatedBy("penstock"),
 		parquet.WithCompression(compress.Codecs.Zstd),
@@ -58,8 +58,16 @@ func NewWriter(w io.Writer, s *schema.Schema, rowGroupRows int) (*Writer, error)
 		parquet.WithAdaptiveBloomFilterEnabledFor(s.Device, true),
 		parquet.WithBloomFilterCandidatesFor(s.Device, 10),
 		parquet.WithBloomFilterEnabledFor(s.Device, true),
-	)
-	file, err := pqarrow.NewFileWriter(arrowSchema, w, props, pqarrow.DefaultWriterProps())
+	}
+	for _, c := range s.Columns() {
+		switch c.Type {
+		case schema.Int64, schema.UInt64, schema.TimestampMS:
+			// Sequence numbers, offsets and times grow by little from row to
+			// row and hardly repeat: a dictionary of them would hold them all.
+			options = append(options, parquet.WithDictionaryFor(c.Name, false), parquet.WithEncodingFor(c.Name, parquet.Encodings.DeltaBinaryPacked))
+		}
+	}
+	file, err := pqarrow.NewFileWriter(arrowSchema, w, parquet.NewWriterProperties(options...), pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, fmt.Errorf("start Parquet file of %s: %w", s.Name, err)
 	}
