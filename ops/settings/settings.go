@@ -81,7 +81,11 @@ func Load(dst any, from Sources) error {
 			readable = false
 		}
 		for _, g := range given {
-			if err := known.set(g.key, g.value); err != nil {
+			err := g.fault
+			if err == nil {
+				err = known.set(g.key, g.value)
+			}
+			if err != nil {
 				faults = append(faults, fmt.Errorf("%s: %w", g.origin, err))
 				faulty[g.key] = true
 			}
@@ -119,6 +123,7 @@ type given struct {
 	key    string
 	value  any    // nil, a string or a []string
 	origin string // for the user to find it
+	fault  error  // why there is no value
 }
 
 // layer reads one source. What could be read is returned beside an error.
@@ -164,17 +169,17 @@ func (s Sources) env() ([]given, error) {
 
 func (s Sources) flags() ([]given, error) {
 	pairs := make(map[string]any)
-	var faults []error
+	var faulty []given
 	for _, pair := range s.Set {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok {
-			faults = append(faults, fmt.Errorf("--set %s: no value; write --set %s=value", pair, pair))
+			faulty = append(faulty, given{key: key, origin: "--set " + key, fault: fmt.Errorf("no value; write --set %s=value", key)})
 			continue
 		}
 		pairs[key] = value
 	}
 	all, err := read(confmap.Provider(pairs, ""), nil, func(key string) string { return "--set " + key })
-	return all, errors.Join(append(faults, err)...)
+	return append(faulty, all...), err
 }
 
 // read returns what a provider has, by the order of keys.
