@@ -223,6 +223,31 @@ func rss(t *testing.T) uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
+// An error after rows have gone out is an error for the client, not an end.
+func TestErrorWithinAResult(t *testing.T) {
+	for _, p := range protocols {
+		t.Run(p.name, func(t *testing.T) {
+			db := open(t, p.protocol, p.compression)
+			rows, err := db.Query(t.Context(), "SELECT number, throwIf(number = 3000000, 'enough') FROM numbers(5000000) SETTINGS max_threads = 1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			n := 0
+			for rows.Next() {
+				n++
+			}
+			if err := rows.Err(); err == nil || n == 0 || n > 3000000 {
+				t.Errorf("%d rows and %v, want an error after some of 3,000,000", n, err)
+			} else if !strings.Contains(err.Error(), "enough") {
+				t.Errorf("the error is %v", err)
+			}
+			if one := scan[uint8](t, db, "SELECT 1"); one != 1 {
+				t.Errorf("SELECT 1 is %d", one)
+			}
+		})
+	}
+}
+
 func TestConnectionsSideBySide(t *testing.T) {
 	db := open(t, driver.Native, driver.CompressionLZ4)
 	execute(t, db,

@@ -117,3 +117,15 @@ func TestStopped(t *testing.T) {
 		t.Errorf("%d rows after the stop, want 1000", n)
 	}
 }
+
+// Two servers on one data folder would destroy it.
+func TestDataFolderIsTaken(t *testing.T) {
+	data := t.TempDir()
+	startProcess(t, data)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), dataVariable+"="+data)
+	out, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(out), data) || !strings.Contains(string(out), "another process") {
+		t.Errorf("a second server on the folder: %v, %q", err, out)
+	}
+}

@@ -12,6 +12,7 @@
 package clickhouse
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ type Config struct {
 	TCP, HTTP string
 	// User and Password are the one account there is. An empty User is default.
 	User, Password string
+	// Memory bounds what statements and merges may hold, in bytes; beyond it
+	// they fail with MEMORY_LIMIT_EXCEEDED, as on a production server. Zero
+	// means 4 GiB: enough for a day's export, and room for Kafka beside it.
+	Memory int64
 	// Scratch is not used: the engine takes the rows of an insert as they come.
 	Scratch string
 }
@@ -65,7 +70,7 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 	if cfg.User == "" {
 		cfg.User = "default"
 	}
-	e, err := engine.Open(engine.Config{Lib: cfg.Lib, Path: cfg.Path})
+	e, err := engine.Open(engine.Config{Lib: cfg.Lib, Path: cfg.Path, Memory: cmp.Or(cfg.Memory, 4<<30)})
 	if err != nil {
 		return fmt.Errorf("clickhouse: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
 
 func TestHTTP(t *testing.T) {
@@ -52,4 +54,46 @@ func TestHTTP(t *testing.T) {
 	f("all there", "GET", q("SELECT groupArray((a, b)) FROM (SELECT * FROM web ORDER BY a)"), "", 200, "[(1,'x'),(2,'y'),(3,'z'),(4,'it\\'s'),(5,'v'),(6,'s')]\n")
 	f("database", "GET", q("SELECT currentDatabase()")+"&database=system", "", 200, "system\n")
 	f("no database", "GET", q("SELECT 1")+"&database=nope", "", 404, "UNKNOWN_DATABASE")
+}
+
+func TestHTTPHeaders(t *testing.T) {
+	f := func(params string, want map[string]string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+addresses.http+"/?"+params, strings.NewReader(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-ClickHouse-User", user)
+		req.Header.Set("X-ClickHouse-Key", password)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for name, value := range want {
+			if got := resp.Header.Get(name); got != value {
+				t.Errorf("%s: %s is %q, want %q", params, name, got, value)
+			}
+		}
+		if resp.Header.Get("X-ClickHouse-Server-Display-Name") == "" {
+			t.Errorf("%s: the server has no name", params)
+		}
+	}
+	f("query=SELECT+1&query_id=mine", map[string]string{
+		"X-ClickHouse-Query-Id": "mine", "X-ClickHouse-Format": "TabSeparated", "Content-Type": "text/tab-separated-values; charset=UTF-8",
+		"X-ClickHouse-Timezone": scan[string](t, open(t, driver.Native, driver.CompressionNone), "SELECT timezone()"),
+	})
+	f("query=SELECT+1+FORMAT+JSON", map[string]string{"X-ClickHouse-Format": "JSON", "Content-Type": "application/json; charset=UTF-8"})
+	f("query=SELECT+nope", map[string]string{"X-ClickHouse-Exception-Code": "47"})
+	f("query=INSERT+INTO+FUNCTION+null('a+UInt8')+SELECT+number+FROM+numbers(3)", map[string]string{
+		"X-ClickHouse-Summary": `{"elapsed_ns":"0","read_bytes":"24","read_rows":"3","result_bytes":"0","result_rows":"0","total_rows_to_read":"0","written_bytes":"3","written_rows":"3"}`,
+	})
+	resp, err := http.Get("http://" + addresses.http + "/ping")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "Ok.\n" {
+		t.Errorf("/ping: %q, %v", body, err)
+	}
 }

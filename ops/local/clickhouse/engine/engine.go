@@ -19,13 +19,9 @@ import (
 // Config is where the library and the data are, and how much the engine may
 // take of the machine.
 type Config struct {
-	Lib  string // path of libchdb.so
-	Path string // data folder, created if missing
-
-	// Memory bounds what the engine's queries and merges may hold, in bytes;
-	// beyond it statements fail with MEMORY_LIMIT_EXCEEDED (241), as on a
-	// production server. Zero means 4 GiB.
-	Memory int64
+	Lib    string // path of libchdb.so
+	Path   string // data folder, created if missing
+	Memory int64  // bytes statements and merges may hold; zero leaves it to the engine, 0.9 of the machine
 }
 
 // Engine is the running engine. Close it, or the data folder stays locked.
@@ -58,14 +54,10 @@ func Open(cfg Config) (*Engine, error) {
 }
 
 func arguments(cfg Config) []string {
-	memory := cfg.Memory
-	if memory == 0 {
-		memory = 4 << 30
-	}
 	return []string{
 		"clickhouse",
 		"--path=" + cfg.Path,
-		"--max_server_memory_usage=" + strconv.FormatInt(memory, 10),
+		"--max_server_memory_usage=" + strconv.FormatInt(cfg.Memory, 10),
 	}
 }
 

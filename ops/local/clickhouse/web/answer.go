@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -66,6 +67,7 @@ type answer struct {
 	request request
 	body    encoder // over w; nil until begun
 	begun   bool
+	tag     string       // marks an exception among the rows
 	stats   engine.Stats // as far as known when the headers go out
 }
 
@@ -76,7 +78,9 @@ func (plain) Close() error { return nil }
 
 func (a *answer) begin() error {
 	a.begun = true
+	a.tag = strings.ToLower(rand.Text()[:16])
 	h := a.w.Header()
+	h.Set("X-ClickHouse-Exception-Tag", a.tag)
 	h.Set("X-ClickHouse-Format", a.request.Format)
 	h.Set("Content-Type", contentType(a.request.Format))
 	h.Set("X-ClickHouse-Summary", summary(a.stats))
@@ -116,13 +120,14 @@ func (a *answer) Close() error {
 	return a.body.Close()
 }
 
-// fail ends a response with an exception. If rows are out already it can only
-// follow them; cutting the connection then tells the client they are not all.
+// fail ends a response with an exception. If rows are out already it follows
+// them, marked by the tag the headers announced; and the connection is cut, for
+// clients that do not look for it.
 func (a *answer) fail(err error, version string) {
 	e := engine.AsException(err)
 	text := fmt.Sprintf("%v (version %s (official build))\n", e, version)
 	if a.begun {
-		_, err := io.WriteString(a.body, text)
+		_, err := fmt.Fprintf(a.body, "\r\n__exception__\r\n%s\r\n%s\r\n%d %s\r\n__exception__\r\n", a.tag, text, len(text), a.tag)
 		if err == nil {
 			_ = a.body.Close()                          // cut below in any case
 			_ = http.NewResponseController(a.w).Flush() // cut below in any case

@@ -4,6 +4,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"compress/zlib"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -41,21 +42,46 @@ func decodeBody(r *http.Request, framed bool) (io.Reader, error) {
 		return nil, badRequest("decode the body: " + err.Error())
 	}
 	if framed {
-		body = frameReader{compress.NewReader(body)}
+		body = newFrameReader(body)
 	}
 	return body, nil
 }
 
-// frameReader ends in io.EOF where the frames end; compress.Reader wraps it.
-type frameReader struct{ frames *compress.Reader }
+// frameReader decompresses ClickHouse's own frames. compress.Reader fails alike
+// where the frames end and where one breaks off; only at the end has it read
+// nothing of a frame.
+type frameReader struct {
+	source io.Reader
+	begun  bool // something of a frame was read
+	frames *compress.Reader
+}
 
-func (f frameReader) Read(p []byte) (int, error) {
+func newFrameReader(source io.Reader) *frameReader {
+	f := &frameReader{source: source}
+	f.frames = compress.NewReader(readerFunc(func(p []byte) (int, error) {
+		n, err := f.source.Read(p)
+		f.begun = f.begun || n > 0
+		return n, err
+	}))
+	return f
+}
+
+func (f *frameReader) Read(p []byte) (int, error) {
 	n, err := f.frames.Read(p)
-	if err != nil && strings.HasSuffix(err.Error(), ": "+io.EOF.Error()) {
+	switch {
+	case err == nil:
+		f.begun = false
+	case errors.Is(err, io.EOF) && !f.begun:
 		err = io.EOF
+	case errors.Is(err, io.EOF):
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // encoder is a compressing writer that can pass on what it holds.
 type encoder interface {
