@@ -9,8 +9,9 @@ import (
 	"penstock/pipeline"
 )
 
-// envPrefix begins the name of every variable that is a setting.
-const envPrefix = "PENSTOCK_"
+// envPrefix begins the name of every variable that is a setting. It is the
+// program's own: every variable with it has to be one.
+const envPrefix = "PENSTOCK_INGEST_"
 
 // config is what a node is started with.
 type config struct {

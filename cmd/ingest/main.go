@@ -47,7 +47,7 @@ SIGTERM or an interrupt stops it in order: what is decoded is stored and committ
 A second one kills; nothing is lost by it, since only what is stored is ever committed.
 
 Every setting is a key of the --config file and, with two underscores between the levels, a variable such
-as PENSTOCK_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a variable the file.`,
+as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a variable the file.`,
 		Example: `  ingest run --config ingest.yaml
   ingest run --set kafka.brokers=localhost:9092 --set kafka.topic=telemetry --set clickhouse.addr=localhost:9000`,
 		Args: cobra.NoArgs,
