@@ -22,7 +22,8 @@ type Config struct {
 	// The default value is the number of cores.
 	Lanes int `koanf:"lanes"`
 	// Memory is the node's budget in bytes: its batches, queues and fetches
-	// fit in it. The default value is 384 MiB.
+	// fit in it. Identities come on top, see [Dedup].Blocks: at most 63 MB a
+	// lane. The default value is 384 MiB.
 	//
 	// Why not smaller? A batch gets what is left for it, and small batches
 	// cost ClickHouse as much as large ones. Why not larger? Nothing waits in
@@ -98,7 +99,7 @@ type Dedup struct {
 	// The default value is one hour.
 	Window time.Duration `koanf:"window"`
 	// Blocks bounds a lane's memory for identities: a block is 64 bytes and
-	// its place in a map, about 150 in all, and holds 512 consecutive
+	// its place in a map, 95 to 125 in all, and holds 512 consecutive
 	// sequence numbers of one device. At the bound the older half of the
 	// window is forgotten. The default value is 500,000.
 	Blocks int `koanf:"blocks"`
@@ -173,7 +174,7 @@ func (c Config) Validate() error {
 	check(c.Batch.Rows >= 1, "batch.rows is %d; want at least 1", c.Batch.Rows)
 	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 700ms", c.Batch.Age)
 	check(c.Batch.PerLane >= 2, "batch.per_lane is %d; need 2: one fills while one is stored", c.Batch.PerLane)
-	check(c.Dedup.Window > 0, "dedup.window is %v; want a positive duration such as 1h", c.Dedup.Window)
+	check(c.Dedup.Window >= time.Millisecond, "dedup.window is %v; want at least 1ms, and rather 1h", c.Dedup.Window)
 	check(c.Dedup.Blocks >= 2, "dedup.blocks is %d; want at least 2", c.Dedup.Blocks)
 	check(c.Breaker.Failures >= 1, "breaker.failures is %d; want at least 1", c.Breaker.Failures)
 	check(c.Breaker.Window > 0, "breaker.window is %v; want a positive duration such as 30s", c.Breaker.Window)

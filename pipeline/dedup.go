@@ -36,8 +36,16 @@ func (w *window) seen(id schema.Identity, at int64, most int) (dup, shrunk bool)
 	if w.began == 0 {
 		w.began = at
 	}
-	if shrunk = len(w.now) >= most; shrunk || at-w.began >= w.span {
+	if shrunk = len(w.now) >= most; shrunk {
 		w.before, w.now, w.began = w.now, map[seqBlock]*seqBits{}, at
+	}
+	// Generations begin a span apart, whenever records come: begun by the first
+	// record after, one could be kept for three spans.
+	if spans := (at - w.began) / w.span; spans >= 1 {
+		w.before, w.now, w.began = w.now, map[seqBlock]*seqBits{}, w.began+spans*w.span
+		if spans >= 2 {
+			w.before = nil
+		}
 	}
 	key := seqBlock{id.Device, id.Seq >> 9}
 	word, bit := id.Seq>>6&7, uint64(1)<<(id.Seq&63)

@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
+	f := func(name string, change func(*Config), want ...string) {
+		t.Helper()
+		c := Default()
+		c.Kafka.Brokers, c.Kafka.Topic, c.ClickHouse.Addr, c.Lanes = []string{"k:9092"}, "telemetry", "c:9000", 2
+		change(&c)
+		got := ""
+		if err := c.Validate(); err != nil {
+			got = err.Error()
+		}
+		if got != strings.Join(want, "\n") {
+			t.Errorf("%s: got\n%s\nwant\n%s", name, got, strings.Join(want, "\n"))
+		}
+	}
+	f("good", func(*Config) {})
+	f("the least of everything", func(c *Config) {
+		c.Kafka.SessionTimeout, c.Batch.Rows, c.Batch.PerLane, c.Lanes = time.Second, 1, 2, 1
+		c.Dedup.Blocks, c.Breaker.Failures, c.MaxRecordBytes, c.Memory = 2, 1, 1, 8<<20
+	})
+	f("too little memory for the lanes", func(c *Config) { c.Lanes, c.Memory = 8, 16<<20 },
+		"memory is 16777216 bytes, which leaves 174762 for each of 24 batches; raise it to 100663296 or lower lanes or batch.per_lane")
+	f("dead letters to the topic itself", func(c *Config) { c.Kafka.DeadLetterTopic = "telemetry" },
+		`kafka.dead_letter_topic is "telemetry", the topic itself; rejects would be read again for ever`)
+	f("nothing right", func(c *Config) {
+		*c = Config{ClickHouse: ClickHouse{Compression: "gzip"}, Lanes: -1}
+		c.Batch.Age, c.StopTimeout = -time.Second, -time.Minute
+	},
+		"kafka.brokers is empty; name at least one, such as [localhost:9092]",
+		"kafka.topic is empty; name the topic the devices send to",
+		"kafka.group is empty; the default is penstock",
+		"kafka.session_timeout is 0s; want at least 1s, or every pause is taken for a death",
+		"clickhouse.addr is empty; want host:port of the native protocol, such as localhost:9000",
+		"clickhouse.database is empty; the default is default",
+		`clickhouse.compression is "gzip"; want none, lz4 or zstd`,
+		"clickhouse.dial_timeout is 0s; want a positive duration such as 3s",
+		"clickhouse.insert_timeout is 0s; want a positive duration such as 30s",
+		"batch.rows is 0; want at least 1",
+		"batch.age is -1s; want a positive duration such as 700ms",
+		"batch.per_lane is 0; need 2: one fills while one is stored",
+		"dedup.window is 0s; want at least 1ms, and rather 1h",
+		"dedup.blocks is 0; want at least 2",
+		"breaker.failures is 0; want at least 1",
+		"breaker.window is 0s; want a positive duration such as 30s",
+		"breaker.cooldown is 0s; want a positive duration such as 2s",
+		"stop_timeout is -1m0s; want a positive duration such as 20s",
+		"max_record_bytes is 0; want at least 1",
+		"lanes is -1; want at least 1")
+}
+
+// A window counts in milliseconds, and divides by them.
+func TestAWindowIsAtLeastAMillisecond(t *testing.T) {
+	c := Default()
+	c.Kafka.Brokers, c.Kafka.Topic, c.ClickHouse.Addr, c.Lanes = []string{"k:9092"}, "telemetry", "c:9000", 2
+	c.Dedup.Window = time.Microsecond
+	if err := c.Validate(); err == nil {
+		t.Error("a window of a microsecond is valid")
+	}
+}
