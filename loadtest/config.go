@@ -103,7 +103,7 @@ func (c Config) Validate() error {
 		check(isHostPort(b), "brokers: %q is not host:port, such as 127.0.0.1:9092", b)
 	}
 	check(c.Topic != "", "topic is empty; name the topic of the telemetry")
-	check(c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
+	check(c.Topic == "" || c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
 	check(runName.MatchString(c.Run), "run is %q; use 1 to 16 lower-case letters and digits", c.Run)
 	check(c.Rate > 0 && c.Rate <= 10_000_000, "rate is %g; use a number of records a second in (0, 10000000]", c.Rate)
 	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
@@ -116,7 +116,7 @@ func (c Config) Validate() error {
 		check(s.value >= 0 && s.value < 1, "%s is %g; use a share in [0, 1), such as 0.02 for two percent", s.name, s.value)
 		sum += s.value
 	}
-	check(sum < 1, "resend, late and malformed are %g together; leave a share for live readings", sum)
+	check(sum < 1, "resend, late and malformed are %.3g together; leave a share for live readings", sum)
 	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
 	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
 	return errors.Join(append(errs, c.ClickHouse.Validate())...)

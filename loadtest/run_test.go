@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -16,8 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"penstock/schema"
 )
@@ -132,12 +135,17 @@ func (n *node) Readings(ctx context.Context, ids idRange) iter.Seq2[readingRows,
 
 func startKafka(t *testing.T) []string {
 	t.Helper()
+	return startCluster(t).ListenAddrs()
+}
+
+func startCluster(t *testing.T) *kfake.Cluster {
+	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(4, "telemetry"), kfake.SeedTopics(1, "telemetry.dead"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	return cluster.ListenAddrs()
+	return cluster
 }
 
 // shortRun is 1.5 s of 1,000 records/s with every kind of record in it.
@@ -245,6 +253,40 @@ func TestRunFindsFaults(t *testing.T) {
 	})
 }
 
+// TestRunEndsWhenKafkaRefuses: readings Kafka has refused need not be stored,
+// and a run with such readings has not succeeded.
+func TestRunEndsWhenKafkaRefuses(t *testing.T) {
+	cluster := startCluster(t)
+	c := shortRun(t, cluster.ListenAddrs())
+	c.Shares, c.Duration = Shares{}, 0
+	cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		produce := request.(*kmsg.ProduceRequest)
+		response := produce.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range produce.Topics {
+			answer := kmsg.NewProduceResponseTopic()
+			answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
+			for _, partition := range topic.Partitions {
+				refused := kmsg.NewProduceResponseTopicPartition()
+				refused.Partition, refused.ErrorCode = partition.Partition, kerr.InvalidRecord.Code
+				answer.Partitions = append(answer.Partitions, refused)
+			}
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
+	})
+	n := startNode(t, cluster.ListenAddrs(), &node{})
+	r, err := run(t.Context(), c, time.Now(), n, Output{Writer: &bytes.Buffer{}})
+	if !errors.Is(err, kerr.InvalidRecord) || !strings.Contains(err.Error(), "produce device") || !strings.Contains(err.Error(), "not acknowledged") {
+		t.Errorf("error %v; want the refusal and the device named", err)
+	}
+	if r.Unacked == 0 || !r.Verified || r.Missing != 0 || r.Stored != r.Good {
+		t.Errorf("%+v; want readings unacknowledged and none of them missing", r)
+	}
+	if sent, err := LoadSent(c.State); err != nil || uint64(len(sent.Unacked)) != r.Unacked {
+		t.Errorf("the state has %d unacknowledged readings, %v; want %d", len(sent.Unacked), err, r.Unacked)
+	}
+}
+
 // TestRunEndsWhenInterrupted: an endless run verifies what it has sent.
 func TestRunEndsWhenInterrupted(t *testing.T) {
 	brokers := startKafka(t)
@@ -301,10 +343,10 @@ func TestConfigReportsEveryFault(t *testing.T) {
 		t.Fatalf("the defaults: %v", err)
 	}
 	bad := Config{Brokers: []string{"kafka"}, Run: "No_", Rate: -1, Duration: -1, Devices: 2_000_000,
-		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -1}, VerifyTimeout: -1}
+		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -0.1}, VerifyTimeout: -1}
 	err := bad.Validate()
 	for _, want := range []string{`"kafka"`, "topic is empty", `"No_"`, "rate is -1", "duration is -1", "devices is 2000000",
-		"malformed is -1", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty"} {
+		"malformed is -0.1", "are 1.1 together", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in\n%v", want, err)
 		}

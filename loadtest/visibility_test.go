@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -22,6 +23,9 @@ func TestVisibility(t *testing.T) {
 		t.Errorf("%d left after offset 3; want 4", v.left())
 	}
 	v.advance(watermark{1, 2}, at(1500)) // an older answer changes nothing
+	if got := v.awaited(); !slices.Contains(got, watermark{1, 3}) {
+		t.Errorf("awaited %v after an older answer; want partition 1 above 3", got)
+	}
 	v.advance(watermark{9, 50}, at(1500))
 	v.advance(watermark{1, 7}, at(2000))
 	if got := v.awaited(); len(got) != 1 || got[0] != (watermark{2, 99}) {
