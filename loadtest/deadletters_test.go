@@ -13,7 +13,7 @@ import (
 )
 
 func TestDeadLettersCompared(t *testing.T) {
-	book := newLedger()
+	book := newLedger(true)
 	for i := range int64(4) { // the first four flaws, at offsets 100 to 103
 		book.acked(record{kind: malformed, nth: uint64(i)}, coordinate{2, 100 + i})
 	}

@@ -28,10 +28,12 @@ type ledger struct {
 	mu sync.Mutex
 	// What follows is guarded by mu.
 
-	// good, again and malformed count acknowledged readings, resends of them,
-	// and malformed records.
-	good, again uint64
-	malformed   map[coordinate]flaw
+	// good, again and flawed count acknowledged readings, resends of them, and
+	// malformed records.
+	good, again, flawed uint64
+	// malformed is where the malformed records lie. It is nil if no one is
+	// going to ask: an endless run would fill the memory with it.
+	malformed map[coordinate]flaw
 	// unacked are readings of which it is not known whether Kafka has them:
 	// sending them ended in an error. They may be stored and need not be.
 	unacked map[identity]struct{}
@@ -41,8 +43,14 @@ type ledger struct {
 	owner map[int32]uint32
 }
 
-func newLedger() *ledger {
-	return &ledger{malformed: map[coordinate]flaw{}, unacked: map[identity]struct{}{}, owner: map[int32]uint32{}}
+// newLedger returns an empty ledger. It keeps where malformed records lie if
+// their dead letters are going to be looked for.
+func newLedger(deadLetters bool) *ledger {
+	l := &ledger{unacked: map[identity]struct{}{}, owner: map[int32]uint32{}}
+	if deadLetters {
+		l.malformed = map[coordinate]flaw{}
+	}
+	return l
 }
 
 // acked enters that Kafka has taken r at c.
@@ -51,7 +59,10 @@ func (l *ledger) acked(r record, c coordinate) {
 	defer l.mu.Unlock()
 	switch r.kind {
 	case malformed:
-		l.malformed[c] = nthFlaw(r.nth)
+		l.flawed++
+		if l.malformed != nil {
+			l.malformed[c] = nthFlaw(r.nth)
+		}
 	case resent:
 		l.again++
 	default:
@@ -87,7 +98,7 @@ func (t totals) produced() uint64 { return t.good + t.again + t.malformed }
 func (l *ledger) totals() totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return totals{l.good, l.again, uint64(len(l.malformed)), uint64(len(l.unacked)), l.refused}
+	return totals{l.good, l.again, l.flawed, uint64(len(l.unacked)), l.refused}
 }
 
 // owners returns one device of each partition that has one.

@@ -15,7 +15,7 @@ func TestProgress(t *testing.T) {
 	for _, terminal := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
-			p := &progress{out: &out, terminal: terminal, every: time.Second, ledger: newLedger(), queues: newVisibility(),
+			p := &progress{out: &out, terminal: terminal, every: time.Second, ledger: newLedger(true), queues: newVisibility(),
 				watch: &watcher{}, phase: make(chan string)}
 			ctx, stop := context.WithCancel(t.Context())
 			var done sync.WaitGroup

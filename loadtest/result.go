@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -41,6 +42,24 @@ func (r *Result) latencies(l latencies) {
 	r.VisibleP50, r.VisibleP99, r.VisibleMax = ms(l.p50), ms(l.p99), ms(l.max)
 }
 
+// String sums the result up for a person, in a few lines.
+func (r Result) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s: sent %d records, %.0f a second: %d readings, %d resends, %d malformed\n",
+		r.Run, r.Produced, r.Rate, r.Good, r.Resent, r.MalformedSent)
+	fmt.Fprintf(&b, "visible after %.0f ms (p50), %.0f ms (p99), %.0f ms (max)\n", r.VisibleP50, r.VisibleP99, r.VisibleMax)
+	if r.Invisible > 0 {
+		fmt.Fprintf(&b, "%d readings did not become visible while it was waited for them\n", r.Invisible)
+	}
+	if r.Verified {
+		fmt.Fprintf(&b, "stored %d, missing %d, duplicated %d, rejected %d\n", r.Stored, r.Missing, r.Duplicated, r.Rejected)
+	}
+	for _, example := range r.Examples {
+		fmt.Fprintf(&b, "  %s\n", example)
+	}
+	return b.String()
+}
+
 // fault returns what the run and its proof found wrong, nil if nothing.
 func (r Result) fault(c Config) error {
 	var errs faults
@@ -73,4 +92,13 @@ type Verdict struct {
 	Good     uint64 `json:"good"`
 	Verified bool   `json:"verified"`
 	Proof
+}
+
+// String sums the verdict up for a person.
+func (v Verdict) String() string {
+	s := fmt.Sprintf("run %s: of %d readings, missing %d; stored %d, duplicated %d\n", v.Run, v.Good, v.Missing, v.Stored, v.Duplicated)
+	for _, example := range v.Examples {
+		s += "  " + example + "\n"
+	}
+	return s
 }

@@ -41,7 +41,8 @@ type tables interface {
 
 // run is [Run] on a table that is open.
 func run(ctx context.Context, c Config, start time.Time, table tables, out Output) (Result, error) {
-	book, queues := newLedger(), newVisibility()
+	rejects := c.DeadLetters != "" && c.VerifyTimeout > 0
+	book, queues := newLedger(rejects), newVisibility()
 	crew, err := newSender(c.Brokers, c.Topic, newFleet(c, start), book, queues)
 	if err != nil {
 		return Result{}, err
@@ -52,7 +53,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 		return Result{}, err
 	}
 	var letters *deadLetters
-	if c.DeadLetters != "" {
+	if rejects {
 		if letters, err = openDeadLetters(ctx, admin, c); err != nil {
 			return Result{}, err
 		}

@@ -55,7 +55,7 @@ func TestVerificationWaits(t *testing.T) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			table := &arriving{start: time.Now(), at: at}
-			v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger()}
+			v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger(true)}
 			prepare(v)
 			got, _, err := v.run(t.Context(), 30*time.Second)
 			got.Examples = nil
@@ -114,7 +114,7 @@ func TestVerificationAsksLittle(t *testing.T) {
 		fewer := sent.whole()
 		fewer.remove(sent.id(0), 2)
 		table := &arriving{start: time.Now(), at: func(time.Duration) (*memory, error) { return fewer, nil }}
-		v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger()}
+		v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger(true)}
 		if _, _, err := v.run(t.Context(), 30*time.Second); err != nil || table.asked != 1 {
 			t.Errorf("%d proofs made, %v; want one, at the deadline", table.asked, err)
 		}

@@ -81,6 +81,7 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 		if r.Run == "" { // there was no run
 			return err
 		}
+		fmt.Fprint(os.Stderr, r)
 		return report(r, err, *out)
 	}
 	return c
@@ -112,6 +113,7 @@ later, or after tiering has moved some of its days to Parquet.
 		if v.Run == "" { // ClickHouse was not reached
 			return err
 		}
+		fmt.Fprint(os.Stderr, v)
 		return report(v, err, *out)
 	}
 	return c
