@@ -27,6 +27,12 @@ func run(args []string) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
 
+	root := command()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "local",
 		Short: "Penstock's stack on one machine",
@@ -43,6 +49,5 @@ Everything is fetched once, at pinned versions, into a cache in the repository
 		SilenceErrors: true,
 	}
 	root.AddCommand(runCommand(), smokeCommand(), upCommand(), fetchCommand(), clickhouseCommand())
-	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	return root
 }

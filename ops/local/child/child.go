@@ -241,12 +241,12 @@ func (p *Process) lastWords() string {
 }
 
 // Tail returns the last n lines of a file, reading at most its last 64 KiB.
-func Tail(path string, n int) (string, error) {
+func Tail(path string, n int) (tail string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() // read only: nothing is lost by a failing close
+	defer func() { err = errors.Join(err, f.Close()) }()
 	info, err := f.Stat()
 	if err != nil {
 		return "", err

@@ -151,7 +151,7 @@ func TestDiesWithItsParent(t *testing.T) {
 	}
 	eventually(t, "the grandchild's end", func() error {
 		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-			return fmt.Errorf("pid %d is still there (%v)", pid, err)
+			return errors.Join(fmt.Errorf("pid %d is still there", pid), err)
 		}
 		return nil
 	})

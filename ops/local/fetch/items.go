@@ -103,7 +103,7 @@ func extract(ctx context.Context, tarball, member, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer f.Close() // read only: nothing is lost by a failing close
+	defer func() { err = errors.Join(err, f.Close()) }()
 	unzipped, err := gzip.NewReader(f)
 	if err != nil {
 		return fmt.Errorf("%s: %w", tarball, err)

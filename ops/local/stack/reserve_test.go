@@ -57,7 +57,11 @@ func TestPortsThatAreAskedFor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer taken.Close()
+	defer func() {
+		if err := taken.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	port := taken.Addr().(*net.TCPAddr).Port
 
 	var free Ports

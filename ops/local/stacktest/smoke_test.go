@@ -1,6 +1,7 @@
 package stacktest
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -48,6 +49,40 @@ func TestSmoke(t *testing.T) {
 	f("ClickHouse away", func(c *scenario.SmokeConfig) {
 		c.ClickHouseDownAfter, c.ClickHouseDownFor = 2*time.Second, 5*time.Second
 	})
+}
+
+// TestRun leaves the product running until it has shown how soon readings are
+// visible, ends it by ^C, and goes on with its data once more.
+func TestRun(t *testing.T) {
+	config(t, kafka.KFake) // skips where there is no stack
+	state := filepath.Join(t.TempDir(), "state")
+	for range 2 {
+		shown, err := os.Create(filepath.Join(t.TempDir(), "shown"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(local(t), "run", "--kafka", "kfake", "--bin", products(t), "--state", state, "--rate", "500")
+		cmd.Stdout, cmd.Stderr = shown, shown
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		var text []byte
+		eventually(t, "line with a latency", func() error {
+			if text, err = os.ReadFile(shown.Name()); err != nil {
+				return err
+			}
+			if !bytes.Contains(text, []byte("visible p50")) {
+				return fmt.Errorf("there is only:\n%s", text)
+			}
+			return nil
+		})
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(cmd.Wait(), shown.Close()); err != nil {
+			t.Errorf("^C ended it with %v:\n%s", err, text)
+		}
+	}
 }
 
 // product builds the product's programs for the first test that needs them.

@@ -112,7 +112,7 @@ func TestPartsComeBack(t *testing.T) {
 	}
 	eventually(t, "error about the dead gateway", func() error {
 		if err := s.Err(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("versitygw (pid %d) ended by itself", pid)) {
-			return fmt.Errorf("the stack says %v", err)
+			return errors.Join(errors.New("the stack does not say so"), err)
 		}
 		return nil
 	})
@@ -166,7 +166,7 @@ func TestUp(t *testing.T) {
 			for _, pid := range []int{a.ClickHouse.Pid, a.S3.Pid} {
 				eventually(t, fmt.Sprintf("end of process %d", pid), func() error {
 					if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
-						return fmt.Errorf("it is still there (%v)", err)
+						return errors.Join(errors.New("it is still there"), err)
 					}
 					return nil
 				})
