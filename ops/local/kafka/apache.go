@@ -103,6 +103,7 @@ func (b *Broker) format(ctx context.Context, properties string) error {
 	}
 	var id [16]byte
 	rand.Read(id[:]) // never fails: it would crash the program
+	id[0] &= 0x7f    // or one in 64 would begin with a dash and be taken for an option
 	tool, err := child.Start(child.Spec{
 		Name: "kafka's storage tool",
 		Args: b.cfg.java("kafka.tools.StorageTool", "format",
