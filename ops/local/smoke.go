@@ -62,6 +62,7 @@ duplicates.
 The state folder is removed in the end if all was well and none was given.`,
 		Example: `  local smoke
   local smoke --kill-ingest-after 8s
+  local smoke --kill-clickhouse-after 8s
   local smoke --duration 40s --clickhouse-down-after 5s --clickhouse-down-for 20s`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -95,6 +96,7 @@ The state folder is removed in the end if all was well and none was given.`,
 	scenarioFlags(cmd.Flags(), &cfg.Config, "smoke/<time>")
 	cmd.Flags().DurationVar(&cfg.Fleet.Duration, "duration", cfg.Fleet.Duration, "how long to send")
 	cmd.Flags().DurationVar(&cfg.KillIngestAfter, "kill-ingest-after", 0, "kill -9 ingest so long after the load began, and start it again")
+	cmd.Flags().DurationVar(&cfg.KillClickHouseAfter, "kill-clickhouse-after", 0, "kill -9 ClickHouse so long after the load began, and start it again")
 	cmd.Flags().DurationVar(&cfg.ClickHouseDownAfter, "clickhouse-down-after", 0, "stop ClickHouse so long after the load began")
 	cmd.Flags().DurationVar(&cfg.ClickHouseDownFor, "clickhouse-down-for", 0, "start it again so long after that")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the state folder though all was well")

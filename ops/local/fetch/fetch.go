@@ -56,8 +56,8 @@ type Cache struct {
 	Out io.Writer
 }
 
-// DefaultDir is $PENSTOCK_CACHE, else .cache in the repository the working
-// directory belongs to, else penstock in the user's cache folder.
+// DefaultDir is $PENSTOCK_CACHE, else .cache in the repository, else penstock in
+// the user's cache folder.
 func DefaultDir() (string, error) {
 	if dir := os.Getenv("PENSTOCK_CACHE"); dir != "" {
 		return filepath.Abs(dir)
@@ -72,21 +72,31 @@ func DefaultDir() (string, error) {
 	return filepath.Join(dir, "penstock"), nil
 }
 
-// Repository is the root of the repository the working directory belongs to.
+// Repository is the root of the repository that the working directory belongs
+// to, or else this program, which is built into the repository's bin.
 func Repository() (root string, ok bool) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", false
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "ops", "local", "go.mod")); err == nil {
-			return dir, true
+	for _, where := range []func() (string, error){os.Getwd, os.Executable} {
+		dir, err := where()
+		if err != nil {
+			continue
 		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
+		if root, ok := repositoryOf(dir); ok {
+			return root, true
+		}
+	}
+	return "", false
+}
+
+func repositoryOf(path string) (root string, ok bool) {
+	for {
+		if _, err := os.Stat(filepath.Join(path, "ops", "local", "go.mod")); err == nil {
+			return path, true
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
 			return "", false
 		}
-		dir = parent
+		path = parent
 	}
 }
 

@@ -27,7 +27,7 @@ func (s *session) whileLoaded(ctx context.Context, cfg SmokeConfig, fleet *child
 	// The query comes first: a third into the load there is something to see,
 	// and no fault yet.
 	query := cfg.Fleet.Duration / 3
-	if fault := max(cfg.KillIngestAfter, cfg.ClickHouseDownAfter); fault > 0 {
+	if fault := max(cfg.KillIngestAfter, cfg.KillClickHouseAfter, cfg.ClickHouseDownAfter); fault > 0 {
 		query = min(query, fault*9/10)
 	}
 	if err := at(query); err != nil {
@@ -42,6 +42,11 @@ func (s *session) whileLoaded(ctx context.Context, cfg SmokeConfig, fleet *child
 			return err
 		}
 		return s.killIngest(ctx)
+	case KillClickHouse:
+		if err := at(cfg.KillClickHouseAfter); err != nil {
+			return err
+		}
+		return s.killClickHouse(ctx)
 	case StopClickHouse:
 		if err := at(cfg.ClickHouseDownAfter); err != nil {
 			return err
@@ -61,6 +66,19 @@ func (s *session) killIngest(ctx context.Context) error {
 		return err
 	}
 	s.step("ingest is back (pid %d)", s.ingest.Pid())
+	return nil
+}
+
+func (s *session) killClickHouse(ctx context.Context) error {
+	pid := s.stack.Addresses().ClickHouse.Pid
+	if err := s.stack.ClickHouse.Kill(); err != nil {
+		return err
+	}
+	s.step("killed ClickHouse (pid %d) with SIGKILL", pid)
+	if err := s.stack.ClickHouse.Start(ctx); err != nil {
+		return err
+	}
+	s.step("ClickHouse is back (pid %d)", s.stack.Addresses().ClickHouse.Pid)
 	return nil
 }
 

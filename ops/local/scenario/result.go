@@ -54,6 +54,8 @@ type Fault string
 const (
 	// KillIngest is kill -9 of ingest, once, and a start at once.
 	KillIngest Fault = "kill-ingest"
+	// KillClickHouse is kill -9 of ClickHouse, once, and a start at once.
+	KillClickHouse Fault = "kill-clickhouse"
 	// StopClickHouse is ClickHouse away for a while.
 	StopClickHouse Fault = "stop-clickhouse"
 )

@@ -93,6 +93,7 @@ func TestResultCheck(t *testing.T) {
 		r.Fault, r.VisibleP99, r.Duplicated, r.DuplicatedAfterTiering = KillIngest, 12_000, 7, 7
 	})
 	f("killed ingest loses", func(r *Result) { r.Fault, r.Missing = KillIngest, 1 }, "1 readings are missing")
+	f("killed clickhouse doubles", func(r *Result) { r.Fault, r.Duplicated = KillClickHouse, 1 }, "1 readings are duplicated")
 	f("clickhouse away", func(r *Result) { r.Fault, r.VisibleP99 = StopClickHouse, 22_000 })
 	f("clickhouse away doubles", func(r *Result) { r.Fault, r.Duplicated = StopClickHouse, 1 }, "1 readings are duplicated")
 }
@@ -132,10 +133,13 @@ func TestSmokeConfigValidate(t *testing.T) {
 	}
 	f(func(*SmokeConfig) {})
 	f(func(c *SmokeConfig) { c.KillIngestAfter = 8 * time.Second })
+	f(func(c *SmokeConfig) { c.KillClickHouseAfter = 8 * time.Second })
 	f(func(c *SmokeConfig) { c.ClickHouseDownAfter, c.ClickHouseDownFor = 5*time.Second, 20*time.Second })
 	f(func(c *SmokeConfig) { c.Fleet = Fleet{} }, "--rate is 0", "--devices is 0", "--duration is 0s")
 	f(func(c *SmokeConfig) { c.KillIngestAfter = time.Minute }, "--kill-ingest-after is 1m0s")
+	f(func(c *SmokeConfig) { c.KillClickHouseAfter = time.Minute }, "--kill-clickhouse-after is 1m0s")
 	f(func(c *SmokeConfig) { c.ClickHouseDownAfter = time.Second }, "give both or none")
+	f(func(c *SmokeConfig) { c.KillIngestAfter, c.KillClickHouseAfter = time.Second, time.Second }, "one fault at a time")
 	f(func(c *SmokeConfig) {
 		c.KillIngestAfter, c.ClickHouseDownAfter, c.ClickHouseDownFor = time.Second, time.Second, time.Second
 	}, "one fault at a time")

@@ -19,6 +19,8 @@ type SmokeConfig struct {
 	// KillIngestAfter into the load ingest is killed with SIGKILL and started
 	// again. 0: it is not.
 	KillIngestAfter time.Duration
+	// KillClickHouseAfter into the load ClickHouse is, in the same way.
+	KillClickHouseAfter time.Duration
 	// ClickHouseDownAfter into the load ClickHouse is stopped, for
 	// ClickHouseDownFor. 0: it is not.
 	ClickHouseDownAfter, ClickHouseDownFor time.Duration
@@ -37,11 +39,19 @@ func (c SmokeConfig) Validate() error {
 	check(c.Fleet.Duration > 0, "--duration is %v; a smoke has to end", c.Fleet.Duration)
 	check(c.KillIngestAfter < c.Fleet.Duration, "--kill-ingest-after is %v, after the end of the load; take less than --duration %v",
 		c.KillIngestAfter, c.Fleet.Duration)
+	check(c.KillClickHouseAfter < c.Fleet.Duration, "--kill-clickhouse-after is %v, after the end of the load; take less than --duration %v",
+		c.KillClickHouseAfter, c.Fleet.Duration)
 	check(c.ClickHouseDownAfter < c.Fleet.Duration, "--clickhouse-down-after is %v, after the end of the load; take less than --duration %v",
 		c.ClickHouseDownAfter, c.Fleet.Duration)
 	check((c.ClickHouseDownAfter > 0) == (c.ClickHouseDownFor > 0),
 		"--clickhouse-down-after is %v and --clickhouse-down-for is %v; give both or none", c.ClickHouseDownAfter, c.ClickHouseDownFor)
-	check(c.KillIngestAfter == 0 || c.ClickHouseDownAfter == 0, "--kill-ingest-after and --clickhouse-down-after: one fault at a time")
+	faults := 0
+	for _, after := range []time.Duration{c.KillIngestAfter, c.KillClickHouseAfter, c.ClickHouseDownAfter} {
+		if after > 0 {
+			faults++
+		}
+	}
+	check(faults <= 1, "--kill-ingest-after, --kill-clickhouse-after, --clickhouse-down-after: one fault at a time")
 	return errors.Join(errs...)
 }
 
@@ -49,6 +59,8 @@ func (c SmokeConfig) fault() Fault {
 	switch {
 	case c.KillIngestAfter > 0:
 		return KillIngest
+	case c.KillClickHouseAfter > 0:
+		return KillClickHouse
 	case c.ClickHouseDownAfter > 0:
 		return StopClickHouse
 	default:

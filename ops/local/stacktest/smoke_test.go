@@ -46,6 +46,7 @@ func TestSmoke(t *testing.T) {
 	}
 	f("undisturbed", func(*scenario.SmokeConfig) {})
 	f("kill -9 of ingest", func(c *scenario.SmokeConfig) { c.KillIngestAfter = 3 * time.Second })
+	f("kill -9 of ClickHouse", func(c *scenario.SmokeConfig) { c.KillClickHouseAfter = 3 * time.Second })
 	f("ClickHouse away", func(c *scenario.SmokeConfig) {
 		c.ClickHouseDownAfter, c.ClickHouseDownFor = 2*time.Second, 5*time.Second
 	})
