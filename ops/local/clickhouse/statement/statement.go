@@ -6,9 +6,7 @@
 // judge.
 package statement
 
-import (
-	"strings"
-)
+import "strings"
 
 // Insert is an INSERT whose rows come apart from the statement.
 type Insert struct {
@@ -50,9 +48,12 @@ func ParseInsert(sql string) (Insert, bool) {
 	}
 	s.space()
 	if list := s.pos; s.parens() {
-		in.Columns, in.Exact = columns(sql[list+1 : s.pos-1])
+		inner := scanner{text: sql[list+1 : s.pos-1]}
+		if inner.keyword("SELECT") || inner.keyword("WITH") {
+			return in, false
+		}
+		in.Columns, in.Exact = columns(inner.text)
 	}
-	in.Head = sql[:s.pos]
 	for {
 		before := s.pos
 		switch {
@@ -75,17 +76,8 @@ func ParseInsert(sql string) (Insert, bool) {
 			in.Head = strings.TrimSpace(sql[:s.pos])
 			return in, true
 		}
-		if sql[s.pos] == '(' && !afterSettings(in.Head, sql, s.pos) { // INSERT INTO t (SELECT ...)
-			return in, false
-		}
 		s.token()
 	}
-}
-
-// afterSettings reports whether something stands between the end of the head
-// and pos: only a SETTINGS clause can.
-func afterSettings(head, sql string, pos int) bool {
-	return strings.TrimSpace(sql[len(head):pos]) != ""
 }
 
 // columns splits a column list into unquoted names.

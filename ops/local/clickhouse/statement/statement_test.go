@@ -34,7 +34,7 @@ func TestParseInsert(t *testing.T) {
 
 	for _, sql := range []string{
 		"", "SELECT 1", "INSERTS INTO t VALUES", "INSERT INTO t SELECT 1", "INSERT INTO t (a) SELECT a FROM x FORMAT Native",
-		"INSERT INTO t (a) (SELECT 1)", "INSERT INTO t WITH 1 AS x SELECT x", "INSERT INTO t FROM INFILE 'f' FORMAT CSV",
+		"INSERT INTO t (SELECT 1)", "INSERT INTO t (a) (SELECT 1)", "INSERT INTO t ( WITH 1 AS x SELECT x)", "INSERT INTO t WITH 1 AS x SELECT x", "INSERT INTO t FROM INFILE 'f' FORMAT CSV",
 		"INSERT INTO t SETTINGS x = 1 SELECT 1", "INSERT INTO", "EXPLAIN INSERT INTO t VALUES (1)",
 	} {
 		if in, ok := ParseInsert(sql); ok {
