@@ -106,9 +106,10 @@ func fateOfReread(err error) (fate, error) {
 }
 
 // fateOfCommit is fateOf for an offset commit. stop means no more than that
-// this node has no say any longer: its partitions are being given to others.
+// this node has no say any longer: its partitions are being given to others, or
+// are no more.
 func fateOfCommit(err error) fate {
-	for _, final := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicOrPartition} {
+	for _, final := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID} {
 		if errors.Is(err, final) {
 			return stop
 		}

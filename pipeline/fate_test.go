@@ -103,7 +103,7 @@ func TestFateOfAPoll(t *testing.T) {
 
 func TestFateOfACommit(t *testing.T) {
 	for err, want := range map[error]fate{
-		kerr.IllegalGeneration: stop, kerr.UnknownMemberID: stop, kerr.FencedInstanceID: stop, kerr.UnknownTopicOrPartition: stop,
+		kerr.IllegalGeneration: stop, kerr.UnknownMemberID: stop, kerr.FencedInstanceID: stop, kerr.UnknownTopicOrPartition: stop, kerr.UnknownTopicID: stop,
 		kerr.RebalanceInProgress: retry, kerr.NotCoordinator: retry, io.EOF: retry, context.DeadlineExceeded: retry,
 	} {
 		if got := fateOfCommit(fmt.Errorf("commit: %w", err)); got != want {

@@ -119,6 +119,9 @@ func (n *Node) options() []kgo.Opt {
 		kgo.RebalanceTimeout(n.cfg.StopTimeout + rebalanceSlack),
 		// Partitions that are added to the topic are found this much later.
 		kgo.MetadataMaxAge(30 * time.Second),
+		// And a leader that moved this soon: the client's own 5 s are all the
+		// time an event has until it is visible.
+		kgo.MetadataMinAge(500 * time.Millisecond),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(n.assigned),

@@ -93,18 +93,20 @@ func (t *table) counts() (stored, doubled int) {
 
 // rig is a Kafka of one process, a table, and a fleet's end of the topic.
 type rig struct {
-	t      *testing.T
-	cfg    Config
-	client *kgo.Client
-	table  *table
-	sent   int
+	t       *testing.T
+	cfg     Config
+	cluster *kfake.Cluster
+	client  *kgo.Client
+	table   *table
+	sent    int
+	node    *Node // started last
 }
 
 const rigPartitions = 4
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1),
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second),
 		kfake.SeedTopics(rigPartitions, "telemetry", "telemetry.dead"),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "33554432", "group.initial.rebalance.delay.ms": "0"}))
 	if err != nil {
@@ -123,7 +125,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &rig{t: t, cfg: cfg, client: client, table: newTable()}
+	return &rig{t: t, cfg: cfg, cluster: cluster, client: client, table: newTable()}
 }
 
 // event is a good record of the device.
@@ -164,6 +166,7 @@ func (r *rig) start(events Events) (stop func() error) {
 		r.t.Fatal(err)
 	}
 	node.open = func() sink { return r.table }
+	r.node = node
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- node.Run(ctx) }()
@@ -178,6 +181,24 @@ func (r *rig) start(events Events) (stop func() error) {
 		}
 	})
 	return stop
+}
+
+// expectStop runs a node until it stops by itself and says remedy.
+func (r *rig) expectStop(remedy string) {
+	r.t.Helper()
+	node, err := New(r.cfg, schema.Telemetry(), Events{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	node.open = func() sink { return r.table }
+	ctx, cancel := context.WithTimeout(r.t.Context(), 15*time.Second)
+	defer cancel()
+	if err = node.Run(ctx); err == nil || !strings.Contains(err.Error(), remedy) {
+		r.t.Errorf("got %v; want it to say %q", err, remedy)
+	}
+	if ctx.Err() != nil {
+		r.t.Error("it did not stop by itself")
+	}
 }
 
 // await polls until ok is true.
@@ -399,21 +420,8 @@ func TestAWrongPasswordStopsTheNodeAndSaysSo(t *testing.T) {
 	r.table.setFault(func([]origin) error {
 		return &ch.Exception{Code: proto.ErrAuthenticationFailed, Name: "AUTHENTICATION_FAILED", Message: "default: Authentication failed"}
 	})
-	node, err := New(r.cfg, schema.Telemetry(), Events{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	node.open = func() sink { return r.table }
 	r.sendEvents(1)
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	err = node.Run(ctx)
-	if err == nil || !strings.Contains(err.Error(), "correct clickhouse.user and clickhouse.password") {
-		t.Fatalf("got %v", err)
-	}
-	if ctx.Err() != nil {
-		t.Error("it did not stop by itself")
-	}
+	r.expectStop("correct clickhouse.user and clickhouse.password")
 	if c := r.committed(); len(c) != 0 {
 		t.Errorf("committed %v without storing", c)
 	}
@@ -466,14 +474,5 @@ func TestAnOffsetThatIsGoneStopsTheNode(t *testing.T) {
 	if _, err := admin.DeleteRecords(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
-	node, err := New(r.cfg, schema.Telemetry(), Events{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	node.open = func() sink { return r.table }
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
-	defer cancel()
-	if err := node.Run(ctx); err == nil || !strings.Contains(err.Error(), "--reset-offsets") {
-		t.Fatalf("got %v", err)
-	}
+	r.expectStop("--reset-offsets")
 }

@@ -1,0 +1,90 @@
+package pipeline
+
+import (
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"penstock/schema"
+)
+
+// A dead-letter topic with less room than the topic is no reason to stop for
+// whatever a device sends: in its value, its key or its headers.
+func TestALetterThatIsTooLargeIsCut(t *testing.T) {
+	r := newRig(t)
+	if err := r.cluster.DeleteTopic("telemetry.dead"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cluster.CreateTopic("telemetry.dead", 1, map[string]string{"max.message.bytes": "200000"}); err != nil {
+		t.Fatal(err)
+	}
+	// Not to be compressed below the bound.
+	noise := make([]byte, 150_000)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
+		noise[i] = byte(r.Uint32())
+	}
+	large := hex.EncodeToString(noise)
+	for _, bad := range []*kgo.Record{
+		{Value: []byte("{" + large)},
+		{Key: []byte(large), Value: []byte("{")},
+		{Value: []byte("{"), Headers: []kgo.RecordHeader{{Key: HeaderReason, Value: []byte(large)}}},
+		{Key: []byte("small"), Value: []byte("{")},
+	} {
+		bad.Topic = "telemetry"
+		if err := r.client.ProduceSync(t.Context(), bad).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start(Events{})
+	for _, letter := range r.deadLetters(4) {
+		from, offset := headerOf(letter, HeaderTruncated), headerOf(letter, HeaderOffset)
+		if size, _ := strconv.Atoi(from); offset == "3" && from != "" || offset != "3" && size < len(large) {
+			t.Errorf("offset %s was cut from %q", offset, from)
+		}
+		if headerOf(letter, HeaderReason) != string(schema.ReasonMalformed) || len(letter.Key) > truncated || len(letter.Value) > truncated {
+			t.Errorf("offset %s: reason %.20q, key of %d bytes, value of %d", offset, headerOf(letter, HeaderReason), len(letter.Key), len(letter.Value))
+		}
+	}
+	r.await("commit past them", func() bool { return r.committed()[0] == 4 })
+}
+
+func TestAnUnknownDeadLetterTopicStopsTheNode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cfg.Kafka.DeadLetterTopic = "absent"
+	r.send(0, "{")
+	r.expectStop("dead-letter topic absent: ")
+	if c := r.committed(); len(c) != 0 {
+		t.Errorf("committed %v, and the reject is nowhere", c)
+	}
+}
+
+func TestDeadLettersWaitForTheirBroker(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.send(0, "{", event("dev", 1))
+	var away atomic.Int32
+	away.Store(3)
+	r.cluster.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		if away.Add(-1) >= 0 {
+			return nil, errors.New("broker is away"), true // closes the connection
+		}
+		return nil, nil, false
+	})
+	began := time.Now()
+	r.start(Events{})
+	r.deadLetters(1)
+	r.awaitStored(1)
+	r.await("commit past it", func() bool { return r.committed()[0] == 2 })
+	if away.Load() >= 0 {
+		t.Errorf("%d failures were left after %v", away.Load(), time.Since(began))
+	}
+}

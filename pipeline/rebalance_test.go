@@ -1,0 +1,227 @@
+package pipeline
+
+import (
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	ch "github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+var errUnknownTable = &ch.Exception{Code: proto.ErrUnknownTable, Name: "UNKNOWN_TABLE"}
+
+// away is the fault of a ClickHouse that does not answer.
+func away([]origin) error { return errors.New("connection refused") }
+
+// Leaving the group revokes, and a revocation waits as a stop does: both
+// together have to keep the one deadline.
+func TestAStopKeepsItsDeadline(t *testing.T) {
+	r := newRig(t)
+	r.cfg.StopTimeout = time.Second
+	r.table.setFault(away)
+	sealed := make(chan Sealed, 100)
+	stop := r.start(Events{Sealed: func(s Sealed) { sealed <- s }})
+	r.sendEvents(10)
+	<-sealed
+	began := time.Now()
+	err := stop()
+	if err == nil || !strings.Contains(err.Error(), "read again: stop_timeout is 1s and over") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 1900*time.Millisecond {
+		t.Errorf("it took %v; stop_timeout is %v", took, r.cfg.StopTimeout)
+	}
+	if c := r.committed(); len(c) != 0 {
+		t.Errorf("committed %v without storing", c)
+	}
+}
+
+// The revocation outlasts the session: the node goes on saying that it lives,
+// nobody is thrown out, and what it could not store the next owner does.
+func TestARebalanceWhileClickHouseIsAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.cfg.Kafka.SessionTimeout, r.cfg.StopTimeout = time.Second, 1500*time.Millisecond
+	r.table.setFault(away)
+	var lost atomic.Int32
+	sealed := make(chan Sealed, 1000)
+	gaveUp := make(chan error, 1000)
+	events := Events{
+		Lost:         func([]int32) { lost.Add(1) },
+		Sealed:       func(s Sealed) { sealed <- s },
+		CommitFailed: func(err error) { gaveUp <- err },
+	}
+	stopFirst := r.start(events)
+	r.sendEvents(50)
+	<-sealed
+	assigned := make(chan []int32, 10)
+	events.Assigned = func(ps []int32) { assigned <- ps }
+	r.start(events) // takes half of them, and then again when the first one stops
+	if err := <-gaveUp; !strings.Contains(err.Error(), "not stored in time") {
+		t.Errorf("the first gave up with %v", err)
+	}
+	<-assigned
+	r.sendEvents(50)
+
+	// A stop while ClickHouse is still away: the rest changes hands too.
+	began := time.Now()
+	if err := stopFirst(); err == nil {
+		t.Error("the first node says that it stored all")
+	}
+	if took := time.Since(began); took > 2*r.cfg.StopTimeout {
+		t.Errorf("it took %v to stop", took)
+	}
+	r.table.setFault(nil)
+	r.awaitStored(100 * rigPartitions)
+	r.await("commit of all", func() bool {
+		c := r.committed()
+		return c[0] == 100 && c[1] == 100 && c[2] == 100 && c[3] == 100
+	})
+	if lost.Load() != 0 {
+		t.Errorf("partitions were lost %d times", lost.Load())
+	}
+}
+
+// Were a stop to end with a commit that failed, the next owner would store it
+// all once more.
+func TestAStopCommitsWhatItStored(t *testing.T) {
+	r := newRig(t)
+	var refuse atomic.Bool
+	var refused atomic.Int32
+	refuse.Store(true)
+	r.cluster.ControlKey(int16(kmsg.OffsetCommit), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		r.cluster.KeepControl()
+		if !refuse.Load() {
+			return nil, nil, false
+		}
+		if refused.Add(1) == 4 {
+			refuse.Store(false)
+		}
+		commit := req.(*kmsg.OffsetCommitRequest)
+		resp := commit.ResponseKind().(*kmsg.OffsetCommitResponse)
+		for _, t := range commit.Topics {
+			rt := kmsg.NewOffsetCommitResponseTopic()
+			rt.Topic, rt.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				rp := kmsg.NewOffsetCommitResponseTopicPartition()
+				rp.Partition, rp.ErrorCode = p.Partition, kerr.RebalanceInProgress.Code
+				rt.Partitions = append(rt.Partitions, rp)
+			}
+			resp.Topics = append(resp.Topics, rt)
+		}
+		return resp, nil, true
+	})
+	failed := make(chan error, 100)
+	stop := r.start(Events{CommitFailed: func(err error) { failed <- err }})
+	r.send(0, event("dev", 1), event("dev", 2))
+	if err := <-failed; !errors.Is(err, kerr.RebalanceInProgress) {
+		t.Errorf("the commit failed with %v", err)
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if c := r.committed(); c[0] != 2 {
+		t.Errorf("committed %v; want p0 at 2", c)
+	}
+}
+
+func TestPartitionsThatAreAddedAreReadFromTheirBeginning(t *testing.T) {
+	r := newRig(t)
+	r.start(Events{})
+	r.sendEvents(10)
+	r.awaitStored(10 * rigPartitions)
+	admin := kadm.NewClient(r.client)
+	if _, err := admin.UpdatePartitions(t.Context(), rigPartitions+3, "telemetry"); err != nil {
+		t.Fatal(err)
+	}
+	r.client.ForceMetadataRefresh()
+	for p := range int32(3) {
+		r.await("partition to send to", func() bool {
+			topics, err := admin.ListTopics(t.Context(), "telemetry")
+			return err == nil && len(topics["telemetry"].Partitions) == rigPartitions+3
+		})
+		r.send(rigPartitions+p, event("new", int(p))) // before the node knows it
+	}
+	r.node.client.ForceMetadataRefresh() // it would come by itself, half a minute later
+	r.awaitStored(10*rigPartitions + 3)
+}
+
+func TestATopicThatIsDeletedStopsNothing(t *testing.T) {
+	r := newRig(t)
+	stop := r.start(Events{})
+	r.sendEvents(10)
+	r.awaitStored(10 * rigPartitions)
+	r.table.setFault(away)
+	r.sendEvents(10)
+	if err := r.cluster.DeleteTopic("telemetry"); err != nil {
+		t.Fatal(err)
+	}
+	r.node.client.ForceMetadataRefresh()
+	r.table.setFault(nil)
+	if err := stop(); err != nil && !errors.Is(err, kerr.UnknownTopicID) { // of what was stored, and cannot be committed any more
+		t.Error(err)
+	}
+}
+
+func TestATopicThatIsCreatedAnewStopsTheNode(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	stop := r.start(Events{})
+	r.sendEvents(10)
+	r.awaitStored(10 * rigPartitions)
+	if err := errors.Join(r.cluster.DeleteTopic("telemetry"), r.cluster.CreateTopic("telemetry", rigPartitions, nil)); err != nil {
+		t.Fatal(err)
+	}
+	r.await("end by itself", func() bool { return r.node.deadline.Err() != nil })
+	if err := stop(); err == nil || !strings.Contains(err.Error(), "created again") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASessionTimeoutKafkaRefusesStopsTheNode(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Kafka.SessionTimeout = time.Hour
+	r.expectStop("kafka.session_timeout")
+}
+
+// A lane that ends in the middle of everything else takes the node with it, and
+// leaves nobody waiting.
+func TestALaneThatEndsOfAnErrorStopsTheNodeDuringARelease(t *testing.T) {
+	r := newRig(t)
+	r.cfg.StopTimeout = 20 * time.Second
+	var once sync.Once
+	stopping := make(chan struct{})
+	r.table.setFault(func([]origin) error {
+		select {
+		case <-stopping:
+			return errUnknownTable
+		default:
+			return io.EOF
+		}
+	})
+	sealed := make(chan Sealed, 100)
+	stop := r.start(Events{Sealed: func(s Sealed) {
+		sealed <- s
+		if s.Cause == SealedByStop {
+			once.Do(func() { close(stopping) })
+		}
+	}})
+	r.sendEvents(1)
+	<-sealed
+	time.AfterFunc(100*time.Millisecond, func() { once.Do(func() { close(stopping) }) })
+	began := time.Now()
+	if err := stop(); err == nil || !strings.Contains(err.Error(), "ingest migrate") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
