@@ -42,8 +42,6 @@ type Config struct {
 	// they fail with MEMORY_LIMIT_EXCEEDED, as on a production server. Zero
 	// means 4 GiB: enough for a day's export, and room for Kafka beside it.
 	Memory int64
-	// Scratch is not used: the engine takes the rows of an insert as they come.
-	Scratch string
 }
 
 // Validate reports every fault of the configuration at once.
