@@ -5,6 +5,7 @@ package servicetest
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -24,15 +25,15 @@ import (
 func Gateway(t testing.TB) store.S3Config {
 	t.Helper()
 	program := cached(t, "PENSTOCK_VERSITYGW", "versitygw-*/versitygw")
-	root := filepath.Join(t.TempDir(), "objects")
-	if err := os.Mkdir(root, 0o755); err != nil {
+	root, metadata := filepath.Join(t.TempDir(), "objects"), filepath.Join(t.TempDir(), "metadata")
+	if err := errors.Join(os.Mkdir(root, 0o755), os.Mkdir(metadata, 0o755)); err != nil {
 		t.Fatal(err)
 	}
 	config := store.DefaultS3Config()
 	config.Endpoint = "http://" + freeAddr(t)
 	config.Bucket, config.AccessKey, config.SecretKey = "cold", "test-access", "test-secret"
 
-	cmd := exec.Command(program, "--quiet", "--port", config.Endpoint[len("http://"):], "posix", root)
+	cmd := exec.Command(program, "--quiet", "--port", config.Endpoint[len("http://"):], "posix", "--sidecar", metadata, root)
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+config.AccessKey, "ROOT_SECRET_KEY="+config.SecretKey)
 	log := start(t, cmd)
 	createBucket(t, config, log)
