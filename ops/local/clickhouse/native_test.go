@@ -17,7 +17,7 @@ func TestInsertFromChGoIsReadByClickhouseGo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer client.Close()
+			defer func() { _ = client.Close() }() // every statement was answered
 			for _, sql := range []string{
 				"DROP TABLE IF EXISTS readings",
 				`CREATE TABLE readings (id UInt64, site LowCardinality(String), note Nullable(String), at DateTime64(3), tags Array(LowCardinality(String)), pos Tuple(x Float64, y Float64), m Map(String, UInt32)) ENGINE = MergeTree ORDER BY id`,
@@ -52,7 +52,7 @@ func TestInsertFromChGoIsReadByClickhouseGo(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer db.Close()
+			defer func() { _ = db.Close() }() // was only read from
 			rows, err := db.Query(ctx, "SELECT id, site, note, at, tags, pos, m FROM readings ORDER BY id")
 			if err != nil {
 				t.Fatal(err)

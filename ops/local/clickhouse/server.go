@@ -82,12 +82,10 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 	if err != nil {
 		return fmt.Errorf("clickhouse: listen for the native protocol: %w", err)
 	}
-	defer tcp.Close()
 	http, err := net.Listen("tcp", cfg.HTTP)
 	if err != nil {
-		return fmt.Errorf("clickhouse: listen for HTTP: %w", err)
+		return errors.Join(fmt.Errorf("clickhouse: listen for HTTP: %w", err), tcp.Close())
 	}
-	defer http.Close()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return native.NewServer(sessions).Serve(ctx, tcp) })
 	g.Go(func() error { return web.NewServer(sessions).Serve(ctx, http) })

@@ -149,7 +149,7 @@ func TestS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }() // every statement was answered
 	if err := client.Do(t.Context(), ch.Query{Body: "INSERT INTO FUNCTION " + strings.Replace(object, "part", "client", 1) + " VALUES", Input: rows}); err != nil {
 		t.Error("rows from a client:", err)
 	}

@@ -22,7 +22,7 @@ func TestHTTP(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // was only read from
 		got, err := io.ReadAll(resp.Body)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
@@ -59,7 +59,7 @@ func TestHTTP(t *testing.T) {
 func TestHTTPHeaders(t *testing.T) {
 	f := func(params string, want map[string]string) {
 		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), "POST", "http://"+addresses.http+"/?"+params, strings.NewReader(""))
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addresses.http+"/?"+params, strings.NewReader(""))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestHTTPHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer resp.Body.Close()
+		defer func() { _ = resp.Body.Close() }() // was only read from
 		for name, value := range want {
 			if got := resp.Header.Get(name); got != value {
 				t.Errorf("%s: %s is %q, want %q", params, name, got, value)
@@ -92,7 +92,7 @@ func TestHTTPHeaders(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // was only read from
 	if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "Ok.\n" {
 		t.Errorf("/ping: %q, %v", body, err)
 	}

@@ -83,7 +83,7 @@ func (c *Conn) Fetch(sql, format string, params ...Param) ([]byte, error) {
 	var all []byte
 	for {
 		b, err := s.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, nil
 		}
 		if err != nil {

@@ -67,7 +67,7 @@ func (c *conn) readable() {
 // serve talks to the client until it leaves, breaks the protocol or the server
 // stops. There is no one to report to but the client.
 func (c *conn) serve(ctx context.Context) {
-	defer c.net.Close()
+	defer func() { _ = c.net.Close() }() // all is flushed, or the client has gone
 	if err := c.hello(); err != nil {
 		_ = c.sendException(err) // the client may have gone
 		return

@@ -111,7 +111,7 @@ func (c *conn) stream(ctx context.Context, st session.Statement) error {
 		})
 	})
 	listened()
-	asked := context.Cause(listening) == errCancelled
+	asked := errors.Is(context.Cause(listening), errCancelled)
 	cancel(nil)
 	if broken != nil {
 		return broken

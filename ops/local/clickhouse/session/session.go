@@ -10,6 +10,7 @@ package session
 import (
 	"context"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -138,7 +139,7 @@ func (s *Session) Query(ctx context.Context, st Statement, each func(piece []byt
 	defer stream.Close()
 	for {
 		piece, err := stream.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return stream.Stats, nil
 		}
 		if err != nil {

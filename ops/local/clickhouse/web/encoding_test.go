@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ func TestEncodings(t *testing.T) {
 		if err := e.Close(); err != nil {
 			t.Fatal(err)
 		}
-		r := httptest.NewRequest("POST", "/", &wire)
+		r := httptest.NewRequest(http.MethodPost, "/", &wire)
 		r.Header.Set("Content-Encoding", name)
 		body, err := decodeBody(r, false)
 		if err != nil {
