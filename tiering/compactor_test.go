@@ -277,6 +277,44 @@ func TestVerifyNamesTheColumn(t *testing.T) {
 	}
 }
 
+// A scan that ends early without an error is not taken for the whole partition.
+func TestShortScanPublishesNothing(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	w.shortScan = true
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	_, err := c.Pass(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "read 8 rows of a sealed partition that counts 9") {
+		t.Errorf("got %v, want both counts", err)
+	}
+	if manifests, err := c.catalog.manifests(t.Context()); err != nil || len(manifests) != 0 || len(w.sealed[cold]) != 9 {
+		t.Errorf("manifests %v, error %v, %d sealed rows; want nothing published and nothing lost", manifests, err, len(w.sealed[cold]))
+	}
+}
+
+// Late rows that never cease do not keep a pass from ending.
+func TestTrickleOfLateRows(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	offset := int64(100)
+	trickle := func(Step, time.Duration) {
+		w.insert(event{device: "late", seq: uint64(offset), time: cold.Start().UnixMilli(), offset: offset})
+		offset++
+	}
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test", Events: Events{Done: trickle}})
+	for generation := 1; generation <= 2; generation++ {
+		left, err := c.Pass(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(left) != 1 || left[0].Action != Seal || left[0].Generation != generation+1 {
+			t.Errorf("left %v, want the sealing of generation %d", left, generation+1)
+		}
+	}
+}
+
 func TestSealRefusesASealedDay(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")

@@ -56,7 +56,7 @@ func pass(ctx context.Context, c *tiering.Compactor, p *progress) error {
 	if err != nil {
 		return err
 	}
-	p.say("%s", summary(left))
+	p.say("%s", summary(time.Now(), left))
 	return nil
 }
 
@@ -79,7 +79,7 @@ func loop(ctx context.Context, c *tiering.Compactor, p *progress, every time.Dur
 }
 
 // summary says what a pass leaves to do.
-func summary(left []tiering.Step) string {
+func summary(now time.Time, left []tiering.Step) string {
 	if len(left) == 0 {
 		return "nothing left to do"
 	}
@@ -94,5 +94,9 @@ func summary(left []tiering.Step) string {
 			open++
 		}
 	}
-	return fmt.Sprintf("%d days hot, %d on their way; next: %v, at %s", hot, open, next, next.Due.UTC().Format("2006-01-02 15:04"))
+	when := "in the next pass"
+	if !next.Ready(now) {
+		when = "at " + next.Due.UTC().Format("2006-01-02 15:04")
+	}
+	return fmt.Sprintf("%d days hot, %d on their way; next: %v, %s", hot, open, next, when)
 }
