@@ -43,7 +43,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"clickhouse.dial_timeout is 0s; want a positive duration such as 3s",
 		"clickhouse.insert_timeout is 0s; want a positive duration such as 30s",
 		"batch.rows is 0; want at least 1",
-		"batch.age is -1s; want a positive duration such as 700ms",
+		"batch.age is -1s; want a positive duration such as 1s",
 		"batch.per_lane is 0; need 2: one fills while one is stored",
 		"dedup.window is 0s; want at least 1ms, and rather 1h",
 		"dedup.blocks is 0; want at least 2",

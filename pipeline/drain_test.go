@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,14 +25,22 @@ import (
 // commits go to commit.
 type sewer struct {
 	*drain
-	t       *testing.T
-	table   *table
-	owned   *ownership
+	t     *testing.T
+	table *table
+	owned *ownership
+	done  chan error
+	stop  func()
+
+	mu      sync.Mutex        // guards what follows
 	commits []map[int32]int64 // that were accepted
-	fault   error             // of commits
+	refuse  error             // of commits
 	failed  int               // commits that were
-	done    chan error
-	stop    func()
+}
+
+func (s *sewer) fault(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refuse = err
 }
 
 // newSewer runs a drain, whose goroutine is the bubble's.
@@ -39,15 +48,17 @@ func newSewer(t *testing.T) *sewer {
 	s := &sewer{t: t, table: newTable(), owned: &ownership{}, done: make(chan error, 1)}
 	cfg := Default()
 	cfg.Lanes = 1
-	events := Events{CommitFailed: func(error) { s.failed++ }}.ensure()
+	events := Events{CommitFailed: func(error) { s.mu.Lock(); defer s.mu.Unlock(); s.failed++ }}.ensure()
 	s.drain = &drain{
 		lane:        newLane(0, cfg, schema.Telemetry(), "run", s.owned, events, func(int, bool) {}),
 		sink:        s.table,
 		again:       persistence{what: "insert", verdict: fateOf, events: events},
 		uncommitted: map[int32]span{},
 		commit: func(_ context.Context, offsets map[int32]kgo.EpochOffset) error {
-			if s.fault != nil {
-				return fmt.Errorf("commit: %w", s.fault)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.refuse != nil {
+				return fmt.Errorf("commit: %w", s.refuse)
 			}
 			next := map[int32]int64{}
 			for p, o := range offsets {
@@ -84,6 +95,8 @@ func (s *sewer) seal(token string, partition int32, first, n int) {
 func (s *sewer) expect(what string, want ...map[int32]int64) {
 	s.t.Helper()
 	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if !slices.EqualFunc(s.commits, want, maps.Equal) {
 		s.t.Errorf("%s: committed %v; want %v", what, s.commits, want)
 	}
@@ -103,7 +116,7 @@ func TestACommitThatFailsIsCoveredByTheNext(t *testing.T) {
 		defer s.end()
 		s.owned.take(0)
 		s.owned.take(1)
-		s.fault = kerr.NotCoordinator
+		s.fault(kerr.NotCoordinator)
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 1, 5, 2)
 		s.expect("Kafka refuses")
@@ -113,7 +126,7 @@ func TestACommitThatFailsIsCoveredByTheNext(t *testing.T) {
 		if len(s.lane.free) != s.lane.cfg.Batch.PerLane {
 			t.Error("a batch waits for its commit")
 		}
-		s.fault = nil
+		s.fault(nil)
 		s.seal("c", 0, 3, 4)
 		s.expect("the next", map[int32]int64{0: 7, 1: 7})
 	})
@@ -124,9 +137,9 @@ func TestACommitThatFailsIsTriedAgainWhenNothingFollows(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
 		s.owned.take(0)
-		s.fault = io.EOF
+		s.fault(io.EOF)
 		s.seal("a", 0, 0, 3)
-		s.fault = nil
+		s.fault(nil)
 		s.expect("at once")
 		time.Sleep(recommit)
 		s.expect("a little later", map[int32]int64{0: 3})
@@ -141,12 +154,12 @@ func TestSpansOfAnEpochThatIsOverAreNotCommitted(t *testing.T) {
 		defer s.end()
 		s.owned.take(0)
 		s.owned.take(1)
-		s.fault = io.EOF
+		s.fault(io.EOF)
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 1, 0, 3)
 		s.owned.drop(1) // lost
 		s.owned.take(0) // lost, and owned anew
-		s.fault = nil
+		s.fault(nil)
 		time.Sleep(2 * recommit)
 		s.expect("of epochs that are over")
 		s.seal("c", 0, 1, 1)
@@ -192,11 +205,11 @@ func TestAReleaseRepeatsItsCommit(t *testing.T) {
 			s := newSewer(t)
 			defer s.end()
 			s.owned.take(0)
-			s.fault = kerr.RebalanceInProgress
+			s.fault(kerr.RebalanceInProgress)
 			s.seal("a", 0, 0, 3)
 			done := ask(s, 10*time.Second)
 			time.Sleep(5 * time.Second)
-			s.fault = nil
+			s.fault(nil)
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
@@ -208,7 +221,7 @@ func TestAReleaseRepeatsItsCommit(t *testing.T) {
 			s := newSewer(t)
 			defer s.end()
 			s.owned.take(0)
-			s.fault = kerr.CoordinatorNotAvailable
+			s.fault(kerr.CoordinatorNotAvailable)
 			s.seal("a", 0, 0, 3)
 			began := time.Now()
 			err := <-ask(s, 10*time.Second)
@@ -225,7 +238,7 @@ func TestAReleaseRepeatsItsCommit(t *testing.T) {
 			s := newSewer(t)
 			defer s.end()
 			s.owned.take(0)
-			s.fault = kerr.IllegalGeneration
+			s.fault(kerr.IllegalGeneration)
 			s.seal("a", 0, 0, 3)
 			began := time.Now()
 			if err := <-ask(s, 10*time.Second); !errors.Is(err, kerr.IllegalGeneration) || time.Since(began) != 0 {

@@ -77,6 +77,15 @@ func (s *stage) say(format string, args ...any) {
 	s.log = append(s.log, fmt.Sprintf(format, args...))
 }
 
+// said returns what was said since it was asked last.
+func (s *stage) said() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	log := s.log
+	s.log = nil
+	return log
+}
+
 // play runs a transcript, and writes it with what came of each command.
 func play(t *testing.T, transcript string, out *strings.Builder) {
 	time.Sleep(time.Until(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC))) // a bubble begins before any credible event
@@ -105,10 +114,9 @@ func play(t *testing.T, transcript string, out *strings.Builder) {
 			out.WriteByte('\n')
 		}
 		fmt.Fprintf(out, "%s\n----\n", head)
-		for _, line := range s.log {
+		for _, line := range s.said() {
 			fmt.Fprintln(out, line)
 		}
-		s.log = nil
 	}
 	s.close()
 }
