@@ -1,6 +1,9 @@
 package clickhouse
 
 import (
+	"io"
+	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +11,28 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	driver "github.com/ClickHouse/clickhouse-go/v2"
 )
+
+// Strangers are turned away, whatever they send, and the server goes on.
+func TestNoHello(t *testing.T) {
+	f := func(name, sent, want string) {
+		t.Helper()
+		c, err := net.Dial("tcp", addresses.tcp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = c.Close() }() // was only talked to
+		if _, err := io.WriteString(c, sent); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(c); err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("%s: %q, %v; want %q", name, got, err, want)
+		}
+	}
+	f("HTTP", "GET / HTTP/1.1\r\n\r\n", "An HTTP client must use the HTTP port")
+	f("an endless name", "\x00\xff\xff\xff\xff\xff\xff\xff\xff\x3f", "TOO_LARGE_STRING_SIZE")
+	f("a large name", "\x00\xff\xff\xff\xff\x0f", "TOO_LARGE_STRING_SIZE")
+	f("no user", "\x00\x01x\x01\x01\xbc\xa9\x03\x00\x00\x00", "AUTHENTICATION_FAILED")
+}
 
 func TestInsertFromChGoIsReadByClickhouseGo(t *testing.T) {
 	for name, compression := range map[string]ch.Compression{"none": ch.CompressionDisabled, "lz4": ch.CompressionLZ4, "zstd": ch.CompressionZSTD} {

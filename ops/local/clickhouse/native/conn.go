@@ -3,6 +3,8 @@ package native
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -55,12 +57,13 @@ func (c *conn) stop() {
 	_ = c.net.SetReadDeadline(time.Now()) // fails only on a closed connection
 }
 
-// readable lifts the deadline by which listen was ended, unless stop set it.
-func (c *conn) readable() {
+// readUntil sets when reads begin to fail, zero for never, unless stop has made
+// them fail already.
+func (c *conn) readUntil(deadline time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.stopping {
-		_ = c.net.SetReadDeadline(time.Time{}) // fails only on a closed connection
+		_ = c.net.SetReadDeadline(deadline) // fails only on a closed connection
 	}
 }
 
@@ -100,6 +103,7 @@ func (c *conn) serve(ctx context.Context) {
 }
 
 func (c *conn) hello() error {
+	c.readUntil(time.Now().Add(helloTimeout))
 	code, err := c.in.ReadByte()
 	if err != nil {
 		return err
@@ -108,8 +112,8 @@ func (c *conn) hello() error {
 		return engine.NewException(proto.ErrUnexpectedPacketFromClient,
 			"Unexpected packet from client (expected Hello, got %d). An HTTP client must use the HTTP port.", code)
 	}
-	var hello proto.ClientHello
-	if err := hello.Decode(c.packets); err != nil {
+	hello, err := c.readHello()
+	if err != nil {
 		return err
 	}
 	c.revision = min(hello.ProtocolVersion, Revision)
@@ -133,7 +137,47 @@ func (c *conn) hello() error {
 	if err != nil {
 		c.session.Close()
 	}
+	c.readUntil(time.Time{})
 	return err
+}
+
+// A stranger may take a connection for this long and send names this long.
+const (
+	helloTimeout = 10 * time.Second
+	helloString  = 4 << 10
+)
+
+// readHello reads what proto.ClientHello.Decode does. That takes memory for any
+// length it is told, by whom it does not know yet.
+func (c *conn) readHello() (h proto.ClientHello, err error) {
+	number := func(to *int) {
+		var v uint64
+		if err == nil {
+			v, err = binary.ReadUvarint(c.in)
+		}
+		*to = int(v)
+	}
+	text := func(to *string) {
+		var n int
+		if number(&n); err != nil {
+			return
+		}
+		if n < 0 || n > helloString {
+			err = engine.NewException(proto.ErrTooLargeStringSize, "A string of %d bytes in Hello; the limit is %d.", n, helloString)
+			return
+		}
+		b := make([]byte, n)
+		_, err = io.ReadFull(c.in, b)
+		*to = string(b)
+	}
+	text(&h.Name)
+	number(&h.Major)
+	number(&h.Minor)
+	number(&h.ProtocolVersion)
+	text(&h.Database)
+	text(&h.User)
+	text(&h.Password)
+	return h, err
 }
 
 // version reads a version such as 26.7.2.1.

@@ -169,6 +169,6 @@ func (c *conn) listen(cancel context.CancelCauseFunc) (stop func()) {
 		close(ended)
 		_ = c.net.SetReadDeadline(time.Now()) // fails only on a closed connection
 		<-done
-		c.readable()
+		c.readUntil(time.Time{})
 	}
 }
