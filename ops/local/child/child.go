@@ -158,8 +158,8 @@ func (p *Process) Wait(ctx context.Context) error {
 }
 
 // Await calls ready every 50 ms until it returns nil. It fails as soon as the
-// process ends, and when ctx ends; the error then holds ready's last one and
-// the tail of the log.
+// process ends, and when ctx ends; if that is for its deadline, the error holds
+// ready's last one and the tail of the log.
 func (p *Process) Await(ctx context.Context, ready func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -175,6 +175,10 @@ func (p *Process) Await(ctx context.Context, ready func(context.Context) error) 
 			}
 			return fmt.Errorf("%s was stopped before it was ready", p.spec.Name)
 		case <-ctx.Done():
+			if errors.Is(ctx.Err(), context.Canceled) {
+				// Nobody waits any longer; that is no fault of the process.
+				return fmt.Errorf("wait for %s: %w", p.spec.Name, context.Cause(ctx))
+			}
 			return fmt.Errorf("%s (pid %d) is not ready: %w: %w\n%s",
 				p.spec.Name, p.pid, context.Cause(ctx), last, p.lastWords())
 		case <-tick.C:

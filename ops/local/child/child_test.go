@@ -173,6 +173,17 @@ func eventually(t *testing.T, what string, cond func() error) {
 	}
 }
 
+func TestAwaitCancelledBlamesNobody(t *testing.T) {
+	p := start(t, `echo thinking; sleep 60`, 0)
+	ready(t, p)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("interrupt signal received"))
+	err := p.Await(ctx, func(context.Context) error { return errors.New("port 1 refuses") })
+	if err == nil || err.Error() != "wait for test child: interrupt signal received" {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTail(t *testing.T) {
 	f := func(content string, n int, want string) {
 		t.Helper()
