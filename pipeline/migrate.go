@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
@@ -178,6 +179,27 @@ func createDeadLetterTopic(ctx context.Context, k Kafka, report func(string)) er
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("create dead-letter topic %s: %w", k.deadLetterTopic(), err)
 	}
+	if err := k.awaitDeadLetterTopic(ctx, admin); err != nil {
+		return err
+	}
 	report("created dead-letter topic " + k.deadLetterTopic())
 	return nil
+}
+
+// awaitDeadLetterTopic waits until the brokers know the topic: its creation is
+// acknowledged by the controller, and a broker may learn of it later.
+func (k Kafka) awaitDeadLetterTopic(ctx context.Context, admin *kadm.Client) error {
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for {
+		_, dead, err := k.topics(ctx, admin)
+		if err != nil || dead.Err == nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("dead-letter topic %s was created and is not known to the brokers: %w: %w", k.deadLetterTopic(), dead.Err, context.Cause(ctx))
+		case <-again.C:
+		}
+	}
 }
