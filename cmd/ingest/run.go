@@ -21,9 +21,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if set, is the operator's word
-		debug.SetMemoryLimit(cfg.Pipeline.Memory)
-	}
+	limitMemory(cfg.Pipeline.Memory)
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
 	health := ops.NewHealth(cfg.Admin)
@@ -52,4 +50,14 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	log.Info("ingest stopped")
 	unwatch()
 	return errors.Join(err, g.Wait())
+}
+
+// limitMemory makes the garbage collector keep the process within its budget.
+// A sixth is left for what the runtime does not count, the program's own pages
+// above all: with the whole budget as the limit a node that catches up after
+// ClickHouse was away held 415 of 384 MiB, with 5/6 of it 344.
+func limitMemory(budget int64) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if set, is the operator's word
+		debug.SetMemoryLimit(budget - budget/6)
+	}
 }
