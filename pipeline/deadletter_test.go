@@ -56,7 +56,6 @@ func TestALetterThatIsTooLargeIsCut(t *testing.T) {
 }
 
 func TestAnUnknownDeadLetterTopicStopsTheNode(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	r.cfg.Kafka.DeadLetterTopic = "absent"
 	r.send(0, "{")
@@ -67,7 +66,6 @@ func TestAnUnknownDeadLetterTopicStopsTheNode(t *testing.T) {
 }
 
 func TestDeadLettersWaitForTheirBroker(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	r.send(0, "{", event("dev", 1))
 	var away atomic.Int32

@@ -104,8 +104,10 @@ type rig struct {
 
 const rigPartitions = 4
 
+// newRig makes the test a parallel one: it mostly waits.
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second),
 		kfake.SeedTopics(rigPartitions, "telemetry", "telemetry.dead"),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": "33554432", "group.initial.rebalance.delay.ms": "0"}))

@@ -47,7 +47,6 @@ func TestAStopKeepsItsDeadline(t *testing.T) {
 // The revocation outlasts the session: the node goes on saying that it lives,
 // nobody is thrown out, and what it could not store the next owner does.
 func TestARebalanceWhileClickHouseIsAway(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	r.cfg.Kafka.SessionTimeout, r.cfg.StopTimeout = time.Second, 1500*time.Millisecond
 	r.table.setFault(away)
@@ -172,7 +171,6 @@ func TestATopicThatIsDeletedStopsNothing(t *testing.T) {
 }
 
 func TestATopicThatIsCreatedAnewStopsTheNode(t *testing.T) {
-	t.Parallel()
 	r := newRig(t)
 	stop := r.start(Events{})
 	r.sendEvents(10)
