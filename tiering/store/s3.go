@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 )
 
 // S3Config says where the bucket is and how to get in.
@@ -195,9 +196,11 @@ func (s *S3) fail(verb, key string, err error) error {
 		return nil
 	}
 	at := fmt.Sprintf("%s s3://%s/%s%s", verb, s.bucket, s.prefix, key)
-	var missing *types.NoSuchBucket
+	// HEAD has no body that could say so: there a missing bucket is a missing
+	// object. But the first request of a compactor is a GET.
+	var answer smithy.APIError
 	switch code := status(err); {
-	case errors.As(err, &missing):
+	case errors.As(err, &answer) && answer.ErrorCode() == "NoSuchBucket":
 		return fmt.Errorf("%s: bucket %q does not exist; create it or correct s3.bucket", at, s.bucket)
 	case code == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", at, ErrNotFound)

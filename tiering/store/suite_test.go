@@ -17,7 +17,7 @@ import (
 
 func TestMemory(t *testing.T) { testStore(t, new(store.Memory)) }
 
-func TestS3(t *testing.T) { testStore(t, openGateway(t)) }
+func TestS3(t *testing.T) { testStore(t, openGateway(t, func(*store.S3Config) {})) }
 
 // testStore is what every store promises.
 func testStore(t *testing.T, s store.Store) {
