@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -53,6 +54,16 @@ func TestALetterThatIsTooLargeIsCut(t *testing.T) {
 		}
 	}
 	r.await("commit past them", func() bool { return r.committed()[0] == 4 })
+}
+
+// A batch that unpacks to more than the node has is nothing to die of without a
+// word, again and again.
+func TestABatchThatUnpacksBeyondMemoryStopsTheNode(t *testing.T) {
+	r := newRig(t)
+	r.cfg.Memory = minBatchBytes * budgetShares * int64(r.cfg.Lanes*r.cfg.Batch.PerLane)
+	r.send(0, event("dev", 1))
+	r.send(0, strings.Repeat(" ", int(r.cfg.Memory)/budgetShares+1))
+	r.expectStop("--to-offset 2 --execute")
 }
 
 func TestAnUnknownDeadLetterTopicStopsTheNode(t *testing.T) {

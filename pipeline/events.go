@@ -24,7 +24,9 @@ type Events struct {
 	Retrying   func(Retrying)
 	Breaker    func(open bool)
 	Committed  func(Committed)
-	// CommitFailed: the next commit covers what this one did not.
+	// CommitFailed: the next commit covers what this one did not; or, of a
+	// release, what was not stored and committed in time is read again by the
+	// next owner.
 	CommitFailed func(error)
 	// DedupShrunk: a lane reached its bound of identities and forgot the
 	// older half of the window before its time.
@@ -83,7 +85,7 @@ type Inserted struct {
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
-	What    string // "insert" or "dead-letter"
+	What    string // "insert", "dead-letter" or "read again"
 	Err     error
 	Attempt int
 	Wait    time.Duration

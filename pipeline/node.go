@@ -134,6 +134,9 @@ func (n *Node) options() []kgo.Opt {
 		kgo.FetchMaxBytes(fetch / 2),
 		kgo.FetchMaxPartitionBytes(fetch / 4),
 		kgo.FetchMaxWait(100 * time.Millisecond),
+		// The bounds above are of what is on the wire; a batch of a megabyte
+		// can unpack to a thousand of them.
+		kgo.MaxDecompressBatchBytes(int(n.cfg.Memory / budgetShares)),
 		// Dead letters may be larger than the broker's default for a batch.
 		kgo.ProducerBatchMaxBytes(deadLetterMaxBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
