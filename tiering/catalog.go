@@ -104,23 +104,36 @@ func (c catalog) publish(ctx context.Context, m *Manifest) error {
 	return nil
 }
 
+// files returns the keys of all files of a day, of all its generations.
+func (c catalog) files(m *Manifest) []string {
+	var keys []string
+	if m != nil {
+		for _, g := range m.Generations {
+			for _, f := range g.Files {
+				keys = append(keys, c.key(f.Path))
+			}
+		}
+	}
+	return keys
+}
+
 // view returns what the analysts' view has to read beside the hot table: the
 // days whose sealed partition is replaced by files, and all those files.
-func (c catalog) view(manifests map[schema.Day]*Manifest) (cutOver []schema.Day, files []string) {
+func (c catalog) view(manifests map[schema.Day]*Manifest) (v View) {
 	for day, m := range manifests {
 		for _, g := range m.Generations {
 			if g.CutOverAt == nil {
 				continue
 			}
 			if g.ExpiredAt == nil {
-				cutOver = append(cutOver, day)
+				v.CutOver = append(v.CutOver, day)
 			}
 			for _, f := range g.Files {
-				files = append(files, c.key(f.Path))
+				v.Files = append(v.Files, c.key(f.Path))
 			}
 		}
 	}
-	slices.Sort(cutOver)
-	slices.Sort(files)
-	return cutOver, files
+	slices.Sort(v.CutOver)
+	slices.Sort(v.Files)
+	return v
 }

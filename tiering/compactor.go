@@ -169,7 +169,26 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	if rows > 0 {
 		return fmt.Errorf("the sealed table holds %d rows of the day already; another compactor may be running: stop it and run again", rows)
 	}
-	return p.warehouse.Seal(ctx, day)
+	row, err := p.warehouse.HotRow(ctx, day)
+	if err != nil {
+		return err
+	}
+	v := p.catalog.view(p.manifests)
+	v.Moving = &row
+	if err := p.warehouse.ReplaceView(ctx, v); err != nil {
+		return err
+	}
+	// A query that was planned with the view before may still be taking its
+	// snapshots.
+	select {
+	case <-time.After(p.cfg.Settle):
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if err := p.warehouse.Seal(ctx, day); err != nil {
+		return err
+	}
+	return p.show(ctx, p.manifests)
 }
 
 func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
@@ -229,6 +248,5 @@ func (p *pass) publish(ctx context.Context, day schema.Day, m *Manifest) error {
 
 // show makes the view what these manifests say.
 func (p *pass) show(ctx context.Context, manifests map[schema.Day]*Manifest) error {
-	cutOver, files := p.catalog.view(manifests)
-	return p.warehouse.ReplaceView(ctx, cutOver, files)
+	return p.warehouse.ReplaceView(ctx, p.catalog.view(manifests))
 }

@@ -42,7 +42,7 @@ func readings(d schema.Day, firstOffset int64, n int) []event {
 
 func testConfig(t testing.TB) Config {
 	c := DefaultConfig()
-	c.Grace = 0
+	c.Grace, c.Settle = 0, 0
 	c.SliceRows, c.RowGroupRows = 10, 8
 	c.SpoolDir = t.TempDir()
 	return c
@@ -52,8 +52,8 @@ func testConfig(t testing.TB) Config {
 func TestPass(t *testing.T) {
 	s := testSchema(t)
 	cold, hot := day("2026-10-01"), day("2026-11-20")
-	w := newWarehouse(s, append(readings(cold, 0, 40), readings(hot, 1000, 20)...)...)
 	objects := new(store.Memory)
+	w := newWarehouse(s, objects, append(readings(cold, 0, 40), readings(hot, 1000, 20)...)...)
 	now := &clock{today}
 	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
 	left, err := c.Pass(t.Context())
@@ -84,11 +84,11 @@ func TestPass(t *testing.T) {
 func TestGrace(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w := newWarehouse(s, readings(cold, 0, 9)...)
-	now := &clock{today}
+	objects, now := new(store.Memory), &clock{today}
+	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	cfg := testConfig(t)
 	cfg.Grace = time.Hour
-	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: new(store.Memory), Now: now.now, Holder: "test"})
+	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
 	f := func(after time.Duration, wantSealed int, wantCutOver bool) {
 		t.Helper()
 		now.Time = today.Add(after)
@@ -121,13 +121,17 @@ func TestCrashAtEveryCall(t *testing.T) {
 	run := func(at int, after bool) (calls int, what string) {
 		objects, cache := new(store.Memory), map[string][]int64{}
 		rows := append(readings(days[0], 0, 20), readings(days[1], 100, 12)...)
-		w := newWarehouse(s, rows...)
+		w := newWarehouse(s, objects, rows...)
 		late, latest := 0, int64(1000)
 		crash := &crash{at: at, after: after}
 		crash.called = func() {
 			check(t, w.visible(t, objects, cache), rows)
 			if crash.calls%9 == 0 && late < 6 {
 				e := event{device: "late", seq: uint64(latest), time: days[late%2].Start().UnixMilli() + latest, offset: latest}
+				if late%3 == 2 { // a resend of what may be cold by now
+					e = rows[0]
+					e.offset = latest
+				}
 				rows, late, latest = append(rows, e), late+1, latest+1
 				w.insert(e)
 			}
@@ -176,7 +180,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 			points[strings.Fields(what)[0]] = true
 		}
 	}
-	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
+	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
 		if !points[want] {
 			t.Errorf("no crash at any %s", want)
 		}
@@ -187,10 +191,6 @@ func TestCrashAtEveryCall(t *testing.T) {
 // resend once or, after the day's cut-over, not at all.
 func check(t *testing.T, seen map[int64]int, rows []event) {
 	t.Helper()
-	type identity struct {
-		device string
-		seq    uint64
-	}
 	first := map[identity]bool{}
 	for _, e := range rows {
 		resend := first[identity{e.device, e.seq}]
@@ -211,7 +211,8 @@ func TestMismatchDropsNothing(t *testing.T) {
 	cold := day("2026-10-01")
 	f := func(name string, break_ func(w *warehouse, m *store.Memory, file string), want ...string) {
 		t.Helper()
-		w, objects, now := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory), &clock{today}
+		objects, now := new(store.Memory), &clock{today}
+		w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 		cfg := testConfig(t)
 		cfg.Grace = time.Hour
 		c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
@@ -260,7 +261,8 @@ func TestMismatchDropsNothing(t *testing.T) {
 func TestVerifyNamesTheColumn(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	objects := new(store.Memory)
+	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	if _, err := c.Pass(t.Context()); err != nil {
 		t.Fatal(err)
@@ -281,7 +283,8 @@ func TestVerifyNamesTheColumn(t *testing.T) {
 func TestShortScanPublishesNothing(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	objects := new(store.Memory)
+	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	w.shortScan = true
 	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	_, err := c.Pass(t.Context())
@@ -293,11 +296,48 @@ func TestShortScanPublishesNothing(t *testing.T) {
 	}
 }
 
+// A resend that comes when the original is cold, and a row that is stored again
+// because its receipt was dropped with the day, are in no second generation.
+func TestLaterGenerationIsExact(t *testing.T) {
+	s := testSchema(t)
+	cold := day("2026-10-01")
+	objects := new(store.Memory)
+	rows := readings(cold, 0, 9)
+	w := newWarehouse(s, objects, rows...)
+	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	pass := func(wantRows, wantDuplicates uint64) {
+		t.Helper()
+		if _, err := c.Pass(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		manifests, err := c.Verify(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := manifests[0].Generations[len(manifests[0].Generations)-1]
+		if g.Rows != wantRows || g.Duplicates != wantDuplicates {
+			t.Errorf("generation %d has %d rows and %d duplicates, want %d and %d", g.Generation, g.Rows, g.Duplicates, wantRows, wantDuplicates)
+		}
+	}
+	pass(9, 0)
+	resend, again := rows[3], rows[5]
+	resend.offset = 100
+	w.insert(resend, again, event{device: "late", seq: 1, time: cold.Start().UnixMilli(), offset: 101})
+	pass(1, 2)
+	// Nothing but what is known: a generation without a file.
+	w.insert(resend)
+	pass(0, 1)
+	if seen := w.visible(t, objects, map[string][]int64{}); len(seen) != 10 {
+		t.Errorf("the view shows %v, want the 9 rows and the late one", seen)
+	}
+}
+
 // Late rows that never cease do not keep a pass from ending.
 func TestTrickleOfLateRows(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	objects := new(store.Memory)
+	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	offset := int64(100)
 	trickle := func(Step, time.Duration) {
 		w.insert(event{device: "late", seq: uint64(offset), time: cold.Start().UnixMilli(), offset: offset})
@@ -318,7 +358,8 @@ func TestTrickleOfLateRows(t *testing.T) {
 func TestSealRefusesASealedDay(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w, objects := newWarehouse(s, readings(cold, 0, 9)...), new(store.Memory)
+	objects := new(store.Memory)
+	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	l, err := takeLease(t.Context(), objects, "lease", "test", time.Minute, c.now)
 	if err != nil {

@@ -16,6 +16,11 @@ type Policy struct {
 	// was planned before the cut still reads them, so it should exceed the
 	// longest query allowed. The default is 1h.
 	Grace time.Duration `koanf:"grace"`
+	// Settle is how long the view that minds a day's move is shown before the
+	// day is moved. A query plans within it: one that was planned with the view
+	// before, and looked at the hot table before the move and at the sealed one
+	// after, would count the day twice. The default is 1s.
+	Settle time.Duration `koanf:"settle"`
 }
 
 // Config is how a compactor works.
@@ -42,7 +47,7 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Policy:       Policy{HotDays: 30, Grace: time.Hour},
+		Policy:       Policy{HotDays: 30, Grace: time.Hour, Settle: time.Second},
 		SliceRows:    5_000_000,
 		RowGroupRows: 250_000,
 		SpoolDir:     os.TempDir(),
@@ -60,6 +65,7 @@ func (c Config) Validate() error {
 	}
 	check(c.HotDays >= 1, "hot_days is %d; want at least 1: today's rows are still coming", c.HotDays)
 	check(c.Grace >= 0, "grace is %v; want 0s or more", c.Grace)
+	check(c.Settle >= 0, "settle is %v; want 0s or more", c.Settle)
 	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)

@@ -10,7 +10,8 @@
 //  1. Seal: the day's partition moves to the sealed table, in one statement.
 //     Rows that arrive later open a new partition in the hot table.
 //  2. Export: the sealed rows are read in the order of device and time, without
-//     those that repeat an event's identity, and written to Parquet files whose
+//     those that repeat the identity of another or of a row in the day's earlier
+//     generations, and written to Parquet files whose
 //     names carry the hash of their content.
 //  3. Verify: every file is read back from S3 by another Parquet library and
 //     compared, rows and a checksum per column, with what was read from
@@ -50,10 +51,12 @@
 // reads. Between the drop and the version that records it the sealed partition
 // is found empty: the files are verified and the record is written.
 //
-// One limit is the engine's: a query takes its snapshot of the hot table and
-// that of the sealed one a moment apart, and MOVE PARTITION is no part of
-// either. A query that is being planned at the very moment a partition moves
-// can find it on both sides. Every later query is exact.
+// A query takes its snapshot of the hot table and that of the sealed one a
+// moment apart, and a partition that moves in that moment would be in both. So
+// the view is replaced before the move by one that minds it, see
+// [schema.Schema.AllView], and again after it. Two times bound what a query
+// that was planned with an older view can still see: Settle from that view to
+// the move, Grace from the cut-over to the drop.
 //
 // Anything that does not match stops the day with an error that names both
 // values. Both copies stay.

@@ -24,7 +24,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	e := &exporter{pass: p, ctx: ctx, day: s.Day, generation: s.Generation, total: counted}
 	defer e.abandon()
-	if err := p.warehouse.ScanSealed(ctx, s.Day, e.block); err != nil {
+	if err := p.warehouse.ScanSealed(ctx, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
 		return err
 	}
 	if err := e.store(); err != nil {
@@ -35,7 +35,8 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	g := Generation{
 		Generation: s.Generation, SchemaVersion: p.schema.Version,
-		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates, Files: e.files,
+		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates,
+		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
 	if err := p.verify(ctx, s.Day, g); err != nil {
 		return err
@@ -69,10 +70,15 @@ type exporter struct {
 	runs   []archive.Run // of the current block, not yet written
 }
 
-// block writes one block, without the rows that repeat the identity of the row
-// before. A resend carries the device, time and identity of the original and so
-// stands next to it; the order puts the lower offset first, and that one stays.
-func (e *exporter) block(b *archive.Block) error {
+// block writes one block, without the rows whose identity an earlier generation
+// has, and those that repeat the identity of the row before. A resend carries
+// the device, time and identity of the original and so stands next to it; the
+// order puts the lower offset first, and that one stays.
+//
+// An earlier generation can have a row because the device sent it once more a
+// month later, or because a node of the pipeline came back after the day was
+// dropped, found no receipt of what it had stored, and stored it again.
+func (e *exporter) block(b *archive.Block, known []bool) error {
 	if err := e.lease.renew(e.ctx); err != nil {
 		return err
 	}
@@ -80,7 +86,8 @@ func (e *exporter) block(b *archive.Block) error {
 	from, open := 0, e.rowsLeft()
 	for i := range b.Rows() {
 		e.identity = b.AppendIdentity(e.identity[:0], i)
-		if e.read++; e.read > 1 && bytes.Equal(e.identity, e.last) {
+		e.read++
+		if known[i] || e.read > 1 && bytes.Equal(e.identity, e.last) {
 			e.duplicates++
 			e.keep(from, i)
 			from = i + 1

@@ -63,6 +63,7 @@ func (e event) values() []any {
 type warehouse struct {
 	mu          sync.Mutex
 	schema      *schema.Schema
+	objects     *store.Memory // where it reads the files of earlier generations
 	hot, sealed map[schema.Day][]event
 	cutOver     []schema.Day
 	files       []string
@@ -70,8 +71,8 @@ type warehouse struct {
 	shortScan   bool // a scan ends before its last block, without an error
 }
 
-func newWarehouse(s *schema.Schema, events ...event) *warehouse {
-	w := &warehouse{schema: s, hot: map[schema.Day][]event{}, sealed: map[schema.Day][]event{}, blockRows: 7}
+func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
+	w := &warehouse{schema: s, objects: objects, hot: map[schema.Day][]event{}, sealed: map[schema.Day][]event{}, blockRows: 7}
 	w.insert(events...)
 	return w
 }
@@ -103,6 +104,15 @@ func (w *warehouse) Partitions(context.Context) ([]Partition, error) {
 	return out, nil
 }
 
+func (w *warehouse) HotRow(_ context.Context, day schema.Day) (schema.Row, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.hot[day]) == 0 {
+		return schema.Row{}, fmt.Errorf("nothing of %v is hot", day)
+	}
+	return schema.Row{Day: day, Topic: "telemetry"}, nil
+}
+
 func (w *warehouse) Seal(_ context.Context, day schema.Day) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -117,10 +127,20 @@ func (w *warehouse) SealedRows(_ context.Context, day schema.Day) (uint64, error
 	return uint64(len(w.sealed[day])), nil
 }
 
-func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, each func(*archive.Block) error) error {
+func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
 	w.mu.Lock()
 	events := slices.Clone(w.sealed[day])
 	w.mu.Unlock()
+	cold := map[identity]bool{}
+	for _, key := range earlier {
+		rows, err := readEvents(w.objects, key)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			cold[identity{r.Device, r.Seq}] = true
+		}
+	}
 	slices.SortFunc(events, func(a, b event) int {
 		return slices.CompareFunc(a.sortKey(), b.sortKey(), bytes.Compare)
 	})
@@ -130,24 +150,32 @@ func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, each func(*arc
 	b := archive.NewBlock(w.schema)
 	for part := range slices.Chunk(events, w.blockRows) {
 		archivetest.Reset(b)
+		var known []bool
 		for _, e := range part {
 			archivetest.Append(b, e.values()...)
+			known = append(known, cold[identity{e.device, e.seq}])
 		}
-		if err := each(b); err != nil {
+		if err := each(b, known); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// identity is what makes two events the same.
+type identity struct {
+	device string
+	seq    uint64
+}
+
 func (e event) sortKey() [][]byte {
 	return [][]byte{[]byte(e.device), fmt.Appendf(nil, "%020d %020d %020d", e.time, e.seq, e.offset)}
 }
 
-func (w *warehouse) ReplaceView(_ context.Context, cutOver []schema.Day, files []string) error {
+func (w *warehouse) ReplaceView(_ context.Context, v View) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cutOver, w.files = slices.Clone(cutOver), slices.Clone(files)
+	w.cutOver, w.files = slices.Clone(v.CutOver), slices.Clone(v.Files)
 	return nil
 }
 
@@ -191,21 +219,30 @@ func (w *warehouse) visible(t testing.TB, objects store.Store, cache map[string]
 
 func offsets(t testing.TB, objects store.Store, key string) []int64 {
 	t.Helper()
-	body, _, err := store.ReadAll(context.Background(), objects, key)
+	rows, err := readEvents(objects, key)
 	if err != nil {
 		t.Fatalf("the view reads a file that is not there: %v", err)
-	}
-	rows, err := parquet.Read[struct {
-		Offset int64 `parquet:"_offset"`
-	}](bytes.NewReader(body), int64(len(body)))
-	if err != nil {
-		t.Fatal(err)
 	}
 	var out []int64
 	for _, r := range rows {
 		out = append(out, r.Offset)
 	}
 	return out
+}
+
+// coldEvent is what the tests read of a row of a file.
+type coldEvent struct {
+	Device string `parquet:"device_id"`
+	Seq    uint64 `parquet:"seq"`
+	Offset int64  `parquet:"_offset"`
+}
+
+func readEvents(objects store.Store, key string) ([]coldEvent, error) {
+	body, _, err := store.ReadAll(context.Background(), objects, key)
+	if err != nil {
+		return nil, err
+	}
+	return parquet.Read[coldEvent](bytes.NewReader(body), int64(len(body)))
 }
 
 // crash stops a compactor at its nth call to the outside: before it is done, or
@@ -253,6 +290,11 @@ func (w crashingWarehouse) Partitions(ctx context.Context) (out []Partition, err
 	return out, err
 }
 
+func (w crashingWarehouse) HotRow(ctx context.Context, day schema.Day) (out schema.Row, err error) {
+	err = w.do("HotRow", func() error { out, err = w.Warehouse.HotRow(ctx, day); return err })
+	return out, err
+}
+
 func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
 	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
 }
@@ -262,16 +304,16 @@ func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out 
 	return out, err
 }
 
-func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, each func(*archive.Block) error) error {
+func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
 	return w.do("ScanSealed", func() error {
-		return w.Warehouse.ScanSealed(ctx, day, func(b *archive.Block) error {
-			return w.do("block", func() error { return each(b) })
+		return w.Warehouse.ScanSealed(ctx, day, earlier, func(b *archive.Block, known []bool) error {
+			return w.do("block", func() error { return each(b, known) })
 		})
 	})
 }
 
-func (w crashingWarehouse) ReplaceView(ctx context.Context, cutOver []schema.Day, files []string) error {
-	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, cutOver, files) })
+func (w crashingWarehouse) ReplaceView(ctx context.Context, v View) error {
+	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, v) })
 }
 
 func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {

@@ -34,7 +34,8 @@ type Generation struct {
 	Generation    int `json:"generation"`
 	SchemaVersion int `json:"schema_version"`
 	// RowsRead = Rows + Duplicates: what the sealed partition held, what of it
-	// is in the files, and what repeated the identity of another row.
+	// is in the files, and what repeated the identity of another row, of this
+	// generation or an earlier one.
 	RowsRead   uint64 `json:"rows_read"`
 	Rows       uint64 `json:"rows"`
 	Duplicates uint64 `json:"duplicates"`

@@ -18,7 +18,8 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understa
 func TestManifestGolden(t *testing.T) {
 	s := testSchema(t)
 	cold := day("2026-10-01")
-	w, objects := newWarehouse(s, readings(cold, 0, 12)...), new(store.Memory)
+	objects := new(store.Memory)
+	w := newWarehouse(s, objects, readings(cold, 0, 12)...)
 	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	for range 2 {
 		if _, err := c.Pass(t.Context()); err != nil {
@@ -133,15 +134,15 @@ func TestView(t *testing.T) {
 	at := today
 	file := func(p string) []File { return []File{{Path: p}} }
 	c := newCatalog(nil, "telemetry")
-	cutOver, files := c.view(map[schema.Day]*Manifest{
+	v := c.view(map[schema.Day]*Manifest{
 		3: {Generations: []Generation{{Files: file("published")}}},
 		2: {Generations: []Generation{{CutOverAt: &at, ExpiredAt: &at, Files: file("old")}, {CutOverAt: &at, Files: file("cut")}}},
 		1: {Generations: []Generation{{CutOverAt: &at, ExpiredAt: &at, Files: file("cold")}}},
 	})
-	if len(cutOver) != 1 || cutOver[0] != 2 {
-		t.Errorf("cut over %v, want the day whose sealed rows remain", cutOver)
+	if len(v.CutOver) != 1 || v.CutOver[0] != 2 {
+		t.Errorf("cut over %v, want the day whose sealed rows remain", v.CutOver)
 	}
-	if got := strings.Join(files, " "); got != "telemetry/cold telemetry/cut telemetry/old" {
+	if got := strings.Join(v.Files, " "); got != "telemetry/cold telemetry/cut telemetry/old" {
 		t.Errorf("files %s: want those of every generation that is cut over", got)
 	}
 }

@@ -118,11 +118,7 @@ func (c *Compactor) Files(ctx context.Context) ([]string, error) {
 	}
 	var keys []string
 	for _, day := range Days(manifests) {
-		for _, g := range manifests[day].Generations {
-			for _, f := range g.Files {
-				keys = append(keys, c.catalog.key(f.Path))
-			}
-		}
+		keys = append(keys, c.catalog.files(manifests[day])...)
 	}
 	return keys, nil
 }

@@ -12,18 +12,31 @@ import (
 type Warehouse interface {
 	// Partitions returns the days that have rows, hot or sealed, in any order.
 	Partitions(ctx context.Context) ([]Partition, error)
+	// HotRow returns any one row of a day's hot partition.
+	HotRow(ctx context.Context, day schema.Day) (schema.Row, error)
 	// Seal moves a day's hot partition to the sealed table.
 	Seal(ctx context.Context, day schema.Day) error
 	// SealedRows counts a day's rows in the sealed table.
 	SealedRows(ctx context.Context, day schema.Day) (uint64, error)
 	// ScanSealed reads a day's sealed rows in a total order that begins with
-	// device, time and identity. It calls each for every block; the block is
-	// each's until it returns.
-	ScanSealed(ctx context.Context, day schema.Day, each func(*archive.Block) error) error
-	// ReplaceView makes the analysts' view show the hot table, the sealed one
-	// without these days, and these objects, in one statement.
-	ReplaceView(ctx context.Context, cutOver []schema.Day, files []string) error
+	// device, time and identity. It calls each for every block, and tells which
+	// of its rows have the identity of a row in these files of the cold tier.
+	// Both are each's until it returns.
+	ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(b *archive.Block, known []bool) error) error
+	// ReplaceView makes the analysts' view show this, in one statement.
+	ReplaceView(ctx context.Context, v View) error
 	// DropSealed drops a day's partition of the sealed table; no error if there
 	// is none.
 	DropSealed(ctx context.Context, day schema.Day) error
+}
+
+// View is what the analysts' view shows beside the hot table.
+type View struct {
+	// CutOver are the days that are left out of the sealed table.
+	CutOver []schema.Day
+	// Files are the keys of the published objects.
+	Files []string
+	// Moving is a row of the day that is about to be sealed: as long as it is
+	// hot, the sealed rows of its day do not count. Nil for no such day.
+	Moving *schema.Row
 }

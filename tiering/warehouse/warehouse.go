@@ -103,6 +103,17 @@ func (w *ClickHouse) Partitions(ctx context.Context) (_ []tiering.Partition, err
 	return out, nil
 }
 
+// HotRow implements [tiering.Warehouse].
+func (w *ClickHouse) HotRow(ctx context.Context, day schema.Day) (schema.Row, error) {
+	row := schema.Row{Day: day}
+	query := fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE %s LIMIT 1", schema.QuoteIdent(schema.ColTopic),
+		schema.QuoteIdent(schema.ColPartition), schema.QuoteIdent(schema.ColOffset), w.schema.Hot(w.config.Tables()), w.ofDay(day))
+	if err := w.conn.QueryRow(ctx, query).Scan(&row.Topic, &row.Partition, &row.Offset); err != nil {
+		return row, w.fail("read a hot row of "+day.String(), err)
+	}
+	return row, nil
+}
+
 // Seal implements [tiering.Warehouse].
 func (w *ClickHouse) Seal(ctx context.Context, day schema.Day) error {
 	return w.exec(ctx, fmt.Sprintf("ALTER TABLE %s MOVE PARTITION %s TO TABLE %s",
@@ -126,8 +137,8 @@ func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint6
 }
 
 // ReplaceView implements [tiering.Warehouse].
-func (w *ClickHouse) ReplaceView(ctx context.Context, cutOver []schema.Day, files []string) error {
-	if len(files) > 0 && !w.collected && w.config.NamedCollection != "" {
+func (w *ClickHouse) ReplaceView(ctx context.Context, v tiering.View) error {
+	if len(v.Files) > 0 && !w.collected && w.config.NamedCollection != "" {
 		statements, err := w.source.collection()
 		if err != nil {
 			return err
@@ -139,13 +150,32 @@ func (w *ClickHouse) ReplaceView(ctx context.Context, cutOver []schema.Day, file
 		}
 		w.collected = true
 	}
-	table, err := w.source.table(files)
+	table, err := w.source.table(v.Files)
 	if err != nil {
 		return err
 	}
 	// A list of files is as long as the cold tier is large.
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 256 << 20}))
-	return w.exec(ctx, w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: cutOver, Source: table}))
+	return w.exec(ctx, w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: v.CutOver, Source: table, Moving: v.Moving}))
+}
+
+// collect makes the named collection what the configuration says, once, before
+// the first statement that reads files by it.
+func (w *ClickHouse) collect(ctx context.Context, files []string) error {
+	if len(files) == 0 || w.collected || w.config.NamedCollection == "" {
+		return nil
+	}
+	statements, err := w.source.collection()
+	if err != nil {
+		return err
+	}
+	for _, statement := range statements {
+		if err := w.exec(ctx, statement); err != nil {
+			return err
+		}
+	}
+	w.collected = true
+	return nil
 }
 
 // maxRevision keeps the server from sending sparse columns, which ch-go cannot
@@ -155,7 +185,14 @@ const maxRevision = int(proto.FeatureCustomSerialization) - 1
 // ScanSealed implements [tiering.Warehouse]. One query, so one snapshot; the
 // order begins with the table's own, so the server merges its parts as it reads
 // and holds little.
-func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, each func(*archive.Block) error) (err error) {
+func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) (err error) {
+	if err := w.collect(ctx, earlier); err != nil {
+		return err
+	}
+	files, err := w.source.table(earlier)
+	if err != nil {
+		return err
+	}
 	client, err := ch.Dial(ctx, ch.Options{
 		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
 		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
@@ -165,14 +202,14 @@ func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, each func(*
 		return w.fail("connect", err)
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	block := archive.NewBlock(w.schema)
+	block, known := archive.NewBlock(w.schema), new(proto.ColBool)
 	var failed error // each's own, which is not ClickHouse's
 	err = client.Do(ctx, ch.Query{
-		Body:   w.scanQuery(day),
-		Result: block.Results(),
+		Body:   w.scanQuery(day, files),
+		Result: append(block.Results(), proto.ResultColumn{Name: "known", Data: known}),
 		OnResult: func(context.Context, proto.Block) error {
 			if block.Rows() > 0 {
-				failed = each(block)
+				failed = each(block, *known)
 			}
 			return failed
 		},
@@ -191,8 +228,10 @@ func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, each func(*
 	return nil
 }
 
-// scanQuery asks for every column in the form an archive.Block has it.
-func (w *ClickHouse) scanQuery(day schema.Day) string {
+// scanQuery asks for every column in the form an archive.Block has it, and
+// whether a row's identity is in these files. ClickHouse reads of them only the
+// identities, keeps only those of the sealed rows, and skips by device.
+func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 	column := func(name string) string { return "t." + schema.QuoteIdent(name) }
 	var selected []string
 	for _, c := range w.schema.Columns() {
@@ -205,6 +244,17 @@ func (w *ClickHouse) scanQuery(day schema.Day) string {
 		}
 		selected = append(selected, expr+" AS "+schema.QuoteIdent(c.Name))
 	}
+	known := "false"
+	if files != "" {
+		var identity []string
+		for _, name := range w.schema.Identity {
+			identity = append(identity, schema.QuoteIdent(name))
+		}
+		list := strings.Join(identity, ", ")
+		known = fmt.Sprintf("(%s) IN (SELECT %[2]s FROM %[3]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[4]s WHERE %[5]s))",
+			"t."+strings.Join(identity, ", t."), list, files, w.schema.Sealed(w.config.Tables()), w.ofDay(day))
+	}
+	selected = append(selected, "CAST("+known+", 'Bool') AS `known`")
 	order := []string{column(w.schema.Device), column(w.schema.Time.Field)}
 	for _, name := range w.schema.Identity {
 		if name != w.schema.Device {

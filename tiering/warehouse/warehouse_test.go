@@ -47,7 +47,12 @@ func TestStatementsGolden(t *testing.T) {
 	}
 
 	w := testClickHouse()
-	show("scan", w.scanQuery(day))
+	show("scan of a first generation", w.scanQuery(day, ""))
+	table, err := w.source.table(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show("scan of a later generation", w.scanQuery(day, table))
 	show("named collection", collection(w))
 	show("view, two files", view(w, files...))
 	show("view, no file", view(w))
@@ -58,19 +63,19 @@ func TestStatementsGolden(t *testing.T) {
 	show("named collection: cluster, its own endpoint, bucket in the host name, credentials of the server", collection(w))
 
 	w.source.config.NamedCollection = ""
-	table := func(files ...string) string {
+	head := func(files ...string) string {
 		text, err := w.source.table(files)
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, _, _ := strings.Cut(text, "`device_id`")
-		return head + "..."
+		before, _, _ := strings.Cut(text, "`device_id`")
+		return before + "..."
 	}
-	show("source without a named collection, credentials of the server", table(files[0]))
+	show("source without a named collection, credentials of the server", head(files[0]))
 	w.source.bucket.AccessKey = "key"
-	show("source without a named collection", table(files...))
+	show("source without a named collection", head(files...))
 	w.source.config.S3Endpoint, w.source.bucket.Endpoint = "", ""
-	show("source on AWS", table(files[0]))
+	show("source on AWS", head(files[0]))
 
 	path := filepath.Join("testdata", "statements.sql")
 	got := []byte(out.String())
