@@ -106,7 +106,7 @@ func (d *drain) insert(ctx context.Context, token string, day schema.Day, rows *
 func (d *drain) refused(ctx context.Context, rows *schema.Block, why error) error {
 	partition, offset := rows.Origin(0)
 	var record *kgo.Record
-	rereads := persistence{what: "read again", verdict: fateOfReread, events: d.lane.events}
+	rereads := persistence{what: "dead-letter", verdict: fateOfReread, events: d.lane.events}
 	if _, err := rereads.do(ctx, func(ctx context.Context) (err error) {
 		record, err = d.reread(ctx, partition, offset)
 		return err

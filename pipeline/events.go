@@ -85,7 +85,7 @@ type Inserted struct {
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
-	What    string // "insert", "dead-letter" or "read again"
+	What    string // "insert" or "dead-letter"
 	Err     error
 	Attempt int
 	Wait    time.Duration

@@ -13,6 +13,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -41,6 +42,23 @@ func TestAStopKeepsItsDeadline(t *testing.T) {
 	}
 	if c := r.committed(); len(c) != 0 {
 		t.Errorf("committed %v without storing", c)
+	}
+}
+
+// So has a stop that Kafka is the reason for.
+func TestAStopOfItsOwnKeepsItsDeadline(t *testing.T) {
+	r := newRig(t)
+	r.cfg.StopTimeout = time.Second
+	r.cfg.Memory = minBatchBytes * budgetShares * int64(r.cfg.Lanes*r.cfg.Batch.PerLane)
+	r.table.setFault(away)
+	sealed := make(chan Sealed, 100)
+	stop := r.start(Events{Sealed: func(s Sealed) { sealed <- s }})
+	r.sendEvents(10)
+	<-sealed
+	r.send(0, strings.Repeat(" ", int(r.cfg.Memory)/budgetShares+1)) // more than the node may unpack
+	r.await("end by itself", func() bool { return r.node.deadline.Err() != nil })
+	if err := stop(); err == nil || !strings.Contains(err.Error(), "--reset-offsets") || !strings.Contains(err.Error(), "not stored in time") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -141,13 +159,12 @@ func TestPartitionsThatAreAddedAreReadFromTheirBeginning(t *testing.T) {
 	if _, err := admin.UpdatePartitions(t.Context(), rigPartitions+3, "telemetry"); err != nil {
 		t.Fatal(err)
 	}
-	r.client.ForceMetadataRefresh()
-	for p := range int32(3) {
+	for p := range int32(3) { // before the node knows of them
+		record := &kgo.Record{Topic: "telemetry", Partition: rigPartitions + p, Value: []byte(event("new", int(p)))}
 		r.await("partition to send to", func() bool {
-			topics, err := admin.ListTopics(t.Context(), "telemetry")
-			return err == nil && len(topics["telemetry"].Partitions) == rigPartitions+3
+			r.client.ForceMetadataRefresh()
+			return r.client.ProduceSync(t.Context(), record).FirstErr() == nil
 		})
-		r.send(rigPartitions+p, event("new", int(p))) // before the node knows it
 	}
 	r.node.client.ForceMetadataRefresh() // it would come by itself, half a minute later
 	r.awaitStored(10*rigPartitions + 3)
