@@ -56,8 +56,10 @@ func pipelineStory(e pipeline.Events) []event {
 	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
 	return []event{
 		{"Assigned", func() { e.Assigned([]int32{3, 4, 5}) }},
-		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 3, Records: 110, Bytes: 55_000, HighWatermark: 1000}) }},
-		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 4, Records: 1, Bytes: 500, HighWatermark: 7}) }},
+		{"Polled", func() {
+			e.Polled(pipeline.Polled{Partition: 3, First: 890, Records: 110, Bytes: 55_000, HighWatermark: 1000})
+		}},
+		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 4, First: 6, Records: 1, Bytes: 500, HighWatermark: 7}) }},
 		{"PollFailed", func() { e.PollFailed(errDown) }},
 		{"Paused", func() { e.Paused(1) }},
 		{"Paused", func() { e.Paused(0) }},

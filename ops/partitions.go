@@ -22,8 +22,9 @@ type partitions struct {
 }
 
 // position is where a partition stands. An offset is -1 until it is known.
+// first is where this node began to read, which is what was committed before.
 type position struct {
-	committed, high int64
+	first, committed, high int64
 }
 
 func newPartitions(f family) *partitions {
@@ -47,7 +48,7 @@ func (p *partitions) assigned(partitions []int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range partitions {
-		p.owned[id] = &position{committed: -1, high: -1}
+		p.owned[id] = &position{first: -1, committed: -1, high: -1}
 	}
 }
 
@@ -68,6 +69,9 @@ func (p *partitions) polled(e pipeline.Polled) {
 	defer p.mu.Unlock()
 	if at := p.owned[e.Partition]; at != nil {
 		at.high = e.HighWatermark
+		if at.first < 0 {
+			at.first = e.First
+		}
 	}
 }
 
@@ -106,9 +110,11 @@ func (p *partitions) Collect(to chan<- prometheus.Metric) {
 		if at.high >= 0 {
 			gauge(p.high, at.high, partition)
 		}
-		if at.committed >= 0 && at.high >= 0 {
+		// Also before the first commit: a node that starts while ClickHouse is
+		// away has a lag worth an alarm.
+		if done := max(at.first, at.committed); done >= 0 && at.high >= 0 {
 			// A commit may be newer than the last read's answer.
-			gauge(p.lag, max(0, at.high-at.committed), partition)
+			gauge(p.lag, max(0, at.high-done), partition)
 		}
 	}
 }

@@ -36,6 +36,7 @@ type Events struct {
 // Polled is one partition's share of a poll.
 type Polled struct {
 	Partition     int32
+	First         int64 // offset of the first of the records
 	Records       int
 	Bytes         int
 	HighWatermark int64 // the offset the partition's next record will have

@@ -190,7 +190,7 @@ func (n *Node) route(p kgo.FetchTopicPartition) {
 		bytes += len(r.Key) + len(r.Value)
 		c.bytes += sizeOf(r)
 	}
-	n.events.Polled(Polled{Partition: p.Partition, Records: len(p.Records), Bytes: bytes, HighWatermark: p.HighWatermark})
+	n.events.Polled(Polled{Partition: p.Partition, First: p.Records[0].Offset, Records: len(p.Records), Bytes: bytes, HighWatermark: p.HighWatermark})
 	n.laneOf(p.Partition).queue.push(c)
 }
 
