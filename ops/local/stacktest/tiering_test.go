@@ -1,4 +1,4 @@
-package warehouse_test
+package stacktest
 
 import (
 	"context"
@@ -12,42 +12,47 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"penstock/ops/local/kafka"
+	"penstock/ops/local/stack"
 	"penstock/schema"
 	"penstock/tiering"
-	"penstock/tiering/servicetest"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
 )
 
-// TestServices runs everything that needs a real ClickHouse and a real S3, over
-// one of each: to start them costs more than most of it.
-func TestServices(t *testing.T) {
-	e := environment{clickHouse: servicetest.ClickHouse(t), bucket: servicetest.Gateway(t)}
-	for name, test := range map[string]func(*testing.T, environment){
-		"days_go_to_s3":         testDaysGoToS3,
-		"export_repeats":        testExportRepeats,
-		"view_while_days_move":  testViewWhileDaysMove,
-		"open_names_the_remedy": testOpenNamesTheRemedy,
+// TestColdTier runs what the cold tier needs a real ClickHouse and a real S3
+// for, over one of each: to start them costs more than most of it.
+func TestColdTier(t *testing.T) {
+	a := start(t, kafka.KFake).Addresses()
+	bucket := store.DefaultS3Config()
+	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
+	for name, test := range map[string]func(*testing.T, coldTier){
+		"store":                  testS3Store,
+		"store_names_the_remedy": testS3NamesTheRemedy,
+		"days_go_to_s3":          testDaysGoToS3,
+		"export_repeats":         testExportRepeats,
+		"view_while_days_move":   testViewWhileDaysMove,
+		"open_names_the_remedy":  testOpenNamesTheRemedy,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
-			e.database, e.bucket.Prefix = name, name
+			e := coldTier{clickHouse: a.ClickHouse, bucket: bucket}
+			e.clickHouse.Database, e.bucket.Prefix = name, name
 			test(t, e)
 		})
 	}
 }
 
-// environment is where the services are.
-type environment struct {
-	clickHouse string
-	database   string
+// coldTier is where a test's days are hot, and where they go.
+type coldTier struct {
+	clickHouse stack.ClickHouseAddress
 	bucket     store.S3Config
 }
 
-func (e environment) config() warehouse.Config {
-	c := warehouse.Default()
-	c.Addr, c.User, c.Password, c.Database = e.clickHouse, servicetest.User, servicetest.Password, e.database
-	c.NamedCollection = "cold_of_" + e.database
+func (e coldTier) config() warehouse.Config {
+	c, at := warehouse.Default(), e.clickHouse
+	c.Addr, c.User, c.Password, c.Database = at.Native, at.User, at.Password, at.Database
+	c.NamedCollection = "cold_of_" + at.Database
 	return c
 }
 
@@ -66,7 +71,7 @@ func (s *services) compactor(events tiering.Events) *tiering.Compactor {
 	return tiering.New(s.config, tiering.Dependencies{Schema: s.schema, Warehouse: s.warehouse, Objects: s.objects, Events: events, Holder: "test"})
 }
 
-func open(t *testing.T, e environment, configure func(*tiering.Config, *warehouse.Config)) *services {
+func openColdTier(t *testing.T, e coldTier, configure func(*tiering.Config, *warehouse.Config)) *services {
 	t.Helper()
 	config := e.config()
 	tier := tiering.DefaultConfig()
@@ -82,9 +87,7 @@ func open(t *testing.T, e environment, configure func(*tiering.Config, *warehous
 	for _, statement := range append([]string{s.tables.CreateDatabase()}, s.schema.DDL(s.tables)...) {
 		s.exec(t, statement)
 	}
-	if s.objects, err = store.OpenS3(t.Context(), e.bucket); err != nil {
-		t.Fatal(err)
-	}
+	s.objects = openS3(t, e.bucket)
 	if s.warehouse, err = warehouse.Open(t.Context(), config, e.bucket, s.schema); err != nil {
 		t.Fatal(err)
 	}
@@ -159,8 +162,8 @@ func (s *services) count(t *testing.T, query string) (n uint64) {
 
 // Days go from a real ClickHouse to a real S3 and are read back through the
 // view: every column the same, by ClickHouse's own hash.
-func testDaysGoToS3(t *testing.T, e environment) {
-	s := open(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 8_000, 3_000 })
+func testDaysGoToS3(t *testing.T, e coldTier) {
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 8_000, 3_000 })
 	today := schema.DayOf(time.Now().UnixMilli())
 	s.insert(t, today-40, 0, 20_000)
 	s.insert(t, today-35, 1_000_000, 10_000)
@@ -228,8 +231,8 @@ func (s *services) hashOf(t *testing.T, first int) (hash uint64) {
 
 // An export that is stopped after its first file is repeated byte for byte, so
 // it leaves nothing behind. Here the credentials stand in the view.
-func testExportRepeats(t *testing.T, e environment) {
-	s := open(t, e, func(c *tiering.Config, w *warehouse.Config) {
+func testExportRepeats(t *testing.T, e coldTier) {
+	s := openColdTier(t, e, func(c *tiering.Config, w *warehouse.Config) {
 		w.NamedCollection = ""
 		c.SliceRows = 8_000
 	})
@@ -261,8 +264,8 @@ func testExportRepeats(t *testing.T, e environment) {
 
 // While days move, every query through the view shows every event, and no Kafka
 // offset twice.
-func testViewWhileDaysMove(t *testing.T, e environment) {
-	s := open(t, e, func(c *tiering.Config, _ *warehouse.Config) {
+func testViewWhileDaysMove(t *testing.T, e coldTier) {
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
 		c.SliceRows, c.RowGroupRows = 2_000, 1_000
 		c.Settle, c.Grace = time.Second, time.Second // longer than a query takes here
 	})
@@ -306,7 +309,7 @@ func testViewWhileDaysMove(t *testing.T, e environment) {
 	}
 }
 
-func testOpenNamesTheRemedy(t *testing.T, e environment) {
+func testOpenNamesTheRemedy(t *testing.T, e coldTier) {
 	f := func(database, password string, want ...string) {
 		t.Helper()
 		c := e.config()
@@ -322,7 +325,7 @@ func testOpenNamesTheRemedy(t *testing.T, e environment) {
 		}
 	}
 	f("system", "wrong", "check clickhouse.user and clickhouse.password")
-	f("nowhere", servicetest.Password, "ingest migrate")
+	f("nowhere", e.clickHouse.Password, "ingest migrate")
 	// The engine's own database is an overlay of others.
-	f("default", servicetest.Password, "a view cannot be replaced in one step", "use a database")
+	f("default", e.clickHouse.Password, "a view cannot be replaced in one step", "use a database")
 }
