@@ -26,12 +26,8 @@ shows it.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if cfg.Lib == "" {
-				dir, err := fetch.DefaultDir()
+				cache, err := fetch.Fetched(cmd.Context(), cmd.ErrOrStderr(), fetch.ClickHouse)
 				if err != nil {
-					return err
-				}
-				cache := fetch.Cache{Dir: dir, Out: cmd.ErrOrStderr()}
-				if err := cache.Ensure(cmd.Context(), fetch.ClickHouse); err != nil {
 					return err
 				}
 				cfg.Lib = cache.Path(fetch.ClickHouse)

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"penstock/ops/local/fetch"
+	"penstock/ops/local/kafka"
 )
 
 func fetchCommand() *cobra.Command {
@@ -14,7 +18,7 @@ func fetchCommand() *cobra.Command {
 		Use:   "fetch [kafka|chdb|versitygw|duckdb]...",
 		Short: "Fetch the programs of the stack into the cache",
 		Long: `Fetch brings the programs of the stack into the cache and starts nothing.
-Without arguments it fetches all of them:
+Without arguments it fetches all that this machine can run:
 
   kafka      Apache Kafka's jars, by mvn                     57 MB
   chdb       ClickHouse's engine as a library, by npm       570 MB
@@ -30,12 +34,13 @@ several stacks take turns.`,
 			if err != nil {
 				return err
 			}
-			dir, err := fetch.DefaultDir()
-			if err != nil {
-				return err
+			if len(names) == 0 {
+				if items, err = runnable(cmd.Context(), items, cmd.ErrOrStderr()); err != nil {
+					return err
+				}
 			}
-			cache := fetch.Cache{Dir: dir, Out: cmd.ErrOrStderr()}
-			if err := cache.Ensure(cmd.Context(), items...); err != nil {
+			cache, err := fetch.Fetched(cmd.Context(), cmd.ErrOrStderr(), items...)
+			if err != nil {
 				return err
 			}
 			for _, i := range items {
@@ -44,6 +49,17 @@ several stacks take turns.`,
 			return nil
 		},
 	}
+}
+
+// runnable leaves Kafka's jars out where there is no Java to run them: there the
+// stack runs without.
+func runnable(ctx context.Context, items []fetch.Item, notes io.Writer) ([]fetch.Item, error) {
+	kind, note, err := kafka.Choose(ctx, "")
+	if err != nil || kind == kafka.Apache {
+		return items, err
+	}
+	fmt.Fprintln(notes, note)
+	return slices.DeleteFunc(slices.Clone(items), func(i fetch.Item) bool { return i.Name == fetch.Kafka.Name }), nil
 }
 
 // selectItems is all of them if no name is given.

@@ -48,6 +48,23 @@ func TestEveryCommandShowsAnExample(t *testing.T) {
 	}
 }
 
+// Without Java the stack runs on kfake, and Kafka's jars are not asked for.
+func TestFetchWithoutJava(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("PENSTOCK_CACHE", t.TempDir())
+	var notes strings.Builder
+	root := command()
+	root.SetErr(&notes)
+	root.SetArgs([]string{"fetch"})
+	err := root.ExecuteContext(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "npm is missing") || strings.Contains(err.Error(), "mvn") {
+		t.Errorf("got %v; want it to ask for npm and not for Maven", err)
+	}
+	if !strings.Contains(notes.String(), "kafka is kfake, not Apache Kafka: java is missing") {
+		t.Errorf("it says %q", notes.String())
+	}
+}
+
 func TestFetchOfNothingMissing(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	cache := t.TempDir()

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"penstock/ops/local/fetch"
 )
 
 // The clients are pinned, so that a new release of theirs is a change of ours.
@@ -37,18 +39,19 @@ func TestPythonClients(t *testing.T) {
 // time.
 func venv(t *testing.T) (python string) {
 	t.Helper()
-	dir := filepath.Join(cacheDir(), pythonClients)
-	python, err := filepath.Abs(filepath.Join(dir, "bin", "python"))
+	cache, err := fetch.DefaultDir()
 	if err != nil {
 		t.Fatal(err)
 	}
+	dir := filepath.Join(cache, pythonClients)
+	python = filepath.Join(dir, "bin", "python")
 	complete := filepath.Join(dir, "complete")
 	if _, err := os.Stat(complete); err == nil {
 		return python
 	}
 	python3, err := exec.LookPath("python3")
 	if err != nil {
-		t.Skip("no python3 for the Python clients; install Python 3.9 or later with venv and pip")
+		t.Fatal("no python3 for the Python clients; install Python 3.9 or later with venv and pip, for example: apt-get install -y python3-venv")
 	}
 	for _, cmd := range []*exec.Cmd{
 		exec.CommandContext(t.Context(), python3, "-m", "venv", "--clear", dir),

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
+
+	"penstock/ops/local/fetch"
 )
 
 // addresses of the one server this process can have.
@@ -20,10 +21,11 @@ const (
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	lib, err := library()
+	cache, err := fetch.Fetched(context.Background(), os.Stderr, fetch.ClickHouse)
+	lib := cache.Path(fetch.ClickHouse)
 	if err != nil {
-		fmt.Printf("SKIP ops/local/clickhouse: %v\n", err)
-		return 0
+		fmt.Fprintln(os.Stderr, "FAIL:", err)
+		return 1
 	}
 	if data := os.Getenv(dataVariable); data != "" {
 		return serveChild(lib, data)
@@ -54,24 +56,4 @@ func run(m *testing.M) int {
 		return 1
 	}
 	return code
-}
-
-// library finds libchdb.so: the environment says where, or it is in the cache.
-func library() (string, error) {
-	path := os.Getenv("PENSTOCK_LIBCHDB")
-	if path == "" {
-		path = filepath.Join(cacheDir(), "chdb-26.7.3", "libchdb.so")
-	}
-	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("no ClickHouse engine: %w; fetch it with `go run . fetch` in ops/local, or set PENSTOCK_LIBCHDB", err)
-	}
-	return path, nil
-}
-
-// cacheDir is where the local stack keeps what it fetched.
-func cacheDir() string {
-	if dir := os.Getenv("PENSTOCK_CACHE"); dir != "" {
-		return dir
-	}
-	return filepath.Join("..", "..", "..", ".cache")
 }

@@ -2,7 +2,6 @@ package clickhouse
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +12,7 @@ import (
 	chdriver "github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"penstock/ops/local/child"
+	"penstock/ops/local/fetch"
 	"penstock/ops/local/s3"
 )
 
@@ -118,15 +118,15 @@ func TestPartitionMovesWithItsProjectionAndLeavesItsTokens(t *testing.T) {
 
 // The engine reads and writes objects of an S3 on this machine.
 func TestS3(t *testing.T) {
-	program := filepath.Join(cacheDir(), "versitygw-1.8.0", "versitygw")
-	if _, err := os.Stat(program); err != nil {
-		t.Skipf("no S3 gateway: %v; fetch it with `go run . fetch versitygw` in ops/local", err)
+	cache, err := fetch.Fetched(t.Context(), os.Stderr, fetch.S3)
+	if err != nil {
+		t.Fatal(err)
 	}
 	port, err := child.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	gateway := s3.New(s3.Config{Program: program, Dir: t.TempDir(), Port: port, Bucket: "cold"})
+	gateway := s3.New(s3.Config{Program: cache.Path(fetch.S3), Dir: t.TempDir(), Port: port, Bucket: "cold"})
 	if err := gateway.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

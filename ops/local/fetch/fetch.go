@@ -72,6 +72,16 @@ func DefaultDir() (string, error) {
 	return filepath.Join(dir, "penstock"), nil
 }
 
+// Fetched is the cache in its default folder, with these items in it.
+func Fetched(ctx context.Context, out io.Writer, items ...Item) (Cache, error) {
+	dir, err := DefaultDir()
+	if err != nil {
+		return Cache{}, err
+	}
+	c := Cache{Dir: dir, Out: out}
+	return c, c.Ensure(ctx, items...)
+}
+
 // Repository is the root of the repository that the working directory belongs
 // to, or else this program, which is built into the repository's bin.
 func Repository() (root string, ok bool) {

@@ -1,5 +1,5 @@
 // Package stacktest has the tests that need the stack. They start it
-// themselves, with what is in the cache or can be fetched into it.
+// themselves; what of it is not in the cache is fetched first.
 package stacktest
 
 import (
@@ -16,16 +16,6 @@ import (
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
 )
-
-// cache is filled by the first test that needs it.
-var cache = sync.OnceValues(func() (fetch.Cache, error) {
-	dir, err := fetch.DefaultDir()
-	if err != nil {
-		return fetch.Cache{}, err
-	}
-	c := fetch.Cache{Dir: dir, Out: os.Stderr}
-	return c, c.Ensure(context.Background(), fetch.Items...)
-})
 
 // programs is the folder of the program under test.
 var programs string
@@ -63,17 +53,16 @@ func local(t *testing.T) string {
 	return path
 }
 
-// config is a stack of its own. A machine on which the cache cannot be filled
-// skips the test, and says what it lacks.
+// config is a stack of its own, with the cache that everything shares.
 func config(t *testing.T, kind kafka.Kind) stack.Config {
 	t.Helper()
-	c, err := cache()
+	dir, err := fetch.DefaultDir()
 	if err != nil {
-		t.Skipf("the stack cannot be fetched: %v", err)
+		t.Fatal(err)
 	}
 	return stack.Config{
 		State: filepath.Join(t.TempDir(), "state"),
-		Cache: c, Kafka: kind,
+		Cache: fetch.Cache{Dir: dir, Out: os.Stderr}, Kafka: kind,
 		ClickHouse: []string{local(t), "clickhouse"},
 		Notes:      io.Discard,
 	}

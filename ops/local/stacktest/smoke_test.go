@@ -55,7 +55,6 @@ func TestSmoke(t *testing.T) {
 // TestRun leaves the product running until it has shown how soon readings are
 // visible, ends it by ^C, and goes on with its data once more.
 func TestRun(t *testing.T) {
-	config(t, kafka.KFake) // skips where there is no stack
 	state := filepath.Join(t.TempDir(), "state")
 	for range 2 {
 		shown, err := os.Create(filepath.Join(t.TempDir(), "shown"))

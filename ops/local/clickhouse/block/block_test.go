@@ -5,10 +5,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"penstock/ops/local/clickhouse/engine"
+	"penstock/ops/local/fetch"
 )
 
 // revision is one in which both additions to a block are there.
@@ -21,18 +21,11 @@ func copyOf(data []byte) *Copier {
 // Blocks of every type, as the engine writes them, are the same after a way to
 // the client and back, and are read to their last byte.
 func TestEveryTypeThereAndBack(t *testing.T) {
-	lib := os.Getenv("PENSTOCK_LIBCHDB")
-	if lib == "" {
-		cache := os.Getenv("PENSTOCK_CACHE")
-		if cache == "" {
-			cache = filepath.Join("..", "..", "..", "..", ".cache")
-		}
-		lib = filepath.Join(cache, "chdb-26.7.3", "libchdb.so")
+	cache, err := fetch.Fetched(t.Context(), os.Stderr, fetch.ClickHouse)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(lib); err != nil {
-		t.Skipf("no ClickHouse engine: %v; fetch it with `go run . fetch chdb` in ops/local, or set PENSTOCK_LIBCHDB", err)
-	}
-	e, err := engine.Open(engine.Config{Lib: lib, Path: t.TempDir()})
+	e, err := engine.Open(engine.Config{Lib: cache.Path(fetch.ClickHouse), Path: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
