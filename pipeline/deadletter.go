@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +34,10 @@ type deadLetters struct {
 	topic  string
 	schema *schema.Schema
 	again  persistence
+	// turn has room for one lane, and all lanes share it. The client puts what
+	// is produced at once into one batch: one that the broker finds too large
+	// must be wholly the lane's that is going to halve it.
+	turn chan struct{}
 }
 
 // send produces the rejects of a batch and returns when all are acknowledged.
@@ -43,29 +46,46 @@ func (d deadLetters) send(ctx context.Context, rejects []reject) error {
 	for i, r := range rejects {
 		records[i] = d.letter(r)
 	}
-	for len(records) > 0 {
-		_, err := d.again.do(ctx, func(ctx context.Context) error {
-			var failed []*kgo.Record
-			results := d.client.ProduceSync(ctx, records...)
-			for _, res := range results {
-				if res.Err != nil {
-					failed = append(failed, res.Record)
-				}
-			}
-			records = failed
-			return results.FirstErr()
-		})
-		if err == nil {
-			return nil
-		}
-		if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil {
-			return fmt.Errorf("dead-letter %d records: %w", len(records), err)
-		}
-		if !truncate(records) {
-			return fmt.Errorf("dead-letter %d records: %w; raise max.message.bytes of %s", len(records), err, d.topic)
-		}
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+		return d.produce(ctx, records)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	return nil
+}
+
+// produce persists until the records are acknowledged. The broker's bound is on
+// a batch of records, and it does not say which of them are too many: they are
+// halved, and only one that is too large by itself is cut.
+func (d deadLetters) produce(ctx context.Context, records []*kgo.Record) error {
+	_, err := d.again.do(ctx, func(ctx context.Context) error {
+		var failed []*kgo.Record
+		results := d.client.ProduceSync(ctx, records...)
+		for _, res := range results {
+			if res.Err != nil {
+				failed = append(failed, res.Record)
+			}
+		}
+		records = failed
+		return results.FirstErr()
+	})
+	if err == nil {
+		return nil
+	}
+	if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil {
+		return fmt.Errorf("dead-letter %d records: %w", len(records), err)
+	}
+	if half := len(records) / 2; half > 0 {
+		if err := d.produce(ctx, records[:half]); err != nil {
+			return err
+		}
+		return d.produce(ctx, records[half:])
+	}
+	if !truncate(records[0]) {
+		return fmt.Errorf("dead-letter a record: %w; raise max.message.bytes of %s", err, d.topic)
+	}
+	return d.produce(ctx, records)
 }
 
 // truncated is what is kept of a value, and of a key, the dead-letter topic has
@@ -77,23 +97,20 @@ const truncated = 64 << 10
 // that a record which brings headers of these names does not hide them.
 const ownHeaders = 7
 
-// truncate cuts the largest record: the broker does not say which one it found
-// too large, and where several are they are cut in turn. Its own headers go
-// whole, since half a header tells nothing. It reports whether there was a
-// record to cut.
-func truncate(records []*kgo.Record) bool {
-	largest := slices.MaxFunc(records, func(a, b *kgo.Record) int { return sizeOf(a) - sizeOf(b) })
-	size := len(largest.Key) + len(largest.Value)
+// truncate cuts a letter, and reports whether there was something to cut. The
+// record's own headers go whole, since half a header tells nothing.
+func truncate(letter *kgo.Record) bool {
+	size := len(letter.Key) + len(letter.Value)
 	headers := 0
-	for _, h := range largest.Headers[ownHeaders:] {
+	for _, h := range letter.Headers[ownHeaders:] {
 		headers += len(h.Key) + len(h.Value)
 	}
-	if max(len(largest.Key), len(largest.Value), headers) <= truncated {
+	if max(len(letter.Key), len(letter.Value), headers) <= truncated {
 		return false
 	}
-	largest.Key = largest.Key[:min(truncated, len(largest.Key))]
-	largest.Value = largest.Value[:min(truncated, len(largest.Value))]
-	largest.Headers = append(largest.Headers[:ownHeaders:ownHeaders], header(HeaderTruncated, strconv.Itoa(size+headers)))
+	letter.Key = letter.Key[:min(truncated, len(letter.Key))]
+	letter.Value = letter.Value[:min(truncated, len(letter.Value))]
+	letter.Headers = append(letter.Headers[:ownHeaders:ownHeaders], header(HeaderTruncated, strconv.Itoa(size+headers)))
 	return true
 }
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -54,6 +55,38 @@ func TestALetterThatIsTooLargeIsCut(t *testing.T) {
 		}
 	}
 	r.await("commit past them", func() bool { return r.committed()[0] == 4 })
+}
+
+// Nor is it for many at once, of which each has room and all together have not.
+func TestLettersThatAreTooLargeTogetherAreHalved(t *testing.T) {
+	r := newRig(t)
+	if err := r.cluster.DeleteTopic("telemetry.dead"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cluster.CreateTopic("telemetry.dead", 1, map[string]string{"max.message.bytes": "20000"}); err != nil {
+		t.Fatal(err)
+	}
+	noise := rand.New(rand.NewPCG(1, 2))
+	const each = 100
+	for p := range int32(rigPartitions) { // of both lanes
+		bad := make([]string, each)
+		for i := range bad {
+			bad[i] = fmt.Sprintf("%016x%016x%016x%016x", noise.Uint64(), noise.Uint64(), noise.Uint64(), noise.Uint64())
+		}
+		r.send(p, bad...)
+	}
+	r.start(Events{})
+	seen := map[string]bool{}
+	for _, letter := range r.deadLetters(each * rigPartitions) {
+		at := headerOf(letter, HeaderPartition) + "@" + headerOf(letter, HeaderOffset)
+		if seen[at] || headerOf(letter, HeaderTruncated) != "" || len(letter.Value) != 64 {
+			t.Errorf("%s: seen before %v, cut from %q, %d bytes", at, seen[at], headerOf(letter, HeaderTruncated), len(letter.Value))
+		}
+		seen[at] = true
+	}
+	for p := range int32(rigPartitions) {
+		r.await("commit past them", func() bool { return r.committed()[p] == each })
+	}
 }
 
 // A batch that unpacks to more than the node has is nothing to die of without a

@@ -76,9 +76,9 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.client = client
 
-	breaker := newBreaker(n.cfg.Breaker, n.events)
+	breaker, turn := newBreaker(n.cfg.Breaker, n.events), make(chan struct{}, 1)
 	for _, l := range n.lanes {
-		d := n.drainOf(l, persistence{what: "insert", verdict: fateOf, breaker: breaker, events: n.events})
+		d := n.drainOf(l, persistence{what: "insert", verdict: fateOf, breaker: breaker, events: n.events}, turn)
 		g.Go(func() error { return l.fill(lanes) })
 		g.Go(func() error { return d.run(lanes) })
 	}
@@ -143,14 +143,14 @@ func (n *Node) options() []kgo.Opt {
 	}
 }
 
-func (n *Node) drainOf(l *lane, inserts persistence) *drain {
+func (n *Node) drainOf(l *lane, inserts persistence, turn chan struct{}) *drain {
 	letters := inserts
 	letters.what, letters.breaker = "dead-letter", nil
 	topic := n.cfg.Kafka.deadLetterTopic()
 	letters.verdict = func(err error) (fate, error) { return fateOfProduce(err, topic) }
 	return &drain{
 		lane: l, sink: n.open(), again: inserts, commit: n.commit,
-		letters: deadLetters{client: n.client, topic: topic, schema: n.schema, again: letters},
+		letters: deadLetters{client: n.client, topic: topic, schema: n.schema, again: letters, turn: turn},
 		reread: func(ctx context.Context, p int32, o int64) (*kgo.Record, error) {
 			return reread(ctx, n.cfg.Kafka, p, o)
 		},
@@ -164,7 +164,7 @@ func (n *Node) poll(ctx context.Context) error {
 		fetches := n.client.PollRecords(ctx, pollRecords)
 		if ctx.Err() != nil {
 			n.client.AllowRebalance()
-			return nil
+			return nil //nolint:nilerr // asked to stop, which is no error
 		}
 		for _, e := range fetches.Errors() {
 			f, err := fateOfPoll(e, n.cfg.Kafka.Group)

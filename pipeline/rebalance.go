@@ -76,7 +76,7 @@ func (n *Node) stop(lanes context.Context) error {
 	n.disown(n.owned.list())
 	n.client.CloseAllowingRebalance()
 	if lanes.Err() != nil {
-		return nil // a lane ended of an error, which its goroutine returns
+		return nil //nolint:nilerr // a lane ended of an error, which its goroutine returns
 	}
 	return err
 }
