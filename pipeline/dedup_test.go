@@ -116,8 +116,7 @@ func TestABlockTakesWhatTheConfigSays(t *testing.T) {
 		w.seen(schema.Identity{Device: i * 0x9e3779b97f4a7c15, Seq: i}, 1, unbounded)
 	}
 	full := heap()
-	runtime.KeepAlive(w)
-	w = nil
+	runtime.KeepAlive(w) // and not beyond
 	each := float64(full-heap()) / blocks
 	t.Logf("%.0f bytes a block", each)
 	if each < 64 || each > blockBytes {

@@ -119,7 +119,10 @@ func fateOfCommit(err error) fate {
 
 // fateOfPoll is fateOf for a fetch: retry is what the client does by itself.
 func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
-	var bomb *kgo.ErrDecompressTooLarge
+	var (
+		bomb *kgo.ErrDecompressTooLarge
+		cut  *kgo.ErrDataLoss
+	)
 	err := fmt.Errorf("read %s p%d: %w", e.Topic, e.Partition, e.Err)
 	if e.Topic == "" { // not about one partition
 		err = fmt.Errorf("read: %w", e.Err)
@@ -129,6 +132,10 @@ func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 		return stop, fmt.Errorf("%w: Kafka no longer has the records that follow the committed offset, so some were never stored; "+
 			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-earliest --execute",
 			err, group, e.Topic, e.Partition)
+	case errors.As(e.Err, &cut):
+		return stop, fmt.Errorf("%w: Kafka lost the end of its log and writes other records at the same offsets, so what is stored and what is read no longer agree; "+
+			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
+			err, group, e.Topic, e.Partition, cut.ResetTo)
 	case errors.As(e.Err, &bomb):
 		return stop, fmt.Errorf("%w: unpacked, the batch takes more than a quarter of memory; raise memory, or give the batch up by hand: "+
 			"kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",

@@ -86,6 +86,7 @@ func TestFateOfAPoll(t *testing.T) {
 		expectFate(t, err, got, said, want, remedy)
 	}
 	f(kerr.OffsetOutOfRange, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets")
+	f(&kgo.ErrDataLoss{ConsumedTo: 90, ResetTo: 70}, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets --to-offset 70")
 	f(kerr.TopicAuthorizationFailed, stop, "allow the node to read topic t in group g")
 	f(kerr.GroupAuthorizationFailed, stop, "in group g")
 	f(kerr.SaslAuthenticationFailed, stop, "allow the node")

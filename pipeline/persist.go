@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -51,6 +53,7 @@ func retryable(verdict func(error) (fate, error), err error) bool {
 // do calls f until it succeeds, ctx ends, or its error's fate is not retry. It
 // returns the attempts it took.
 func (p persistence) do(ctx context.Context, f func(context.Context) error) (attempts int, err error) {
+	var last error // of the last attempt that the breaker let through
 	policy := retrypolicy.NewBuilder[any]().
 		HandleIf(func(_ any, err error) bool { return ctx.Err() == nil && retryable(p.verdict, err) }).
 		WithMaxRetries(-1).
@@ -58,7 +61,11 @@ func (p persistence) do(ctx context.Context, f func(context.Context) error) (att
 			return rand.N(min(lastBackoff, firstBackoff<<min(e.Attempts()-1, 16)))
 		}).
 		OnRetryScheduled(func(e failsafe.ExecutionScheduledEvent[any]) {
-			p.events.Retrying(Retrying{What: p.what, Err: e.LastError(), Attempt: e.Attempts(), Wait: e.Delay})
+			err := e.LastError()
+			if errors.Is(err, circuitbreaker.ErrOpen) && last != nil {
+				err = fmt.Errorf("%w since: %w", err, last) // whoever looks wants to know why
+			}
+			p.events.Retrying(Retrying{What: p.what, Err: err, Attempt: e.Attempts(), Wait: e.Delay})
 		}).
 		Build()
 	run := failsafe.With[any](policy)
@@ -67,7 +74,8 @@ func (p persistence) do(ctx context.Context, f func(context.Context) error) (att
 	}
 	err = run.WithContext(ctx).Run(func() error {
 		attempts++
-		return f(ctx)
+		last = f(ctx)
+		return last
 	})
 	if err != nil && ctx.Err() == nil {
 		_, err = p.verdict(err)

@@ -93,13 +93,14 @@ func TestTheBreakerOpensProbesAndCloses(t *testing.T) {
 		var told []bool
 		events := Events{Breaker: func(open bool) { told = append(told, open) }}.ensure()
 		b := newBreaker(cfg, events)
-		failing := error(io.EOF)
+		var failing error = io.EOF
 		calls := 0
-		try := func() error {
-			p := persistence{verdict: func(err error) (fate, error) { return stop, err }, breaker: b, events: events} // once
+		once := func() error {
+			p := persistence{verdict: func(err error) (fate, error) { return stop, err }, breaker: b, events: events} // no repetition
 			_, err := p.do(t.Context(), func(context.Context) error { calls++; return failing })
 			return err
 		}
+		try := func() { _ = once() } // what comes of it the state tells
 		expect := func(what string, state circuitbreaker.State, wantCalls int, want ...bool) {
 			t.Helper()
 			if b.State() != state || calls != wantCalls || !slices.Equal(told, want) {
@@ -114,7 +115,7 @@ func TestTheBreakerOpensProbesAndCloses(t *testing.T) {
 		expect("never three within the window", circuitbreaker.ClosedState, 4)
 		try()
 		expect("three within it", circuitbreaker.OpenState, 5, true)
-		if err := try(); !errors.Is(err, circuitbreaker.ErrOpen) {
+		if err := once(); !errors.Is(err, circuitbreaker.ErrOpen) {
 			t.Errorf("got %v", err)
 		}
 		expect("open: nobody calls", circuitbreaker.OpenState, 5, true)
@@ -130,5 +131,27 @@ func TestTheBreakerOpensProbesAndCloses(t *testing.T) {
 			try()
 		}
 		expect("a server that judges rows answers", circuitbreaker.ClosedState, 17, true, true, false)
+	})
+}
+
+// An operator who looks while the breaker is open wants to know why it is.
+func TestAnOpenBreakerSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := map[bool]int{}
+		events := Events{Retrying: func(r Retrying) {
+			if !errors.Is(r.Err, io.ErrClosedPipe) {
+				t.Errorf("attempt %d: %v; want the cause", r.Attempt, r.Err)
+			}
+			told[errors.Is(r.Err, circuitbreaker.ErrOpen)]++
+		}}.ensure()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		p := persistence{verdict: fateOf, events: events, breaker: newBreaker(Breaker{Failures: 2, Window: time.Minute, Cooldown: 10 * time.Second}, events)}
+		if _, err := p.do(ctx, func(context.Context) error { return io.ErrClosedPipe }); err == nil {
+			t.Error("it succeeded")
+		}
+		if told[true] == 0 || told[false] == 0 {
+			t.Errorf("told of %d open breakers and %d attempts; want some of each", told[true], told[false])
+		}
 	})
 }
