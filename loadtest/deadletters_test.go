@@ -42,6 +42,12 @@ func TestDeadLettersCompared(t *testing.T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	err := Result{Verified: true, Rejects: got}.fault(Config{DeadLetters: "dead"})
+	for _, want := range []string{"1 malformed records without", "2 records dead-lettered that were not", "1 records dead-lettered for another reason"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("the verdict is %v; want %q in it", err, want)
+		}
+	}
 	for _, want := range []string{
 		"partition 2 offset 103: malformed (no_seq), no dead letter",
 		`partition 2 offset 101: not_an_object, rejected for "time" instead of "not_object"`,

@@ -71,6 +71,7 @@ func (r Result) fault(c Config) error {
 	if c.DeadLetters != "" {
 		errs.check(r.Unrejected, "%d malformed records without a dead letter")
 		errs.check(r.Wrongly, "%d records dead-lettered that were not malformed")
+		errs.check(r.OtherReason, "%d records dead-lettered for another reason than theirs")
 	}
 	return errors.Join(errs...)
 }

@@ -115,8 +115,9 @@ func topicExists(ctx context.Context, admin *kadm.Client, topic string) error {
 
 // Verify proves again what an earlier run has sent: in the same tables later,
 // or after tiering has moved some of it. The error says why that could not be
-// done, or what is wrong; with the latter the verdict is complete.
-func Verify(ctx context.Context, c ClickHouse, s Sent) (Verdict, error) {
+// done, or what is wrong, to which duplicates belong unless they are allowed;
+// with the latter the verdict is complete.
+func Verify(ctx context.Context, c ClickHouse, s Sent, allowDuplicates bool) (Verdict, error) {
 	if err := c.Validate(); err != nil {
 		return Verdict{}, err
 	}
@@ -127,7 +128,7 @@ func Verify(ctx context.Context, c ClickHouse, s Sent) (Verdict, error) {
 	v := Verdict{Run: s.Run, Seed: s.Seed, Good: s.good()}
 	if v.Proof, err = prove(ctx, table, s, chunkReadings); err == nil {
 		v.Verified = true
-		err = v.fault(false)
+		err = v.fault(allowDuplicates)
 	}
 	return v, errors.Join(err, table.close())
 }

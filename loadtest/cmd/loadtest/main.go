@@ -100,6 +100,7 @@ later, or after tiering has moved some of its days to Parquet.
 	cfg, f := loadtest.DefaultConfig().ClickHouse, c.Flags()
 	clickHouseFlags(f, &cfg)
 	state := f.String("state", "", "file the run left with --state")
+	allowDuplicates := f.Bool("allow-duplicates", false, "report duplicates without failing for them")
 	out := jsonFlag(f)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := fromEnv(c, os.Environ()); err != nil {
@@ -109,7 +110,7 @@ later, or after tiering has moved some of its days to Parquet.
 		if err != nil {
 			return err
 		}
-		v, err := loadtest.Verify(c.Context(), cfg, sent)
+		v, err := loadtest.Verify(c.Context(), cfg, sent, *allowDuplicates)
 		if v.Run == "" { // ClickHouse was not reached
 			return err
 		}

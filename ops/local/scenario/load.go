@@ -31,12 +31,12 @@ func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
 	if err != nil {
 		return errors.Join(err, fleet.Kill())
 	}
-	// loadtest's own verdict is in its report, and Check judges that.
 	exit := fleet.Wait(ctx)
 	got, err := readReport(s.files.report)
-	if err != nil {
+	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, exit)
 	}
+	r.judged(exit)
 	r.Produced, r.Stored, r.Missing, r.Duplicated = got.Produced, got.Stored, got.Missing, got.Duplicated
 	r.Rejected, r.MalformedSent, r.Resent, r.Rate = got.Rejected, got.MalformedSent, got.Resent, got.Rate
 	r.VisibleP50, r.VisibleP99, r.VisibleMax = got.VisibleP50, got.VisibleP99, got.VisibleMax

@@ -46,6 +46,9 @@ type Result struct {
 	CPUSeconds map[string]float64 `json:"cpu_seconds,omitempty"`
 	// Fault is what was done to the product meanwhile; empty for nothing.
 	Fault Fault `json:"fault,omitempty"`
+
+	// verdicts are what loadtest itself has against the run, by its exit status.
+	verdicts []error
 }
 
 // Fault is what a smoke does to the product under load.
@@ -59,6 +62,13 @@ const (
 	// StopClickHouse is ClickHouse away for a while.
 	StopClickHouse Fault = "stop-clickhouse"
 )
+
+// judged notes how loadtest ended.
+func (r *Result) judged(exit error) {
+	if exit != nil {
+		r.verdicts = append(r.verdicts, exit)
+	}
+}
 
 // maxVisibleP99 is the promise, in milliseconds.
 const maxVisibleP99 = 5000
@@ -89,6 +99,11 @@ func (r Result) Check() error {
 	if r.Fault == "" {
 		// A fault is itself longer than the promise.
 		check(r.VisibleP99 < maxVisibleP99, "readings are visible after %.0f ms (p99), promised are %d", r.VisibleP99, maxVisibleP99)
+	}
+	if len(errs) == 0 {
+		// loadtest looks at more than is counted here: rows of nothing that was
+		// sent, rejects of the wrong record or for the wrong reason.
+		errs = r.verdicts
 	}
 	return errors.Join(errs...)
 }

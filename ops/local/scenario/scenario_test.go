@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -87,6 +88,8 @@ func TestResultCheck(t *testing.T) {
 	f("tiering loses", func(r *Result) { r.MissingAfterTiering = 4 }, "4 readings are missing after tiering")
 	f("tiering doubles", func(r *Result) { r.DuplicatedAfterTiering = 5 }, "5 readings are duplicated after tiering")
 	f("too much memory", func(r *Result) { r.IngestPeakMiB, r.IngestBudgetMiB = 385, 384 }, "ingest held 385 MiB, its budget is 384 MiB")
+	f("loadtest found something else", func(r *Result) { r.judged(errors.New("1 rows of no reading that was sent")) }, "1 rows of no reading")
+	f("loadtest found the same", func(r *Result) { r.Missing = 1; r.judged(errors.New("1 readings missing")) }, "1 readings are missing")
 	f("all at once", func(r *Result) { r.Missing, r.Lag = 1, 1 }, "missing", "not committed")
 	// A fault excuses what it must, and no more.
 	f("killed ingest", func(r *Result) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"time"
 
@@ -104,10 +103,13 @@ func Smoke(ctx context.Context, cfg SmokeConfig) (result Result, err error) {
 func (s *session) reprove(ctx context.Context, r *Result) error {
 	a := s.stack.Addresses().ClickHouse
 	path := s.files.report + ".tiered"
+	args := []string{s.program("loadtest"), "verify", "--state", s.files.fleetState, "--table", allView,
+		"--clickhouse", a.Native, "--user", a.User, "--database", a.Database, "--json", path}
+	if r.Fault == KillIngest {
+		args = append(args, "--allow-duplicates")
+	}
 	p, err := child.Start(child.Spec{
-		Name: "loadtest verify",
-		Args: []string{s.program("loadtest"), "verify", "--state", s.files.fleetState, "--table", allView,
-			"--clickhouse", a.Native, "--user", a.User, "--database", a.Database, "--json", path},
+		Name: "loadtest verify", Args: args,
 		Env: []string{"PENSTOCK_LOADTEST_PASSWORD=" + a.Password},
 		Log: s.log("verify"),
 	})
@@ -116,12 +118,10 @@ func (s *session) reprove(ctx context.Context, r *Result) error {
 	}
 	exit := p.Wait(ctx)
 	got, err := readReport(path)
-	if errors.Is(err, os.ErrNotExist) || ctx.Err() != nil {
+	if err != nil || ctx.Err() != nil {
 		return errors.Join(err, exit)
 	}
-	if err != nil {
-		return err
-	}
+	r.judged(exit)
 	r.MissingAfterTiering, r.DuplicatedAfterTiering = got.Missing, got.Duplicated
 	s.step("after tiering: %d stored, %d missing, %d duplicated", got.Stored, got.Missing, got.Duplicated)
 	return nil
