@@ -63,11 +63,11 @@ func TestLettersThatAreTooLargeTogetherAreHalved(t *testing.T) {
 	if err := r.cluster.DeleteTopic("telemetry.dead"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.cluster.CreateTopic("telemetry.dead", 1, map[string]string{"max.message.bytes": "20000"}); err != nil {
+	if err := r.cluster.CreateTopic("telemetry.dead", 1, map[string]string{"max.message.bytes": "10000"}); err != nil {
 		t.Fatal(err)
 	}
 	noise := rand.New(rand.NewPCG(1, 2))
-	const each = 100
+	const each = 300
 	for p := range int32(rigPartitions) { // of both lanes
 		bad := make([]string, each)
 		for i := range bad {
