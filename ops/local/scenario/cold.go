@@ -44,14 +44,22 @@ func (s *session) tier(ctx context.Context, r *Result) (err error) {
 	if err := conn.QueryRow(ctx, "SELECT count() FROM "+hotTable+" WHERE toDate(ts) < today() - 30").Scan(&r.HotOlderThan30Days); err != nil {
 		return fmt.Errorf("count hot rows older than 30 days: %w", err)
 	}
+	files, err := s.coldFiles(ctx)
+	if err != nil {
+		return err
+	}
 	a := s.stack.Addresses().S3
+	var keys []string
+	for _, file := range files {
+		keys = append(keys, strings.TrimPrefix(file, "s3://"+a.Bucket+"/"))
+	}
 	var byClickHouse parquet
-	err = conn.QueryRow(ctx, fmt.Sprintf("SELECT count(), uniqExact(device_id), sum(seq) FROM s3('%s/%s/%s', '%s', '%s', 'Parquet')",
-		a.Endpoint, a.Bucket, coldFiles, a.AccessKey, a.SecretKey)).Scan(&byClickHouse.Rows, &byClickHouse.Devices, &byClickHouse.Seqs)
+	err = conn.QueryRow(ctx, fmt.Sprintf("SELECT count(), uniqExact(device_id), sum(seq) FROM s3('%s/%s/{%s}', '%s', '%s', 'Parquet')",
+		a.Endpoint, a.Bucket, strings.Join(keys, ","), a.AccessKey, a.SecretKey)).Scan(&byClickHouse.Rows, &byClickHouse.Devices, &byClickHouse.Seqs)
 	if err != nil {
 		return fmt.Errorf("read the Parquet files by ClickHouse: %w", err)
 	}
-	byDuckDB, err := s.duckDB(ctx)
+	byDuckDB, err := s.duckDB(ctx, files)
 	if err != nil {
 		return fmt.Errorf("read the Parquet files by DuckDB: %w", err)
 	}
@@ -63,17 +71,31 @@ func (s *session) tier(ctx context.Context, r *Result) (err error) {
 	return nil
 }
 
-// coldFiles are the files of all days and generations, below the bucket.
-const coldFiles = coldPrefix + "/**.parquet"
+// coldFiles are the files the cold tier consists of, as s3:// URLs. By a pattern
+// readers would find what no manifest lists, too.
+func (s *session) coldFiles(ctx context.Context) ([]string, error) {
+	cmd := exec.CommandContext(ctx, s.program("compactor"), "files", "--config", s.files.compactor)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	said, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("compactor files: %w: %s", err, strings.TrimSpace(stderr.String()))
+	}
+	files := strings.Fields(string(said))
+	if len(files) == 0 {
+		return nil, errors.New("compactor files: there are none; no reading was old enough, raise --late or --duration")
+	}
+	return files, nil
+}
 
 //go:embed duckdb.py
 var duckDBScript string
 
-func (s *session) duckDB(ctx context.Context) (got parquet, err error) {
+func (s *session) duckDB(ctx context.Context, files []string) (got parquet, err error) {
 	a := s.stack.Addresses().S3
-	want, err := json.Marshal(map[string]string{
+	want, err := json.Marshal(map[string]any{
 		"endpoint": a.Endpoint, "region": a.Region, "access_key": a.AccessKey, "secret_key": a.SecretKey,
-		"files": fmt.Sprintf("s3://%s/%s/**/*.parquet", a.Bucket, coldPrefix),
+		"files": files,
 	})
 	if err != nil {
 		return got, err
