@@ -13,6 +13,7 @@ type Block struct {
 	schema  *Schema
 	columns []column // as Schema.Columns
 	names   []string
+	dicts   []*dictColumn // those of columns that are dictionaries
 
 	// The columns a Key is made of; each is also in columns.
 	device *stringColumn
@@ -52,6 +53,9 @@ func NewBlock(s *Schema) *Block {
 		col := newColumn(c)
 		b.columns = append(b.columns, col)
 		b.names = append(b.names, c.Name)
+		if dict, ok := col.(*dictColumn); ok {
+			b.dicts = append(b.dicts, dict)
+		}
 	}
 	b.device = b.column(s.Device).(*stringColumn)
 	b.time = b.column(s.Time.Field).(*fixed[int64])
@@ -81,12 +85,27 @@ func (b *Block) column(name string) column {
 // Rows returns how many events the block holds.
 func (b *Block) Rows() int { return b.offset.Rows() }
 
-// Bytes returns the size of the block's values in memory, which is also what
-// it takes on the wire uncompressed.
+// Bytes returns the size of the block's values, which is what it takes on the
+// wire uncompressed.
 func (b *Block) Bytes() int {
 	n := 0
 	for _, c := range b.columns {
 		n += c.bytes()
+	}
+	return n
+}
+
+// emptyBlock is about what a block without rows takes.
+const emptyBlock = 6500
+
+// Memory returns about what the block holds in memory: its values, and what it
+// needs beside them. That is little for the events of a fleet that is well, and
+// more than the values where every event is of a day of its own, or brings a
+// value no dictionary has.
+func (b *Block) Memory() int {
+	n := emptyBlock + b.Bytes()
+	for _, c := range b.dicts {
+		n += c.indexBytes()
 	}
 	return n
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -180,4 +181,48 @@ func quoted(s string) string {
 		panic("BUG: a string has JSON: " + err.Error())
 	}
 	return string(text)
+}
+
+// What a batch may hold is counted by Memory: what a hostile fleet can make a
+// block hold has to be in it.
+func TestMemoryIsWhatABlockHolds(t *testing.T) {
+	heap := func() int {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	f := func(name string, blocks, rows int, value func(i int) string) {
+		t.Helper()
+		s := schema.Telemetry()
+		d := schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+		before := heap()
+		all := make([]*schema.Block, blocks)
+		counted := 0
+		for i := range all {
+			all[i] = schema.NewBlock(s)
+			for j := range rows {
+				if _, err := d.Decode(schema.Record{Topic: "t", Time: int64(noon), Value: []byte(value(j))}, all[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			counted += all[i].Memory()
+		}
+		held := heap() - before
+		runtime.KeepAlive(all)
+		t.Logf("%s: holds %d, counts %d", name, held, counted)
+		// A slice that grows has up to a quarter to spare, a map up to twice.
+		if held > counted*3/2 || counted > held*3/2 {
+			t.Errorf("%s: blocks that hold %d bytes count for %d", name, held, counted)
+		}
+	}
+	event := func(rest string) string {
+		return fmt.Sprintf(`{"device_id":"d","seq":1,"ts":%d%s}`, int64(noon), rest)
+	}
+	f("a day each", 1000, 1, func(int) string { return event("") })
+	f("the same values", 1, 50_000, func(int) string { return event(`,"firmware":"1.2.3","site":"oslo"`) })
+	f("new values", 1, 50_000, func(i int) string {
+		return event(fmt.Sprintf(`,"firmware":"f%08d","site":"s%08d","line":"l%08d","status":"x%08d"`, i, i, i, i))
+	})
 }

@@ -84,6 +84,12 @@ func (c *dictColumn) undo() {
 
 func (c *dictColumn) bytes() int { return c.values.bytes() + 4*len(c.keys) }
 
+// dictEntry is about what a value takes in index and starts beside its bytes.
+const dictEntry = 56
+
+// indexBytes is what it takes to find a value again: the index has a copy.
+func (c *dictColumn) indexBytes() int { return c.values.bytes() + dictEntry*len(c.starts) }
+
 func (c *dictColumn) reset() {
 	clear(c.index)
 	c.values.reset()
