@@ -32,7 +32,7 @@ type batch struct {
 	schema *schema.Schema
 	spans  map[int32]span
 	days   map[schema.Day]*schema.Block
-	spare  []*schema.Block // emptied blocks of earlier fills
+	spare  *schema.Block // an emptied block of the last fill; nil for none
 
 	rejects    []reject
 	rejectSize int // bytes the rejects keep alive
@@ -69,9 +69,7 @@ func newBatch(s *schema.Schema) *batch {
 func (b *batch) day(d schema.Day) *schema.Block {
 	block := b.days[d]
 	if block == nil {
-		if n := len(b.spare); n > 0 {
-			block, b.spare = b.spare[n-1], b.spare[:n-1]
-		} else {
+		if block, b.spare = b.spare, nil; block == nil {
 			block = schema.NewBlock(b.schema)
 		}
 		b.days[d] = block
@@ -105,26 +103,29 @@ func (b *batch) empty() bool { return len(b.spans) == 0 }
 func (b *batch) bytes() int {
 	n := b.rejectSize
 	for _, block := range b.days {
-		n += block.Bytes()
+		n += block.Memory()
 	}
 	return n
 }
 
 func (b *batch) records() int { return b.rows + b.duplicates + len(b.rejects) }
 
-// spareBlocks bounds the memory kept for days a batch rarely has.
-const spareBlocks = 4
-
-// reset empties the batch and keeps its blocks' memory for the next fill.
+// reset empties the batch and keeps the memory of its largest block for the
+// next fill, whose first record nearly always is of the same day. Of that one
+// only: blocks that were kept for late days would each grow to a whole batch in
+// time, since no two fills use them for the same day.
 func (b *batch) reset() {
+	spare := b.spare
 	for _, block := range b.days {
-		if len(b.spare) < spareBlocks {
-			block.Reset()
-			b.spare = append(b.spare, block)
+		if spare == nil || block.Memory() > spare.Memory() {
+			spare = block
 		}
+	}
+	if spare != nil {
+		spare.Reset()
 	}
 	clear(b.days)
 	clear(b.spans)
 	clear(b.rejects) // keep no record alive
-	*b = batch{schema: b.schema, spans: b.spans, days: b.days, spare: b.spare, rejects: b.rejects[:0]}
+	*b = batch{schema: b.schema, spans: b.spans, days: b.days, spare: spare, rejects: b.rejects[:0]}
 }

@@ -61,9 +61,13 @@ func TestBatchInsertsTheNewestDayFirst(t *testing.T) {
 
 func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 	b := newBatch(schema.Telemetry())
-	for day := range schema.Day(spareBlocks + 2) {
+	for day := range schema.Day(6) {
 		decodeInto(t, b, day, int(day))
 	}
+	for range 50 {
+		decodeInto(t, b, 4, 1)
+	}
+	largest := b.days[4]
 	b.account(&kgo.Record{Partition: 3, Offset: 1}, 1)
 	b.reject(&kgo.Record{Value: []byte("x")}, &schema.Rejection{Reason: schema.ReasonMalformed})
 	b.token, b.rows, b.duplicates, b.extra, b.opened = "t", 6, 2, 1, time.Now()
@@ -72,16 +76,14 @@ func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 	if !b.empty() || b.bytes() != 0 || b.records() != 0 || b.extra != 0 || b.token != "" || !b.opened.IsZero() || len(b.inserts()) != 0 {
 		t.Errorf("%+v is left of the last fill", b)
 	}
-	if len(b.spare) != spareBlocks {
-		t.Errorf("%d blocks are kept; want %d", len(b.spare), spareBlocks)
+	if b.spare != largest || largest.Rows() != 0 {
+		t.Error("the largest block is not kept for the next fill, or not empty")
 	}
 	if rejects[0].record != nil {
 		t.Error("a reject of the last fill is kept alive")
 	}
-	for _, block := range b.spare {
-		if block.Rows() != 0 {
-			t.Errorf("a spare block has %d rows", block.Rows())
-		}
+	if b.day(9) != largest || b.day(10) == largest {
+		t.Error("the block that was kept is not the first that is used")
 	}
 }
 
