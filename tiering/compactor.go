@@ -208,6 +208,14 @@ func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
 
 func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	g := p.manifests[day].open()
+	if err := p.verify(ctx, day, *g, p.lease.renew); err != nil {
+		return fmt.Errorf("nothing is dropped: %w", err)
+	}
+	if err := p.lease.renew(ctx); err != nil {
+		return err
+	}
+	// Counted last: to verify takes long, and what is dropped is what is there
+	// then.
 	rows, err := p.warehouse.SealedRows(ctx, day)
 	if err != nil {
 		return err
@@ -215,12 +223,6 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	// Zero rows is the drop done and not recorded.
 	if rows != 0 && rows != g.RowsRead {
 		return fmt.Errorf("the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
-	}
-	if err := p.verify(ctx, day, *g); err != nil {
-		return fmt.Errorf("nothing is dropped: %w", err)
-	}
-	if err := p.lease.renew(ctx); err != nil {
-		return err
 	}
 	if err := p.warehouse.DropSealed(ctx, day); err != nil {
 		return err

@@ -273,7 +273,7 @@ func TestVerifyNamesTheColumn(t *testing.T) {
 	}
 	g := manifests[0].Generations[0]
 	g.Files[0].Columns[3].Sum++
-	err = c.verify(t.Context(), cold, g)
+	err = c.verify(t.Context(), cold, g, context.Cause)
 	if err == nil || !strings.Contains(err.Error(), "temperature is ") {
 		t.Errorf("got %v, want the column temperature named", err)
 	}

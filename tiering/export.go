@@ -38,7 +38,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates,
 		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
-	if err := p.verify(ctx, s.Day, g); err != nil {
+	if err := p.verify(ctx, s.Day, g, p.lease.renew); err != nil {
 		return err
 	}
 	if err := p.lease.renew(ctx); err != nil {
@@ -63,7 +63,7 @@ type exporter struct {
 	identity, last   []byte // of this row and of the one before, in any block
 	files            []File
 
-	// The open file, nil between files.
+	// The open file. The spool is nil between files, and then so is the writer.
 	spool  *os.File
 	hash   hash.Hash
 	writer *archive.Writer
@@ -173,17 +173,22 @@ func (e *exporter) store() error {
 	}
 	e.files = append(e.files, f)
 	e.events.FileStored(e.day, f)
-	e.writer = nil
-	return removeSpool(e.spool)
+	return e.removeSpool()
 }
 
 // abandon removes what an export that failed leaves on the local disk.
 func (e *exporter) abandon() {
-	if e.writer != nil {
+	if e.spool != nil {
 		// The export has failed already; a file that cannot be removed from the
 		// folder for temporary files adds nothing to that.
-		_ = removeSpool(e.spool)
+		_ = e.removeSpool()
 	}
+}
+
+func (e *exporter) removeSpool() error {
+	spool := e.spool
+	e.spool, e.writer = nil, nil
+	return removeSpool(spool)
 }
 
 func removeSpool(f *os.File) error {

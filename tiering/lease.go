@@ -27,7 +27,7 @@ type holding struct {
 // lease is the right to change a table's cold tier. It is one object, replaced
 // only from the state its holder has seen: who has lost it cannot renew it.
 //
-// It is renewed between statements and between blocks of an export, so a
+// It is renewed between statements, blocks of an export and files verified, so a
 // statement that runs beyond the expiry is not stopped by it: the TTL has to
 // outlast one. What two compactors at once could do is bounded: files and
 // manifests are only ever created, and a count precedes seal and drop.
@@ -74,11 +74,10 @@ func (l *lease) create(ctx context.Context) (*lease, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	o, err := l.objects.Head(ctx, l.key)
-	if err != nil {
+	// Read back for its tag, and its content: by now another may have it.
+	if l.tag, err = l.ours(ctx, body); err != nil {
 		return nil, err
 	}
-	l.tag = o.Tag
 	return l, nil
 }
 
@@ -91,19 +90,25 @@ func (l *lease) write(ctx context.Context, tag string) error {
 	}
 	next, err := l.objects.Replace(ctx, l.key, tag, body)
 	if errors.Is(err, store.ErrChanged) {
-		there, o, err := store.ReadAll(ctx, l.objects, l.key)
-		if err != nil {
-			return err
-		}
-		if !bytes.Equal(there, body) {
-			return fmt.Errorf("%w: it replaced fence %d of %s by %s", ErrHeld, l.held.Fence, l.key, there)
-		}
-		next = o.Tag
-	} else if err != nil {
+		next, err = l.ours(ctx, body)
+	}
+	if err != nil {
 		return err
 	}
 	l.tag = next
 	return nil
+}
+
+// ours returns the tag of the lease, if it is the one with this body.
+func (l *lease) ours(ctx context.Context, body []byte) (tag string, err error) {
+	there, o, err := store.ReadAll(ctx, l.objects, l.key)
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(there, body) {
+		return "", fmt.Errorf("%w: it replaced fence %d of %s by %s", ErrHeld, l.held.Fence, l.key, there)
+	}
+	return o.Tag, nil
 }
 
 // renew extends the lease if a third of it is used up, and fails if another

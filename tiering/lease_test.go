@@ -3,7 +3,7 @@ package tiering
 import (
 	"context"
 	"errors"
-
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -121,4 +121,37 @@ func (d *deaf) Replace(ctx context.Context, key, tag string, body []byte) (strin
 		return "", store.ErrChanged
 	}
 	return next, err
+}
+
+// A verification that takes longer than the lease does not lose it: else two
+// compactors would take it from each other and none would ever publish.
+func TestVerifyKeepsTheLease(t *testing.T) {
+	s, now := testSchema(t), &clock{today}
+	objects := &slow{Memory: new(store.Memory)}
+	w := newWarehouse(s, objects.Memory, readings(day("2026-10-01"), 0, 40)...)
+	cfg := testConfig(t)
+	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "slow"})
+	objects.reading = func() {
+		now.Time = now.Add(cfg.LeaseTTL / 2)
+		_, err := takeLease(t.Context(), objects.Memory, c.catalog.leaseKey(), "waiting", cfg.LeaseTTL, now.now)
+		if !errors.Is(err, ErrHeld) {
+			t.Errorf("while a file is read another may have the lease: %v", err)
+		}
+	}
+	if left, err := c.Pass(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
+// slow is a store from which reading a file takes time.
+type slow struct {
+	*store.Memory
+	reading func()
+}
+
+func (s *slow) Get(ctx context.Context, key string) (io.ReadCloser, store.Object, error) {
+	if strings.HasSuffix(key, ".parquet") {
+		s.reading()
+	}
+	return s.Memory.Get(ctx, key)
 }

@@ -14,14 +14,18 @@ import (
 
 // verify reads every file of a generation back from S3 and compares it with
 // what was read from ClickHouse when it was written. It finds every fault of
-// the generation, not only the first.
-func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation) error {
+// the generation, not only the first. It calls each before every file, and ends
+// with its error.
+func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation, each func(context.Context) error) error {
 	if g.SchemaVersion != c.schema.Version {
 		return fmt.Errorf("generation %d of %s was written with schema version %d, this is %d; verify it with the release that has it", g.Generation, day, g.SchemaVersion, c.schema.Version)
 	}
 	var faults []error
 	var rows uint64
 	for _, f := range g.Files {
+		if err := each(ctx); err != nil {
+			return err
+		}
 		if err := c.verifyFile(ctx, f); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.catalog.key(f.Path), err))
 		}
@@ -96,7 +100,7 @@ func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, 
 		m := manifests[day]
 		read = append(read, m)
 		for _, g := range m.Generations {
-			faults = append(faults, c.verify(ctx, day, g))
+			faults = append(faults, c.verify(ctx, day, g, context.Cause))
 		}
 		if g := m.open(); g != nil {
 			rows, err := c.warehouse.SealedRows(ctx, day)

@@ -138,17 +138,8 @@ func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint6
 
 // ReplaceView implements [tiering.Warehouse].
 func (w *ClickHouse) ReplaceView(ctx context.Context, v tiering.View) error {
-	if len(v.Files) > 0 && !w.collected && w.config.NamedCollection != "" {
-		statements, err := w.source.collection()
-		if err != nil {
-			return err
-		}
-		for _, statement := range statements {
-			if err := w.exec(ctx, statement); err != nil {
-				return err
-			}
-		}
-		w.collected = true
+	if err := w.collect(ctx, v.Files); err != nil {
+		return err
 	}
 	table, err := w.source.table(v.Files)
 	if err != nil {
