@@ -21,9 +21,9 @@ type Config struct {
 	// partitions. More than cores gains nothing; fewer leaves cores idle.
 	// The default value is the number of cores.
 	Lanes int `koanf:"lanes"`
-	// Memory is the node's budget in bytes: its batches, queues and fetches
-	// fit in it. Identities come on top, see [Dedup].Blocks: at most 63 MB a
-	// lane. The default value is 384 MiB.
+	// Memory is the node's budget in bytes: its batches, queues, fetches and
+	// identities fit in it. The default value is 256 MiB a core, of which
+	// identities may take 60, and each of a lane's batches 15.
 	//
 	// Why not smaller? A batch gets what is left for it, and small batches
 	// cost ClickHouse as much as large ones. Why not larger? Nothing waits in
@@ -102,7 +102,8 @@ type Dedup struct {
 	// Blocks bounds a lane's memory for identities: a block is 64 bytes and
 	// its place in a map, 95 to 125 in all, and holds 512 consecutive
 	// sequence numbers of one device. At the bound the older half of the
-	// window is forgotten. The default value is 500,000.
+	// window is forgotten. Larger: less of memory is left for batches. The
+	// default value is 500,000.
 	Blocks int `koanf:"blocks"`
 }
 
@@ -127,7 +128,7 @@ func Default() Config {
 		Dedup:          Dedup{Window: time.Hour, Blocks: 500_000},
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
 		Lanes:          runtime.NumCPU(),
-		Memory:         384 << 20,
+		Memory:         int64(runtime.NumCPU()) * 256 << 20,
 		StopTimeout:    20 * time.Second,
 		MaxRecordBytes: schema.DefaultMaxRecordBytes,
 	}
@@ -141,17 +142,47 @@ func (k Kafka) deadLetterTopic() string {
 	return k.Topic + ".dead"
 }
 
-// How the budget is shared: a quarter for fetches inside the Kafka client, a
-// quarter for records queued for the lanes, a quarter for batches. The last
-// quarter is the runtime's: garbage not yet collected.
-const budgetShares = 4
-
 // minBatchBytes is the smallest batch worth an insert.
 const minBatchBytes = 1 << 20
 
-func (c Config) batchBytes() int   { return int(c.Memory) / budgetShares / (c.Lanes * c.Batch.PerLane) }
-func (c Config) queueBytes() int   { return int(c.Memory) / budgetShares / c.Lanes }
-func (c Config) fetchBytes() int32 { return int32(min(c.Memory/budgetShares, 64<<20)) }
+// blockBytes is about what a block of identities takes, see [Dedup].Blocks.
+const blockBytes = 125
+
+// Fetches are bounded by what they are on the wire, and by their number: one a
+// broker would be no bound. Telemetry is packed to some quarter of its size.
+const (
+	fetchesAtOnce = 4
+	unpacked      = 4 // times what is on the wire
+)
+
+// identityBytes is what the dedup windows of all lanes may take.
+func (c Config) identityBytes() int64 { return int64(c.Lanes) * int64(c.Dedup.Blocks) * blockBytes }
+
+// share is how the budget is shared: a quarter is the runtime's, for garbage
+// not yet collected, and of what identities leave of the others a third each
+// is for fetches inside the Kafka client, records queued for the lanes, and
+// batches.
+func (c Config) share() int64 { return (c.Memory/4*3 - c.identityBytes()) / 3 }
+
+// memoryFor is the budget that leaves so much for each batch.
+func (c Config) memoryFor(batch int64) int64 {
+	held := 3*batch*int64(c.Lanes*c.Batch.PerLane) + c.identityBytes()
+	return (held + 2) / 3 * 4
+}
+
+func (c Config) batchBytes() int { return int(c.share()) / (c.Lanes * c.Batch.PerLane) }
+func (c Config) queueBytes() int { return int(c.share()) / c.Lanes }
+
+// fetchBytes is the bound of one fetch, on the wire.
+func (c Config) fetchBytes() int32 { return int32(min(c.share()/(fetchesAtOnce*unpacked), 64<<20)) }
+
+// Bounds of what the budget is computed from. They are beyond any machine, and
+// keep a slip of the keyboard from overflowing it.
+const (
+	maxLanes   = 1024
+	maxPerLane = 1024
+	maxBlocks  = 1 << 30
+)
 
 // Validate reports every fault of the config.
 func (c Config) Validate() error {
@@ -175,17 +206,21 @@ func (c Config) Validate() error {
 	check(c.Batch.Rows >= 1, "batch.rows is %d; want at least 1", c.Batch.Rows)
 	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 1s", c.Batch.Age)
 	check(c.Batch.PerLane >= 2, "batch.per_lane is %d; need 2: one fills while one is stored", c.Batch.PerLane)
+	check(c.Batch.PerLane <= maxPerLane, "batch.per_lane is %d; want at most %d, and rather 3", c.Batch.PerLane, maxPerLane)
 	check(c.Dedup.Window >= time.Millisecond, "dedup.window is %v; want at least 1ms, and rather 1h", c.Dedup.Window)
-	check(c.Dedup.Blocks >= 2, "dedup.blocks is %d; want at least 2", c.Dedup.Blocks)
+	blocks := c.Dedup.Blocks >= 2 && c.Dedup.Blocks <= maxBlocks
+	check(blocks, "dedup.blocks is %d; want 2 to %d", c.Dedup.Blocks, maxBlocks)
 	check(c.Breaker.Failures >= 1, "breaker.failures is %d; want at least 1", c.Breaker.Failures)
 	check(c.Breaker.Window > 0, "breaker.window is %v; want a positive duration such as 30s", c.Breaker.Window)
 	check(c.Breaker.Cooldown > 0, "breaker.cooldown is %v; want a positive duration such as 2s", c.Breaker.Cooldown)
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
-	check(c.Lanes >= 1, "lanes is %d; want at least 1", c.Lanes)
-	if c.Lanes >= 1 && c.Batch.PerLane >= 2 {
-		check(c.batchBytes() >= minBatchBytes, "memory is %d bytes, which leaves %d for each of %d batches; raise it to %d or lower lanes or batch.per_lane",
-			c.Memory, c.batchBytes(), c.Lanes*c.Batch.PerLane, minBatchBytes*budgetShares*c.Lanes*c.Batch.PerLane)
+	lanes := c.Lanes >= 1 && c.Lanes <= maxLanes
+	check(lanes, "lanes is %d; want 1 to %d, and rather the number of cores", c.Lanes, maxLanes)
+	if lanes && blocks && c.Batch.PerLane >= 2 && c.Batch.PerLane <= maxPerLane {
+		least := c.memoryFor(minBatchBytes)
+		check(c.Memory >= least, "memory is %d bytes, which leaves %d for each of %d batches; raise it to %d, or lower lanes, batch.per_lane or dedup.blocks",
+			c.Memory, max(0, c.batchBytes()), c.Lanes*c.Batch.PerLane, least)
 	}
 	return errors.Join(errs...)
 }

@@ -23,10 +23,16 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 	f("good", func(*Config) {})
 	f("the least of everything", func(c *Config) {
 		c.Kafka.SessionTimeout, c.Batch.Rows, c.Batch.PerLane, c.Lanes = time.Second, 1, 2, 1
-		c.Dedup.Blocks, c.Breaker.Failures, c.MaxRecordBytes, c.Memory = 2, 1, 1, 8<<20
+		c.Dedup.Blocks, c.Breaker.Failures, c.MaxRecordBytes, c.Memory = 2, 1, 1, c.memoryFor(minBatchBytes)
 	})
-	f("too little memory for the lanes", func(c *Config) { c.Lanes, c.Memory = 8, 16<<20 },
-		"memory is 16777216 bytes, which leaves 174762 for each of 24 batches; raise it to 100663296 or lower lanes or batch.per_lane")
+	f("too little memory for the lanes", func(c *Config) { c.Lanes, c.Memory = 8, 600<<20 },
+		"memory is 629145600 bytes, which leaves 0 for each of 24 batches; raise it to 767329964, or lower lanes, batch.per_lane or dedup.blocks")
+	f("too many of everything", func(c *Config) {
+		c.Lanes, c.Batch.PerLane, c.Dedup.Blocks, c.Memory = 1<<62, 1<<62, 1<<62, 0
+	},
+		"batch.per_lane is 4611686018427387904; want at most 1024, and rather 3",
+		"dedup.blocks is 4611686018427387904; want 2 to 1073741824",
+		"lanes is 4611686018427387904; want 1 to 1024, and rather the number of cores")
 	f("dead letters to the topic itself", func(c *Config) { c.Kafka.DeadLetterTopic = "telemetry" },
 		`kafka.dead_letter_topic is "telemetry", the topic itself; rejects would be read again for ever`)
 	f("nothing right", func(c *Config) {
@@ -46,13 +52,13 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"batch.age is -1s; want a positive duration such as 1s",
 		"batch.per_lane is 0; need 2: one fills while one is stored",
 		"dedup.window is 0s; want at least 1ms, and rather 1h",
-		"dedup.blocks is 0; want at least 2",
+		"dedup.blocks is 0; want 2 to 1073741824",
 		"breaker.failures is 0; want at least 1",
 		"breaker.window is 0s; want a positive duration such as 30s",
 		"breaker.cooldown is 0s; want a positive duration such as 2s",
 		"stop_timeout is -1m0s; want a positive duration such as 20s",
 		"max_record_bytes is 0; want at least 1",
-		"lanes is -1; want at least 1")
+		"lanes is -1; want 1 to 1024, and rather the number of cores")
 }
 
 // A window counts in milliseconds, and divides by them.
@@ -62,5 +68,29 @@ func TestAWindowIsAtLeastAMillisecond(t *testing.T) {
 	c.Dedup.Window = time.Microsecond
 	if err := c.Validate(); err == nil {
 		t.Error("a window of a microsecond is valid")
+	}
+}
+
+// Whoever has more cores needs no other config than whoever has few.
+func TestTheDefaultsFitEachOther(t *testing.T) {
+	for _, cores := range []int{1, 2, 8, 64, 256} {
+		c := Default()
+		c.Kafka.Brokers, c.Kafka.Topic, c.ClickHouse.Addr = []string{"k:9092"}, "telemetry", "c:9000"
+		c.Memory = c.Memory / int64(c.Lanes) * int64(cores)
+		c.Lanes = cores
+		if err := c.Validate(); err != nil {
+			t.Errorf("%d cores: %v", cores, err)
+		}
+	}
+}
+
+// What a node may hold at once leaves the runtime its quarter.
+func TestTheBudgetHoldsEverything(t *testing.T) {
+	c := Default()
+	batches := int64(c.batchBytes() * c.Lanes * c.Batch.PerLane)
+	queues := int64(c.queueBytes() * c.Lanes)
+	fetches := int64(c.fetchBytes()) * fetchesAtOnce * unpacked
+	if held := batches + queues + fetches + c.identityBytes(); held > c.Memory/4*3 || held < c.Memory/10*7 {
+		t.Errorf("of %d bytes a node may hold %d", c.Memory, held)
 	}
 }

@@ -93,9 +93,9 @@ func TestLettersThatAreTooLargeTogetherAreHalved(t *testing.T) {
 // word, again and again.
 func TestABatchThatUnpacksBeyondMemoryStopsTheNode(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Memory = minBatchBytes * budgetShares * int64(r.cfg.Lanes*r.cfg.Batch.PerLane)
+	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes)
 	r.send(0, event("dev", 1))
-	r.send(0, strings.Repeat(" ", int(r.cfg.Memory)/budgetShares+1))
+	r.send(0, strings.Repeat(" ", int(r.cfg.share())+1))
 	r.expectStop("--to-offset 2 --execute")
 }
 

@@ -12,9 +12,6 @@ import (
 
 const unbounded = 1 << 30
 
-// blockBytes is the figure in the comment on [Dedup].Blocks.
-const blockBytes = 125
-
 func TestWindow(t *testing.T) {
 	const span = 1000 // milliseconds
 	type step struct {

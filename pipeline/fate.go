@@ -137,7 +137,7 @@ func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
 			err, group, e.Topic, e.Partition, cut.ResetTo)
 	case errors.As(e.Err, &bomb):
-		return stop, fmt.Errorf("%w: unpacked, the batch takes more than a quarter of memory; raise memory, or give the batch up by hand: "+
+		return stop, fmt.Errorf("%w: unpacked, the batch takes more than the share of memory that fetches have; raise memory, or give the batch up by hand: "+
 			"kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
 			err, group, e.Topic, e.Partition, bomb.NextOffset)
 	case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),

@@ -138,7 +138,7 @@ func newStage(t *testing.T, options []string) *stage {
 			scan(t, value, &cfg.Batch.Rows)
 		case "bytes":
 			scan(t, value, &bytes)
-			cfg.Memory = bytes * int64(budgetShares*cfg.Lanes*cfg.Batch.PerLane)
+			cfg.Memory = cfg.memoryFor(bytes)
 		case "age":
 			cfg.Batch.Age = duration(t, value)
 		}

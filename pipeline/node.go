@@ -106,7 +106,6 @@ func (n *Node) Run(ctx context.Context) error {
 }
 
 func (n *Node) options() []kgo.Opt {
-	fetch := n.cfg.fetchBytes()
 	return []kgo.Opt{
 		kgo.SeedBrokers(n.cfg.Kafka.Brokers...),
 		kgo.ClientID("penstock-ingest"),
@@ -131,12 +130,13 @@ func (n *Node) options() []kgo.Opt {
 		// An offset Kafka no longer has is data lost: it stops the node, and a
 		// person decides. Starting anywhere else would hide it.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxBytes(fetch / 2),
-		kgo.FetchMaxPartitionBytes(fetch / 4),
+		kgo.MaxConcurrentFetches(fetchesAtOnce),
+		kgo.FetchMaxBytes(n.cfg.fetchBytes()),
+		kgo.FetchMaxPartitionBytes(n.cfg.fetchBytes() / 2),
 		kgo.FetchMaxWait(100 * time.Millisecond),
 		// The bounds above are of what is on the wire; a batch of a megabyte
 		// can unpack to a thousand of them.
-		kgo.MaxDecompressBatchBytes(int(n.cfg.Memory / budgetShares)),
+		kgo.MaxDecompressBatchBytes(int(n.cfg.share())),
 		// Dead letters may be larger than the broker's default for a batch.
 		kgo.ProducerBatchMaxBytes(deadLetterMaxBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),

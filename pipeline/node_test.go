@@ -86,7 +86,7 @@ func TestRejectsAreDeadLetteredAndDoNotStopTheNode(t *testing.T) {
 
 func TestClickHouseAwayLosesNothingAndPausesKafka(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Memory = minBatchBytes * budgetShares * int64(r.cfg.Lanes*r.cfg.Batch.PerLane) // the least allowed
+	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes) // the least allowed
 	r.cfg.MaxRecordBytes = 1 << 20
 	r.table.setFault(func([]origin) error { return errors.New("connection refused") })
 	paused, opened := make(chan int, 100), make(chan bool, 100)

@@ -49,13 +49,13 @@ func TestAStopKeepsItsDeadline(t *testing.T) {
 func TestAStopOfItsOwnKeepsItsDeadline(t *testing.T) {
 	r := newRig(t)
 	r.cfg.StopTimeout = time.Second
-	r.cfg.Memory = minBatchBytes * budgetShares * int64(r.cfg.Lanes*r.cfg.Batch.PerLane)
+	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes)
 	r.table.setFault(away)
 	sealed := make(chan Sealed, 100)
 	stop := r.start(Events{Sealed: func(s Sealed) { sealed <- s }})
 	r.sendEvents(10)
 	<-sealed
-	r.send(0, strings.Repeat(" ", int(r.cfg.Memory)/budgetShares+1)) // more than the node may unpack
+	r.send(0, strings.Repeat(" ", int(r.cfg.share())+1)) // more than the node may unpack
 	r.await("end by itself", func() bool { return r.node.deadline.Err() != nil })
 	if err := stop(); err == nil || !strings.Contains(err.Error(), "--reset-offsets") || !strings.Contains(err.Error(), "not stored in time") {
 		t.Errorf("got %v", err)
