@@ -3,6 +3,7 @@ package scenario
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -149,12 +150,12 @@ func (s *session) showQuery(ctx context.Context) (err error) {
 	for rows.Next() {
 		var firmware string
 		var readings, devices uint64
-		var temperature float64
+		var temperature sql.NullFloat64 // of readings without one
 		var newest int64
 		if err := rows.Scan(&firmware, &readings, &devices, &temperature, &newest); err != nil {
 			return fmt.Errorf("the query while the load runs: %w", err)
 		}
-		fmt.Fprintf(table, "  %s\t%d\t%d\t%.2f\t%d\n", firmware, readings, devices, temperature, newest)
+		fmt.Fprintf(table, "  %s\t%d\t%d\t%.2f\t%d\n", firmware, readings, devices, temperature.Float64, newest)
 	}
 	if err := errors.Join(rows.Err(), table.Flush()); err != nil {
 		return fmt.Errorf("the query while the load runs: %w", err)
