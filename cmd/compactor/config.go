@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"penstock/ops"
 	"penstock/ops/settings"
 	"penstock/schema"
 	"penstock/tiering"
@@ -21,6 +22,11 @@ type config struct {
 	Tiering    tiering.Config   `koanf:",squash"`
 	ClickHouse warehouse.Config `koanf:"clickhouse"`
 	S3         store.S3Config   `koanf:"s3"`
+	// Admin and Log are of a run that lasts; its admin.unready_after is about
+	// passes. The default of admin.addr is localhost:9465: ingest, which may
+	// share the machine, has 9464.
+	Admin ops.Config    `koanf:"admin"`
+	Log   ops.LogConfig `koanf:"log"`
 	// Schema is the file that describes the event. The default is the one the
 	// program was built with.
 	Schema string `koanf:"schema"`
@@ -28,11 +34,12 @@ type config struct {
 
 // Validate returns every fault.
 func (c config) Validate() error {
-	return errors.Join(c.Tiering.Validate(), c.ClickHouse.Validate(), c.S3.Validate())
+	return errors.Join(c.Tiering.Validate(), c.ClickHouse.Validate(), c.S3.Validate(), c.Admin.Validate(), c.Log.Validate())
 }
 
 func load(from settings.Sources) (config, error) {
-	cfg := config{Tiering: tiering.DefaultConfig(), ClickHouse: warehouse.Default(), S3: store.DefaultS3Config()}
+	cfg := config{Tiering: tiering.DefaultConfig(), ClickHouse: warehouse.Default(), S3: store.DefaultS3Config(), Admin: ops.Default(), Log: ops.DefaultLog()}
+	cfg.Admin.Addr = "localhost:9465"
 	if err := settings.Load(&cfg, from); err != nil {
 		return config{}, fmt.Errorf("config:\n%w", err)
 	}

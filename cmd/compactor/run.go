@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +20,8 @@ func runCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Use:   "run",
 		Short: "Move every day that is due",
 		Long: `Move every day that is due, oldest first, as far as it can go now: seal, export, verify, publish, cut over and,
-when the grace period is over, drop. Then, without --once, do so again every 10 minutes until stopped.
+when the grace period is over, drop. Then, without --once, do so again every 10 minutes until stopped, with a
+log on standard error and metrics and readiness at admin.addr, localhost:9465 by default.
 
 It may be stopped or killed at any moment: the next run goes on where this one was. Only one compactor works
 at a time; a second one says who holds the lease, and waits for its next turn or, with --once, fails.
@@ -35,14 +37,10 @@ What does not match stops the pass with an error, and nothing of that day is dro
 			if err != nil {
 				return err
 			}
-			p := newProgress(out)
-			defer p.close()
-			return cfg.with(cmd.Context(), p.events(), func(c *tiering.Compactor) error {
-				if once {
-					return pass(cmd.Context(), c, p)
-				}
-				return loop(cmd.Context(), c, p, every)
-			})
+			if once {
+				return pass(cmd.Context(), cfg, out)
+			}
+			return daemon(cmd.Context(), cfg, every, os.Stderr)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
@@ -51,31 +49,18 @@ What does not match stops the pass with an error, and nothing of that day is dro
 	return cmd
 }
 
-func pass(ctx context.Context, c *tiering.Compactor, p *progress) error {
-	left, err := c.Pass(ctx)
-	if err != nil {
-		return err
-	}
-	p.say("%s", summary(time.Now(), left))
-	return nil
-}
-
-// loop makes passes until ctx ends. One that fails is reported and tried again
-// at its next turn: every step can be repeated, and what does not match then
-// does not match again.
-func loop(ctx context.Context, c *tiering.Compactor, p *progress, every time.Duration) error {
-	turn := time.NewTicker(every)
-	defer turn.Stop()
-	for {
-		if err := pass(ctx, c, p); err != nil && ctx.Err() == nil {
-			p.say("pass failed, next in %v: %v", every, err)
+// pass makes one pass, shown to whoever started it.
+func pass(ctx context.Context, cfg config, out io.Writer) error {
+	p := newProgress(out)
+	defer p.close()
+	return cfg.with(ctx, p.events(), func(c *tiering.Compactor) error {
+		left, err := c.Pass(ctx)
+		if err != nil {
+			return err
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-turn.C:
-		}
-	}
+		p.say("%s", summary(time.Now(), left))
+		return nil
+	})
 }
 
 // summary says what a pass leaves to do.
