@@ -16,9 +16,11 @@ type settings struct {
 	stack.Addresses
 	Topic, DeadLetters, Group string
 	ColdPrefix                string
-	// Admin is the address of ingest's admin page.
-	Admin string
+	Admin                     admin
 }
+
+// admin is where the programs' admin pages are.
+type admin struct{ Ingest, Compactor string }
 
 // The programs' defaults are what is to be tried; the files set only what a
 // stack decides. %q of a string is a string of YAML, too.
@@ -35,7 +37,7 @@ clickhouse:
   password: {{printf "%q" .ClickHouse.Password}}
   database: {{printf "%q" .ClickHouse.Database}}
 admin:
-  addr: {{printf "%q" .Admin}}
+  addr: {{printf "%q" .Admin.Ingest}}
 `))
 	compactorConfig = template.Must(template.New("compactor").Parse(`# Written by the local stack.
 clickhouse:
@@ -54,6 +56,8 @@ s3:
 hot_days: 30
 # Nobody's query is older than this stack's: a day may go at once.
 grace: 0s
+admin:
+  addr: {{printf "%q" .Admin.Compactor}}
 `))
 )
 
@@ -68,15 +72,18 @@ func render(t *template.Template, s settings) (string, error) {
 // writeConfigs settles where everything of the session is and writes the
 // programs' config files.
 func (s *session) writeConfigs(a stack.Addresses) error {
-	admin, err := child.FreePort()
-	if err != nil {
-		return err
+	var ports [2]int
+	for i := range ports {
+		var err error
+		if ports[i], err = child.FreePort(); err != nil {
+			return err
+		}
 	}
 	in := func(elem ...string) string { return filepath.Join(append([]string{a.State}, elem...)...) }
 	s.files = files{
 		ingest:     in("ingest.yaml"),
 		compactor:  in("compactor.yaml"),
-		admin:      child.Loopback(admin),
+		admin:      admin{Ingest: child.Loopback(ports[0]), Compactor: child.Loopback(ports[1])},
 		report:     in("loadtest.json"),
 		fleetState: in("fleet.json"),
 		logs:       in("logs"),

@@ -42,7 +42,7 @@ func (s *session) startIngest(ctx context.Context) error {
 func (s *session) admin(ctx context.Context, page string) (_ string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.files.admin+page, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.files.admin.Ingest+page, nil)
 	if err != nil {
 		return "", err
 	}

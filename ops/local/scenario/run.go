@@ -62,7 +62,8 @@ func (s *session) welcome() string {
 	return fmt.Sprintf(`
 %s
 ingest      http://%s/metrics
-compactor   every %v: days older than 30 days go to s3://%s/%s
+compactor   http://%s/metrics
+            every %v: days older than 30 days go to s3://%s/%s
 
   curl 'http://%s:%s@%s/?database=%s' --data-binary @- <<'SQL'
 %s
@@ -71,7 +72,7 @@ SQL
 
 %d records a second from %d devices; ^C stops everything.
 
-`, a, s.files.admin, compactEvery, a.S3.Bucket, coldPrefix,
+`, a, s.files.admin.Ingest, s.files.admin.Compactor, compactEvery, a.S3.Bucket, coldPrefix,
 		a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.HTTP, a.ClickHouse.Database, exampleQuery,
 		s.cfg.Fleet.Rate, s.cfg.Fleet.Devices)
 }

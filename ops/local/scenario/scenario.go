@@ -78,7 +78,7 @@ type session struct {
 // files are where a session keeps what its programs read and write.
 type files struct {
 	ingest, compactor  string // their config
-	admin              string // the address of ingest's admin page
+	admin              admin
 	report, fleetState string // what loadtest leaves
 	logs               string
 }

@@ -23,7 +23,7 @@ func TestConfigs(t *testing.T) {
 			S3:         stack.S3Address{Endpoint: "http://127.0.0.1:7070", Region: "us-east-1", Bucket: "b", AccessKey: "k", SecretKey: "s"},
 		},
 		Topic: topic, DeadLetters: deadLetters, Group: group, ColdPrefix: coldPrefix,
-		Admin: "127.0.0.1:9100",
+		Admin: admin{Ingest: "127.0.0.1:9100", Compactor: "127.0.0.1:9101"},
 	}
 	for name, tmpl := range map[string]*template.Template{"ingest.yaml": ingestConfig, "compactor.yaml": compactorConfig} {
 		got, err := render(tmpl, values)

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"sync"
 	"testing"
 	"time"
@@ -76,6 +79,9 @@ func TestRun(t *testing.T) {
 			}
 			return nil
 		})
+		if page := compactorPage(t, text); !regexp.MustCompile(`(?m)^penstock_compactor_lease_fence [1-9]`).MatchString(page) {
+			t.Errorf("the compactor's page shows no lease taken:\n%s", page)
+		}
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +89,25 @@ func TestRun(t *testing.T) {
 			t.Errorf("^C ended it with %v:\n%s", err, text)
 		}
 	}
+}
+
+// compactorPage is what the compactor's admin page, whose address is in the
+// text, has for Prometheus.
+func compactorPage(t *testing.T, text []byte) string {
+	t.Helper()
+	at := regexp.MustCompile(`compactor +(http://\S+/metrics)`).FindSubmatch(text)
+	if at == nil {
+		t.Fatalf("no address of the compactor's page in:\n%s", text)
+	}
+	response, err := http.Get(string(at[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(response.Body)
+	if err = errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return string(page)
 }
 
 // product builds the product's programs for the first test that needs them.
