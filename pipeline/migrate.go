@@ -19,7 +19,7 @@ import (
 
 // Migrate creates the tables, the views and the dead-letter topic where they
 // do not exist, and then checks them as [Check] does. It changes nothing that
-// exists. Every step is told to report.
+// exists. Every step that is done is given to report.
 func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	if err := errors.Join(createTables(ctx, cfg.ClickHouse, s, report), createDeadLetterTopic(ctx, cfg.Kafka, report)); err != nil {
 		return err
@@ -80,25 +80,33 @@ func checkTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report f
 	defer func() { err = errors.Join(err, conn.Close()) }()
 	var faults []error
 	for _, table := range []string{s.Name, s.Name + "_sealed"} {
-		types := map[string]string{}
-		rows, err := conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = ? AND table = ?", cfg.Database, table)
+		types, err := columnTypes(ctx, conn, cfg.Database, table)
 		if err != nil {
-			return fmt.Errorf("read the columns of %s.%s: %w", cfg.Database, table, err)
-		}
-		for rows.Next() {
-			var name, typ string
-			if err := rows.Scan(&name, &typ); err != nil {
-				return fmt.Errorf("read the columns of %s.%s: %w", cfg.Database, table, err)
-			}
-			types[name] = typ
-		}
-		if err := rows.Err(); err != nil {
 			return fmt.Errorf("read the columns of %s.%s: %w", cfg.Database, table, err)
 		}
 		faults = append(faults, compare(s, cfg.Database+"."+table, types))
 		report(fmt.Sprintf("table %s.%s: %d columns", cfg.Database, table, len(types)))
 	}
 	return errors.Join(faults...)
+}
+
+// columnTypes returns the type of each of the table's columns; none if there is
+// no such table.
+func columnTypes(ctx context.Context, conn driver.Conn, database, table string) (types map[string]string, err error) {
+	rows, err := conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = ? AND table = ?", database, table)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	types = map[string]string{}
+	for rows.Next() {
+		var name, typ string
+		if err := rows.Scan(&name, &typ); err != nil {
+			return nil, err
+		}
+		types[name] = typ
+	}
+	return types, rows.Err()
 }
 
 // compare holds a table's columns against the schema's.

@@ -93,7 +93,7 @@ func TestTheBreakerOpensProbesAndCloses(t *testing.T) {
 		var told []bool
 		events := Events{Breaker: func(open bool) { told = append(told, open) }}.ensure()
 		b := newBreaker(cfg, events)
-		var failing error = io.EOF
+		failing := errors.New("away")
 		calls := 0
 		once := func() error {
 			p := persistence{verdict: func(err error) (fate, error) { return stop, err }, breaker: b, events: events} // no repetition
