@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -32,13 +33,10 @@ func QuoteString(s string) string {
 	return "'" + strings.NewReplacer("\\", "\\\\", "'", "\\'").Replace(s) + "'"
 }
 
-func (t Tables) qualified(table string) string {
-	db := t.Database
-	if db == "" {
-		db = "default"
-	}
-	return QuoteIdent(db) + "." + QuoteIdent(table)
-}
+// quoted returns the database's name as a statement has it.
+func (t Tables) quoted() string { return QuoteIdent(cmp.Or(t.Database, "default")) }
+
+func (t Tables) qualified(table string) string { return t.quoted() + "." + QuoteIdent(table) }
 
 func (t Tables) onCluster() string {
 	if t.Cluster == "" {
@@ -85,7 +83,7 @@ func (c Column) ClickHouse() string {
 // CreateDatabase returns the statement that creates the database where it does
 // not exist yet.
 func (t Tables) CreateDatabase() string {
-	return "CREATE DATABASE IF NOT EXISTS " + QuoteIdent(t.Database) + t.onCluster()
+	return "CREATE DATABASE IF NOT EXISTS " + t.quoted() + t.onCluster()
 }
 
 // DDL returns the statements that create the schema's tables and views where

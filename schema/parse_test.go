@@ -44,8 +44,8 @@ func TestParse(t *testing.T) {
 	f("name", "name")
 
 	// a key it does not know, at every depth
-	f("version:", "versoin:",
-		"line 2: versoin: unknown key; want one of name, version, identity, device, time, rollup, fields",
+	f("version:", "version_:",
+		"line 2: version_: unknown key; want one of name, version, identity, device, time, rollup, fields",
 		"version is 0; the first is 1")
 	f("max_ahead", "max_ahed",
 		"line 5: time.max_ahed: unknown key; want one of field, not_before, max_ahead",
