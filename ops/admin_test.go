@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -43,9 +44,8 @@ func get(t *testing.T, a *Admin, path string) (status int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	if err != nil {
+	if err := errors.Join(err, resp.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return resp.StatusCode, string(text)
@@ -76,7 +76,9 @@ func TestAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
+	if err := resp.Body.Close(); err != nil {
+		t.Error(err)
+	}
 	if resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: got %d", resp.StatusCode)
 	}
@@ -107,7 +109,7 @@ func TestAdminDoesNotWait(t *testing.T) {
 		client := http.Client{Timeout: 5 * closeTimeout} // so that the test fails, not hangs
 		resp, err := client.Get("http://" + a.Addr() + "/readyz")
 		if err == nil {
-			resp.Body.Close()
+			err = resp.Body.Close()
 		}
 		answered <- err
 	}()

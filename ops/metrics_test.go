@@ -19,6 +19,7 @@ import (
 func TestPipelineMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	cfg := pipeline.Default()
+	cfg.Memory = 384 << 20 // its default follows the machine
 	golden(t, "metrics_pipeline.txt", tell(t, reg, pipelineStory(NewMetrics(reg).PipelineEvents(cfg))))
 }
 

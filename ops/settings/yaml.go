@@ -15,8 +15,8 @@ import (
 // and a flag, and what YAML makes of a word is nobody's surprise: a topic
 // called no stays "no", a password 0123 is not 83.
 //
-// It is not goccy/go-yaml, which the schema file is read with: that takes
-// a:9092 in a list inside braces for a mapping.
+// It is not goccy/go-yaml: that takes a:9092 in a list inside braces for a
+// mapping.
 type yamlParser struct {
 	path  string
 	given map[string]any // nil, a string or a []string by full key
