@@ -21,6 +21,11 @@ type Policy struct {
 	// before, and looked at the hot table before the move and at the sealed one
 	// after, would count the day twice. The default is 1s.
 	Settle time.Duration `koanf:"settle"`
+	// LateEvery is the time between two generations of a day: for so long the
+	// late rows of a cold day collect in the hot table, where the view shows
+	// them. Larger: fewer files, which every query of the day has to open, and
+	// smaller manifests. Smaller: less in ClickHouse. The default is 24h.
+	LateEvery time.Duration `koanf:"late_every"`
 }
 
 // Config is how a compactor works.
@@ -47,7 +52,7 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Policy:       Policy{HotDays: 30, Grace: time.Hour, Settle: time.Second},
+		Policy:       Policy{HotDays: 30, Grace: time.Hour, Settle: time.Second, LateEvery: 24 * time.Hour},
 		SliceRows:    5_000_000,
 		RowGroupRows: 250_000,
 		SpoolDir:     os.TempDir(),
@@ -66,6 +71,7 @@ func (c Config) Validate() error {
 	check(c.HotDays >= 1, "hot_days is %d; want at least 1: today's rows are still coming", c.HotDays)
 	check(c.Grace >= 0, "grace is %v; want 0s or more", c.Grace)
 	check(c.Settle >= 0, "settle is %v; want 0s or more", c.Settle)
+	check(c.LateEvery >= 0, "late_every is %v; want 0s or more", c.LateEvery)
 	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)

@@ -26,7 +26,9 @@
 //     table again, where there is nothing.
 //
 // Rows that come after the seal are hot again; they go through the same steps
-// as the day's next generation, which its manifest lists beside the others.
+// as the day's next generation, which its manifest lists beside the others. A
+// day has one generation in the policy's LateEvery at most, so that devices
+// which are late all the time do not make a file every pass.
 //
 // # What holds at every moment
 //

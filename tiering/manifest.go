@@ -83,6 +83,9 @@ func (m *Manifest) open() *Generation {
 	return nil
 }
 
+// published is when the day's last generation was.
+func (m *Manifest) published() time.Time { return m.Generations[len(m.Generations)-1].PublishedAt }
+
 // next returns the manifest's next version, which shares no memory with it that
 // a caller may change. m is nil for a day's first.
 func (m *Manifest) next(table string, day schema.Day, now time.Time, fence uint64) *Manifest {
@@ -116,6 +119,9 @@ func decodeManifest(key string, body []byte) (*Manifest, error) {
 	}
 	if m.Format != manifestFormat {
 		return nil, fmt.Errorf("manifest %s has format %d; this program knows %d: use the release that wrote it, or a newer one", key, m.Format, manifestFormat)
+	}
+	if len(m.Generations) == 0 {
+		return nil, fmt.Errorf("manifest %s lists no generation, which no release writes: restore the original", key)
 	}
 	return m, nil
 }

@@ -80,7 +80,8 @@ func TestManifestRefused(t *testing.T) {
 	f(key, `{"format": 2}`, key, "format 2")
 	f(key, `{"format": 1, "erased": []}`, key, "erased")
 	f(key, `{"format": 1, `, key)
-	f(key, `{"format": 1, "day": "2026-10-02", "version": 1}`, key, "version 1 of 2026-10-02")
+	f(key, `{"format": 1, "day": "2026-10-02", "version": 1, "generations": [{}]}`, key, "version 1 of 2026-10-02")
+	f(key, `{"format": 1, "day": "2026-10-01", "version": 1}`, key, "lists no generation")
 	f("telemetry/manifests/day=2026-10-01/notes.txt", "x", "is no manifest's name")
 	f("telemetry/manifests/day=yesterday/v000001.json", "x", "is no manifest's name")
 }
@@ -90,7 +91,7 @@ func TestLatestManifestByNumber(t *testing.T) {
 	objects := new(store.Memory)
 	c := newCatalog(objects, "telemetry")
 	for _, version := range []int{9, 999_999, 1_000_000} {
-		m := &Manifest{Format: manifestFormat, Table: "telemetry", Day: "2026-10-01", Version: version}
+		m := &Manifest{Format: manifestFormat, Table: "telemetry", Day: "2026-10-01", Version: version, Generations: make([]Generation, 1)}
 		if err := c.publish(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -111,6 +112,7 @@ func TestPublishConflict(t *testing.T) {
 	c := newCatalog(objects, "telemetry")
 	var none *Manifest
 	first := none.next("telemetry", day("2026-10-01"), today, 1)
+	first.Generations = make([]Generation, 1)
 	if err := c.publish(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}

@@ -99,11 +99,13 @@ func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
 	case part.SealedRows > 0:
 		s.State, s.Action = Sealed, Export
 	case part.HotRows > 0:
-		s.State, s.Action = Hot, Seal
+		s.State, s.Action, s.Due = Hot, Seal, coldAt(part.Day, p)
 		if m != nil {
 			s.State = Cold
+			if next := m.published().Add(p.LateEvery); next.After(s.Due) {
+				s.Due = next
+			}
 		}
-		s.Due = coldAt(part.Day, p)
 	default:
 		s.State, s.Action = Cold, Nothing
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPlan(t *testing.T) {
-	policy := Policy{HotDays: 30, Grace: time.Hour}
+	policy := Policy{HotDays: 30, Grace: time.Hour, LateEvery: 24 * time.Hour}
 	now := today // 2026-11-23 12:00
 	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
 	hot := func(d string) Partition { return Partition{Day: day(d), HotRows: 10} }
@@ -24,7 +24,9 @@ func TestPlan(t *testing.T) {
 	}
 	published := Generation{}
 	cut := func(ago time.Duration) Generation { return Generation{CutOverAt: at(-ago)} }
-	expired := Generation{CutOverAt: at(-9 * time.Hour), ExpiredAt: at(-8 * time.Hour)}
+	expired := Generation{PublishedAt: *at(-24 * time.Hour), CutOverAt: at(-9 * time.Hour), ExpiredAt: at(-8 * time.Hour)}
+	young := expired
+	young.PublishedAt = *at(-10 * time.Hour)
 
 	f := func(name string, parts []Partition, m manifests, want ...string) {
 		t.Helper()
@@ -65,6 +67,8 @@ func TestPlan(t *testing.T) {
 
 	f("cold", nil, one("2026-10-01", expired), "2026-10-01 cold: nothing 2")
 	f("late rows of a cold day are its next generation", []Partition{hot("2026-10-01")}, one("2026-10-01", expired), "2026-10-01 cold: seal 2")
+	f("which waits for more of them", []Partition{hot("2026-10-01")}, one("2026-10-01", expired, young), "2026-10-01 cold: seal 3 at 11-24 02:00")
+	f("and for the day to be cold, if the policy has changed", []Partition{hot("2026-10-24")}, one("2026-10-24", expired), "2026-10-24 cold: seal 2 at 11-24 00:00")
 	f("and go the same way", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired), "2026-10-01 sealed: export 2")
 	f("to the end", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired, cut(time.Hour)), "2026-10-01 cut over: expire 2")
 }

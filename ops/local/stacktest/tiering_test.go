@@ -75,7 +75,7 @@ func openColdTier(t *testing.T, e coldTier, configure func(*tiering.Config, *war
 	t.Helper()
 	config := e.config()
 	tier := tiering.DefaultConfig()
-	tier.Grace, tier.SpoolDir = 0, t.TempDir()
+	tier.Grace, tier.LateEvery, tier.SpoolDir = 0, 0, t.TempDir()
 	configure(&tier, &config)
 
 	s := &services{schema: schema.Telemetry(), tables: config.Tables(), config: tier}
