@@ -33,11 +33,11 @@ func command(out io.Writer) *cobra.Command {
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
-	root.AddCommand(runCommand(&from, out), migrateCommand(&from, out), checkCommand(&from, out))
+	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out))
 	return root
 }
 
-func runCommand(from *settings.Sources, _ io.Writer) *cobra.Command {
+func runCommand(from *settings.Sources) *cobra.Command {
 	return &cobra.Command{
 		Use:   "run",
 		Short: "Ingest until stopped",
