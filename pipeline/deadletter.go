@@ -55,11 +55,22 @@ func (d deadLetters) send(ctx context.Context, rejects []reject) error {
 	}
 }
 
+// slowLetters is how long letters may go unacknowledged before the node tells.
+// While their broker is away the Kafka client tries by itself, for as long as it
+// takes and without a word.
+const slowLetters = 5 * time.Second
+
+var errSlowLetters = fmt.Errorf("not acknowledged within %v; the client tries on", slowLetters)
+
 // produce persists until the records are acknowledged. The broker's bound is on
 // a batch of records, and it does not say which of them are too many: they are
 // halved, and only one that is too large by itself is cut.
 func (d deadLetters) produce(ctx context.Context, records []*kgo.Record) error {
 	_, err := d.again.do(ctx, func(ctx context.Context) error {
+		slow := time.AfterFunc(slowLetters, func() {
+			d.again.events.Retrying(Retrying{What: d.again.what, Err: errSlowLetters, Attempt: 1})
+		})
+		defer slow.Stop()
 		var failed []*kgo.Record
 		results := d.client.ProduceSync(ctx, records...)
 		for _, res := range results {
