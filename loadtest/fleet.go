@@ -106,7 +106,7 @@ func (f *fleet) draw(now int64) record {
 	if slot > 0 {
 		last = f.history[(slot-1)%int64(len(f.history))]
 	}
-	r := record{kind: live}
+	var r record
 	switch u := f.rand.Float64(); {
 	case u < f.shares.Malformed:
 		r = record{kind: malformed, nth: f.malformed, event: event{device: f.pick(), ts: now}}

@@ -3,6 +3,7 @@ package loadtest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"math"
@@ -96,8 +97,8 @@ func TestFate(t *testing.T) {
 		if r.kind == malformed {
 			f := nthFlaw(r.nth)
 			seen[f]++
-			rejection, ok := err.(*schema.Rejection)
-			if !ok || rejection.Reason != flaws[f].reason {
+			var rejection *schema.Rejection
+			if !errors.As(err, &rejection) || rejection.Reason != flaws[f].reason {
 				t.Fatalf("%v: got %v, want rejection for %q", f, err, flaws[f].reason)
 			}
 			return

@@ -69,7 +69,8 @@ func startNode(t *testing.T, brokers []string, n *node) *node {
 
 func (n *node) take(t *testing.T, r *kgo.Record) {
 	key, err := n.decoder.Decode(schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Value: r.Value}, n.block)
-	if rejection, ok := err.(*schema.Rejection); ok {
+	var rejection *schema.Rejection
+	if errors.As(err, &rejection) {
 		if rejection.Reason == n.forgive {
 			return
 		}

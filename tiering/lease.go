@@ -11,7 +11,7 @@ import (
 	"penstock/tiering/store"
 )
 
-// ErrHeld: another compactor holds the lease.
+// ErrHeld is that another compactor holds the lease.
 var ErrHeld = errors.New("another compactor holds the lease")
 
 // holding is the content of the lease object.
