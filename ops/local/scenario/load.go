@@ -37,9 +37,7 @@ func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
 		return errors.Join(err, exit)
 	}
 	r.judged(exit)
-	r.Produced, r.Stored, r.Missing, r.Duplicated = got.Produced, got.Stored, got.Missing, got.Duplicated
-	r.Rejected, r.MalformedSent, r.Resent, r.Rate = got.Rejected, got.MalformedSent, got.Resent, got.Rate
-	r.VisibleP50, r.VisibleP99, r.VisibleMax = got.VisibleP50, got.VisibleP99, got.VisibleMax
+	r.figures = got.figures
 	s.step("%d produced, %d stored, %d missing, %d duplicated, %d rejected, visible after %.0f ms (p50), %.0f ms (p99)",
 		r.Produced, r.Stored, r.Missing, r.Duplicated, r.Rejected, r.VisibleP50, r.VisibleP99)
 

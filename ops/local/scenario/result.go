@@ -7,8 +7,8 @@ import (
 	"os"
 )
 
-// Result is what a smoke has seen. It is the last line of its output.
-type Result struct {
+// figures are loadtest's, under its names.
+type figures struct {
 	// Produced counts records of all kinds that Kafka took; Stored, rows.
 	Produced uint64 `json:"produced"`
 	Stored   uint64 `json:"stored"`
@@ -26,6 +26,11 @@ type Result struct {
 	VisibleP50 float64 `json:"visible_p50_ms"`
 	VisibleP99 float64 `json:"visible_p99_ms"`
 	VisibleMax float64 `json:"visible_max_ms"`
+}
+
+// Result is what a smoke has seen. It is the last line of its output.
+type Result struct {
+	figures
 	// Lag is what the group has not committed in the end, in records.
 	Lag int64 `json:"lag"`
 	// Rows of the Parquet files, as ClickHouse and as DuckDB count them.
@@ -110,17 +115,7 @@ func (r Result) Check() error {
 
 // report is the part of loadtest's result that a smoke needs.
 type report struct {
-	Produced      uint64  `json:"produced"`
-	Stored        uint64  `json:"stored"`
-	Missing       uint64  `json:"missing"`
-	Duplicated    uint64  `json:"duplicated"`
-	Rejected      uint64  `json:"rejected"`
-	MalformedSent uint64  `json:"malformed_sent"`
-	Resent        uint64  `json:"resent"`
-	Rate          float64 `json:"rate"`
-	VisibleP50    float64 `json:"visible_p50_ms"`
-	VisibleP99    float64 `json:"visible_p99_ms"`
-	VisibleMax    float64 `json:"visible_max_ms"`
+	figures
 	// Verified is false if the proof could not be made at all.
 	Verified bool `json:"verified"`
 }

@@ -48,8 +48,8 @@ func TestConfigs(t *testing.T) {
 
 func TestResultCheck(t *testing.T) {
 	good := Result{
-		Produced: 400_000, Stored: 390_000, Rejected: 400, MalformedSent: 400,
-		VisibleP99: 1200, ColdRows: 800, ColdRowsDuckDB: 800, Kafka: "apache-4.3.1",
+		figures:  figures{Produced: 400_000, Stored: 390_000, Rejected: 400, MalformedSent: 400, VisibleP99: 1200},
+		ColdRows: 800, ColdRowsDuckDB: 800, Kafka: "apache-4.3.1",
 	}
 	f := func(name string, change func(*Result), want ...string) {
 		t.Helper()
