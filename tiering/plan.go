@@ -118,7 +118,7 @@ func coldAt(day schema.Day, p Policy) time.Time {
 	return (day + schema.Day(p.HotDays) + 1).Start()
 }
 
-// Days returns the days of manifests, oldest first.
-func Days(manifests map[schema.Day]*Manifest) []schema.Day {
+// daysOf returns the days of manifests, oldest first.
+func daysOf(manifests map[schema.Day]*Manifest) []schema.Day {
 	return slices.Sorted(maps.Keys(manifests))
 }

@@ -93,7 +93,7 @@ func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, 
 	}
 	var read []*Manifest
 	var faults []error
-	for _, day := range Days(manifests) {
+	for _, day := range daysOf(manifests) {
 		if only != nil && *only != day {
 			continue
 		}
@@ -121,7 +121,7 @@ func (c *Compactor) Files(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	var keys []string
-	for _, day := range Days(manifests) {
+	for _, day := range daysOf(manifests) {
 		keys = append(keys, c.catalog.files(manifests[day])...)
 	}
 	return keys, nil

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -45,11 +46,16 @@ type S3Config struct {
 	// Attempts is how often a request is tried in all. The default is 5, over
 	// some 20 s: longer than a failover of the service, shorter than a lease.
 	Attempts int `koanf:"attempts"`
+	// AnswerTimeout bounds the wait for the beginning of an answer, once a
+	// request is sent; a service that is stuck would else stop the compactor
+	// for good. The default is 30s, longer than a service takes to check and
+	// store what it was sent.
+	AnswerTimeout time.Duration `koanf:"answer_timeout"`
 }
 
 // DefaultS3Config returns the defaults.
 func DefaultS3Config() S3Config {
-	return S3Config{Region: "us-east-1", Prefix: "penstock", PathStyle: true, Attempts: 5}
+	return S3Config{Region: "us-east-1", Prefix: "penstock", PathStyle: true, Attempts: 5, AnswerTimeout: 30 * time.Second}
 }
 
 // prefixes need no escaping in a URL, in a glob or in SQL.
@@ -71,6 +77,7 @@ func (c S3Config) Validate() error {
 		"s3.endpoint is %q; want a URL such as https://s3.example.com, or nothing for AWS", c.Endpoint)
 	check((c.AccessKey == "") == (c.SecretKey == ""), "s3.access_key and s3.secret_key go together; set both, or neither for the default credential chain")
 	check(c.Attempts >= 1, "s3.attempts is %d; want at least 1", c.Attempts)
+	check(c.AnswerTimeout > 0, "s3.answer_timeout is %v; want a positive duration such as 30s", c.AnswerTimeout)
 	return errors.Join(errs...)
 }
 
@@ -106,6 +113,9 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 	options := []func(*awsconfig.LoadOptions) error{
 		awsconfig.WithRegion(c.Region),
 		awsconfig.WithRetryMaxAttempts(c.Attempts),
+		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
+			t.ResponseHeaderTimeout = c.AnswerTimeout
+		})),
 	}
 	if c.AccessKey != "" {
 		options = append(options, awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
