@@ -27,12 +27,6 @@ func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step
 	return Check(ctx, cfg, s, report)
 }
 
-// Check reaches everything a node depends on and reports every fault: the
-// topics in Kafka, and in ClickHouse the tables with the schema's columns.
-func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
-	return errors.Join(checkKafka(ctx, cfg.Kafka, report), checkTables(ctx, cfg.ClickHouse, s, report))
-}
-
 func (c ClickHouse) connect(ctx context.Context, database string) (driver.Conn, error) {
 	conn, err := clickhouse.Open(&clickhouse.Options{
 		Addr:        []string{c.Addr},
@@ -72,61 +66,6 @@ func createTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report 
 	return nil
 }
 
-func checkTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report func(string)) (err error) {
-	conn, err := cfg.connect(ctx, cfg.Database)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	var faults []error
-	for _, table := range []string{s.Name, s.Name + "_sealed"} {
-		types, err := columnTypes(ctx, conn, cfg.Database, table)
-		if err != nil {
-			return fmt.Errorf("read the columns of %s.%s: %w", cfg.Database, table, err)
-		}
-		faults = append(faults, compare(s, cfg.Database+"."+table, types))
-		report(fmt.Sprintf("table %s.%s: %d columns", cfg.Database, table, len(types)))
-	}
-	return errors.Join(faults...)
-}
-
-// columnTypes returns the type of each of the table's columns; none if there is
-// no such table.
-func columnTypes(ctx context.Context, conn driver.Conn, database, table string) (types map[string]string, err error) {
-	rows, err := conn.Query(ctx, "SELECT name, type FROM system.columns WHERE database = ? AND table = ?", database, table)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	types = map[string]string{}
-	for rows.Next() {
-		var name, typ string
-		if err := rows.Scan(&name, &typ); err != nil {
-			return nil, err
-		}
-		types[name] = typ
-	}
-	return types, rows.Err()
-}
-
-// compare holds a table's columns against the schema's.
-func compare(s *schema.Schema, table string, types map[string]string) error {
-	if len(types) == 0 {
-		return fmt.Errorf("table %s does not exist; create it with `ingest migrate`", table)
-	}
-	var faults []error
-	for _, c := range s.Columns() {
-		switch got, ok := types[c.Name]; {
-		case !ok:
-			faults = append(faults, fmt.Errorf("table %s has no column %s; add it: ALTER TABLE %s ADD COLUMN %s %s",
-				table, c.Name, table, schema.QuoteIdent(c.Name), c.ClickHouse()))
-		case got != c.ClickHouse():
-			faults = append(faults, fmt.Errorf("table %s: column %s is %s, the schema says %s; change one of them", table, c.Name, got, c.ClickHouse()))
-		}
-	}
-	return errors.Join(faults...)
-}
-
 func (k Kafka) admin() (*kadm.Client, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.ClientID("penstock-ingest"))
 	if err != nil {
@@ -142,29 +81,6 @@ func (k Kafka) topics(ctx context.Context, admin *kadm.Client) (topic, dead kadm
 		return topic, dead, fmt.Errorf("kafka.brokers %v do not answer: %w; are they up, and is the address theirs?", k.Brokers, err)
 	}
 	return details[k.Topic], details[k.deadLetterTopic()], nil
-}
-
-func checkKafka(ctx context.Context, k Kafka, report func(string)) error {
-	admin, err := k.admin()
-	if err != nil {
-		return err
-	}
-	defer admin.Close()
-	topic, dead, err := k.topics(ctx, admin)
-	if err != nil {
-		return err
-	}
-	if topic.Err != nil {
-		err = errors.Join(err, fmt.Errorf("kafka.topic %s: %w; create it, with as many partitions as it will ever need: a device's events stay in order only while its partition does", k.Topic, topic.Err))
-	} else {
-		report(fmt.Sprintf("topic %s: %d partitions", k.Topic, len(topic.Partitions)))
-	}
-	if dead.Err != nil {
-		err = errors.Join(err, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`", k.deadLetterTopic(), dead.Err))
-	} else {
-		report(fmt.Sprintf("dead-letter topic %s: %d partitions", k.deadLetterTopic(), len(dead.Partitions)))
-	}
-	return err
 }
 
 // createDeadLetterTopic creates it with the topic's own number of partitions,

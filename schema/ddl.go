@@ -96,6 +96,15 @@ func (s *Schema) DDL(t Tables) []string {
 	return append(out, s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{}))
 }
 
+// Relations returns the bare names of the tables and views that DDL creates.
+func (s *Schema) Relations() []string {
+	names := []string{s.Name, s.Name + "_sealed"}
+	if len(s.Rollup.Readings) > 0 {
+		names = append(names, s.Name+"_1m_state", s.Name+"_1m_feed", s.Name+"_1m")
+	}
+	return append(names, s.Name+"_all")
+}
+
 // eventTable is the same for hot and sealed: MOVE PARTITION requires it.
 func (s *Schema) eventTable(t Tables, table string) string {
 	var b strings.Builder
