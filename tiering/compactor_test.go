@@ -2,7 +2,6 @@ package tiering
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,103 +105,6 @@ func TestGrace(t *testing.T) {
 	f(59*time.Minute+time.Second, 9, true)
 	f(time.Hour, 0, false)
 	f(time.Hour+time.Second, 1, true)
-}
-
-// A compactor is stopped at every call it makes, before and after the call has
-// its effect, while late rows arrive. Another one finishes its work. After
-// every single call the view shows each row once.
-func TestCrashAtEveryCall(t *testing.T) {
-	s := testSchema(t)
-	days := []schema.Day{day("2026-09-30"), day("2026-10-01")}
-	ctx := context.Background()
-
-	// run moves both days to the cold tier with a compactor that crashes once,
-	// and returns the number of calls the crashing one made.
-	run := func(at int, after bool) (calls int, what string) {
-		objects, cache := new(store.Memory), map[string][]int64{}
-		rows := append(readings(days[0], 0, 20), readings(days[1], 100, 12)...)
-		w := newWarehouse(s, objects, rows...)
-		late, latest := 0, int64(1000)
-		crash := &crash{at: at, after: after}
-		crash.called = func() {
-			check(t, w.visible(t, objects, cache), rows)
-			if crash.calls%9 == 0 && late < 6 {
-				e := event{device: "late", seq: uint64(latest), time: days[late%2].Start().UnixMilli() + latest, offset: latest}
-				if late%3 == 2 { // a resend of what may be cold by now
-					e = rows[0]
-					e.offset = latest
-				}
-				rows, late, latest = append(rows, e), late+1, latest+1
-				w.insert(e)
-			}
-		}
-		now := &clock{today}
-		cfg := testConfig(t)
-		dying := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
-		_, err := dying.Pass(ctx)
-		if at > 0 && !errors.Is(err, errCrash) {
-			t.Fatalf("crash at call %d, %s: the pass ended with %v", at, crash.last, err)
-		}
-		calls, what = crash.calls, crash.last
-
-		now.Time = now.Add(2 * cfg.LeaseTTL)
-		crash.at = 0
-		next := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "next"})
-		for pass := 0; ; pass++ {
-			left, err := next.Pass(ctx)
-			if err != nil {
-				t.Fatalf("pass %d after a crash at call %d, %s: %v", pass, at, what, err)
-			}
-			if len(left) == 0 {
-				break
-			}
-			if pass > 10 {
-				t.Fatalf("after a crash at call %d, %s, there is no end: %v", at, what, left)
-			}
-		}
-		if len(w.hot) != 0 || len(w.sealed) != 0 || len(w.cutOver) != 0 {
-			t.Fatalf("crash at call %d, %s: hot %v, sealed %v, cut over %v; want all cold", at, what, w.hot, w.sealed, w.cutOver)
-		}
-		if _, err := next.Verify(ctx, nil); err != nil {
-			t.Fatalf("crash at call %d, %s: %v", at, what, err)
-		}
-		return calls, what
-	}
-
-	total, _ := run(0, false)
-	if total < 50 {
-		t.Fatalf("a pass makes %d calls; the crash points are not wired", total)
-	}
-	points := map[string]bool{}
-	for at := 1; at <= total; at++ {
-		for _, after := range []bool{false, true} {
-			_, what := run(at, after)
-			points[strings.Fields(what)[0]] = true
-		}
-	}
-	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
-		if !points[want] {
-			t.Errorf("no crash at any %s", want)
-		}
-	}
-}
-
-// check compares what the view shows with what was stored: each row once, and a
-// resend once or, after the day's cut-over, not at all.
-func check(t *testing.T, seen map[int64]int, rows []event) {
-	t.Helper()
-	first := map[identity]bool{}
-	for _, e := range rows {
-		resend := first[identity{e.device, e.seq}]
-		first[identity{e.device, e.seq}] = true
-		if n := seen[e.offset]; n > 1 || n == 0 && !resend {
-			t.Fatalf("the view shows offset %d %d times", e.offset, n)
-		}
-		delete(seen, e.offset)
-	}
-	if len(seen) > 0 {
-		t.Fatalf("the view shows offsets nobody stored: %v", seen)
-	}
 }
 
 // What does not match stops the day, names both values, and leaves both copies.

@@ -3,9 +3,7 @@ package tiering
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"testing"
@@ -243,110 +241,6 @@ func readEvents(objects store.Store, key string) ([]coldEvent, error) {
 		return nil, err
 	}
 	return parquet.Read[coldEvent](bytes.NewReader(body), int64(len(body)))
-}
-
-// crash stops a compactor at its nth call to the outside: before it is done, or
-// after, so that its answer is lost. From then on every call fails, as for a
-// process that is no more.
-type crash struct {
-	at     int // 0 for never
-	after  bool
-	calls  int
-	called func() // after each call that had an effect
-	last   string // the call it stopped at
-}
-
-var errCrash = errors.New("crashed")
-
-func (c *crash) do(what string, call func() error) error {
-	c.calls++
-	if c.at > 0 && c.calls > c.at {
-		return errCrash
-	}
-	if c.calls == c.at {
-		c.last = what
-		if !c.after {
-			return errCrash
-		}
-	}
-	err := call()
-	if c.called != nil {
-		c.called()
-	}
-	if c.calls == c.at {
-		return errCrash
-	}
-	return err
-}
-
-// crashingWarehouse and crashingStore put a crash before what they wrap.
-type crashingWarehouse struct {
-	Warehouse
-	*crash
-}
-
-func (w crashingWarehouse) Partitions(ctx context.Context) (out []Partition, err error) {
-	err = w.do("Partitions", func() error { out, err = w.Warehouse.Partitions(ctx); return err })
-	return out, err
-}
-
-func (w crashingWarehouse) HotRow(ctx context.Context, day schema.Day) (out schema.Row, err error) {
-	err = w.do("HotRow", func() error { out, err = w.Warehouse.HotRow(ctx, day); return err })
-	return out, err
-}
-
-func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
-	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
-}
-
-func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out uint64, err error) {
-	err = w.do("SealedRows", func() error { out, err = w.Warehouse.SealedRows(ctx, day); return err })
-	return out, err
-}
-
-func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
-	return w.do("ScanSealed", func() error {
-		return w.Warehouse.ScanSealed(ctx, day, earlier, func(b *archive.Block, known []bool) error {
-			return w.do("block", func() error { return each(b, known) })
-		})
-	})
-}
-
-func (w crashingWarehouse) ReplaceView(ctx context.Context, v View) error {
-	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, v) })
-}
-
-func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {
-	return w.do("DropSealed", func() error { return w.Warehouse.DropSealed(ctx, day) })
-}
-
-type crashingStore struct {
-	store.Store
-	*crash
-}
-
-func (s crashingStore) Create(ctx context.Context, key string, body io.ReadSeeker, sum store.Checksum) error {
-	return s.do("Create "+key, func() error { return s.Store.Create(ctx, key, body, sum) })
-}
-
-func (s crashingStore) Replace(ctx context.Context, key, tag string, body []byte) (out string, err error) {
-	err = s.do("Replace "+key, func() error { out, err = s.Store.Replace(ctx, key, tag, body); return err })
-	return out, err
-}
-
-func (s crashingStore) Get(ctx context.Context, key string) (r io.ReadCloser, o store.Object, err error) {
-	err = s.do("Get "+key, func() error { r, o, err = s.Store.Get(ctx, key); return err })
-	return r, o, err
-}
-
-func (s crashingStore) Head(ctx context.Context, key string) (o store.Object, err error) {
-	err = s.do("Head "+key, func() error { o, err = s.Store.Head(ctx, key); return err })
-	return o, err
-}
-
-func (s crashingStore) List(ctx context.Context, prefix string) (keys []string, err error) {
-	err = s.do("List "+prefix, func() error { keys, err = s.Store.List(ctx, prefix); return err })
-	return keys, err
 }
 
 // clock is a time that moves when told.

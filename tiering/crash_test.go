@@ -1,0 +1,214 @@
+package tiering
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"penstock/schema"
+	"penstock/tiering/archive"
+	"penstock/tiering/store"
+)
+
+// A compactor is stopped at every call it makes, before and after the call has
+// its effect, while late rows arrive. Another one finishes its work. After
+// every single call the view shows each row once.
+func TestCrashAtEveryCall(t *testing.T) {
+	s := testSchema(t)
+	days := []schema.Day{day("2026-09-30"), day("2026-10-01")}
+	ctx := context.Background()
+
+	// run moves both days to the cold tier with a compactor that crashes once,
+	// and returns the number of calls the crashing one made.
+	run := func(at int, after bool) (calls int, what string) {
+		objects, cache := new(store.Memory), map[string][]int64{}
+		rows := append(readings(days[0], 0, 20), readings(days[1], 100, 12)...)
+		w := newWarehouse(s, objects, rows...)
+		late, latest := 0, int64(1000)
+		crash := &crash{at: at, after: after}
+		crash.called = func() {
+			check(t, w.visible(t, objects, cache), rows)
+			if crash.calls%9 == 0 && late < 6 {
+				e := event{device: "late", seq: uint64(latest), time: days[late%2].Start().UnixMilli() + latest, offset: latest}
+				if late%3 == 2 { // a resend of what may be cold by now
+					e = rows[0]
+					e.offset = latest
+				}
+				rows, late, latest = append(rows, e), late+1, latest+1
+				w.insert(e)
+			}
+		}
+		now := &clock{today}
+		cfg := testConfig(t)
+		dying := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
+		_, err := dying.Pass(ctx)
+		if at > 0 && !errors.Is(err, errCrash) {
+			t.Fatalf("crash at call %d, %s: the pass ended with %v", at, crash.last, err)
+		}
+		calls, what = crash.calls, crash.last
+
+		now.Time = now.Add(2 * cfg.LeaseTTL)
+		crash.at = 0
+		next := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "next"})
+		for pass := 0; ; pass++ {
+			left, err := next.Pass(ctx)
+			if err != nil {
+				t.Fatalf("pass %d after a crash at call %d, %s: %v", pass, at, what, err)
+			}
+			if len(left) == 0 {
+				break
+			}
+			if pass > 10 {
+				t.Fatalf("after a crash at call %d, %s, there is no end: %v", at, what, left)
+			}
+		}
+		if len(w.hot) != 0 || len(w.sealed) != 0 || len(w.cutOver) != 0 {
+			t.Fatalf("crash at call %d, %s: hot %v, sealed %v, cut over %v; want all cold", at, what, w.hot, w.sealed, w.cutOver)
+		}
+		if _, err := next.Verify(ctx, nil); err != nil {
+			t.Fatalf("crash at call %d, %s: %v", at, what, err)
+		}
+		return calls, what
+	}
+
+	total, _ := run(0, false)
+	if total < 50 {
+		t.Fatalf("a pass makes %d calls; the crash points are not wired", total)
+	}
+	points := map[string]bool{}
+	for at := 1; at <= total; at++ {
+		for _, after := range []bool{false, true} {
+			_, what := run(at, after)
+			points[strings.Fields(what)[0]] = true
+		}
+	}
+	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
+		if !points[want] {
+			t.Errorf("no crash at any %s", want)
+		}
+	}
+}
+
+// check compares what the view shows with what was stored: each row once, and a
+// resend once or, after the day's cut-over, not at all.
+func check(t *testing.T, seen map[int64]int, rows []event) {
+	t.Helper()
+	first := map[identity]bool{}
+	for _, e := range rows {
+		resend := first[identity{e.device, e.seq}]
+		first[identity{e.device, e.seq}] = true
+		if n := seen[e.offset]; n > 1 || n == 0 && !resend {
+			t.Fatalf("the view shows offset %d %d times", e.offset, n)
+		}
+		delete(seen, e.offset)
+	}
+	if len(seen) > 0 {
+		t.Fatalf("the view shows offsets nobody stored: %v", seen)
+	}
+}
+
+// crash stops a compactor at its nth call to the outside: before it is done, or
+// after, so that its answer is lost. From then on every call fails, as for a
+// process that is no more.
+type crash struct {
+	at     int // 0 for never
+	after  bool
+	calls  int
+	called func() // after each call that had an effect
+	last   string // the call it stopped at
+}
+
+var errCrash = errors.New("crashed")
+
+func (c *crash) do(what string, call func() error) error {
+	c.calls++
+	if c.at > 0 && c.calls > c.at {
+		return errCrash
+	}
+	if c.calls == c.at {
+		c.last = what
+		if !c.after {
+			return errCrash
+		}
+	}
+	err := call()
+	if c.called != nil {
+		c.called()
+	}
+	if c.calls == c.at {
+		return errCrash
+	}
+	return err
+}
+
+// crashingWarehouse and crashingStore put a crash before what they wrap.
+type crashingWarehouse struct {
+	Warehouse
+	*crash
+}
+
+func (w crashingWarehouse) Partitions(ctx context.Context) (out []Partition, err error) {
+	err = w.do("Partitions", func() error { out, err = w.Warehouse.Partitions(ctx); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) HotRow(ctx context.Context, day schema.Day) (out schema.Row, err error) {
+	err = w.do("HotRow", func() error { out, err = w.Warehouse.HotRow(ctx, day); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
+	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
+}
+
+func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out uint64, err error) {
+	err = w.do("SealedRows", func() error { out, err = w.Warehouse.SealedRows(ctx, day); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
+	return w.do("ScanSealed", func() error {
+		return w.Warehouse.ScanSealed(ctx, day, earlier, func(b *archive.Block, known []bool) error {
+			return w.do("block", func() error { return each(b, known) })
+		})
+	})
+}
+
+func (w crashingWarehouse) ReplaceView(ctx context.Context, v View) error {
+	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, v) })
+}
+
+func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {
+	return w.do("DropSealed", func() error { return w.Warehouse.DropSealed(ctx, day) })
+}
+
+type crashingStore struct {
+	store.Store
+	*crash
+}
+
+func (s crashingStore) Create(ctx context.Context, key string, body io.ReadSeeker, sum store.Checksum) error {
+	return s.do("Create "+key, func() error { return s.Store.Create(ctx, key, body, sum) })
+}
+
+func (s crashingStore) Replace(ctx context.Context, key, tag string, body []byte) (out string, err error) {
+	err = s.do("Replace "+key, func() error { out, err = s.Store.Replace(ctx, key, tag, body); return err })
+	return out, err
+}
+
+func (s crashingStore) Get(ctx context.Context, key string) (r io.ReadCloser, o store.Object, err error) {
+	err = s.do("Get "+key, func() error { r, o, err = s.Store.Get(ctx, key); return err })
+	return r, o, err
+}
+
+func (s crashingStore) Head(ctx context.Context, key string) (o store.Object, err error) {
+	err = s.do("Head "+key, func() error { o, err = s.Store.Head(ctx, key); return err })
+	return o, err
+}
+
+func (s crashingStore) List(ctx context.Context, prefix string) (keys []string, err error) {
+	err = s.do("List "+prefix, func() error { keys, err = s.Store.List(ctx, prefix); return err })
+	return keys, err
+}
