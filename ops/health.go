@@ -40,6 +40,7 @@ func (h *Health) PipelineEvents() pipeline.Events {
 					s.owned[p] = true
 				}
 			})
+			h.succeeded(checking)
 		},
 		Revoked:      h.disowned,
 		Lost:         h.disowned,
@@ -91,6 +92,7 @@ type work string
 
 const (
 	reading       work = "read"
+	checking      work = "check"       // as pipeline.Retrying has it; has succeeded when the node joins
 	inserting     work = "insert"      // as pipeline.Retrying has it
 	deadLettering work = "dead-letter" // as pipeline.Retrying has it; known to succeed by the commit that follows
 	committing    work = "commit"

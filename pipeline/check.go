@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
@@ -16,6 +17,48 @@ import (
 // topics in Kafka, and in ClickHouse the tables with the schema's columns.
 func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	return errors.Join(checkKafka(ctx, cfg.Kafka, report), checkTables(ctx, cfg.ClickHouse, s, report))
+}
+
+// Unreachable is the error of a service that does not answer. What it would say
+// is unknown; it may answer a moment later.
+type Unreachable struct{ err error }
+
+// Error implements error.
+func (u *Unreachable) Error() string { return u.err.Error() }
+
+// Unwrap returns what keeps the service from being reached.
+func (u *Unreachable) Unwrap() error { return u.err }
+
+// attemptTimeout bounds one attempt of Await.
+const attemptTimeout = 10 * time.Second
+
+// Await is Check for a node that starts: a service that does not answer is
+// waited for until ctx ends, since a node that is restarted while one is away
+// has to come up when it does. Any other fault is returned at once.
+func Await(ctx context.Context, cfg Config, s *schema.Schema, events Events, report func(step string)) error {
+	again := persistence{what: "check", verdict: fateOfCheck, events: events.ensure()}
+	_, err := again.do(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, attemptTimeout, fmt.Errorf("no answer within %v", attemptTimeout))
+		defer cancel()
+		return Check(ctx, cfg, s, report)
+	})
+	return err
+}
+
+// fateOfCheck is retry if nothing is wrong but that services do not answer.
+func fateOfCheck(err error) (fate, error) {
+	switch e := err.(type) { //nolint:errorlint // walks the chain itself: one Unreachable among other faults is not enough
+	case *Unreachable:
+		return retry, err
+	case interface{ Unwrap() []error }:
+		for _, one := range e.Unwrap() {
+			if f, _ := fateOfCheck(one); f != retry {
+				return stop, err
+			}
+		}
+		return retry, err
+	}
+	return stop, err
 }
 
 func checkTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report func(string)) (err error) {
@@ -30,7 +73,10 @@ func checkTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report f
 		if err != nil {
 			return fmt.Errorf("read the columns of %s.%s: %w", cfg.Database, table, err)
 		}
-		faults = append(faults, compare(s, cfg.Database+"."+table, types))
+		if err := compare(s, cfg.Database+"."+table, types); err != nil {
+			faults = append(faults, err)
+			continue
+		}
 		report(fmt.Sprintf("table %s.%s: %d columns", cfg.Database, table, len(types)))
 	}
 	created, err := pairs(ctx, conn, "SELECT name, create_table_query FROM system.tables WHERE database = ?", cfg.Database)
@@ -58,6 +104,9 @@ func checkRelations(s *schema.Schema, database string, created map[string]string
 		case strings.Contains(statement, "MergeTree") && !strings.Contains(statement, "Replicated") && !tokenWindow.MatchString(statement):
 			faults = append(faults, fmt.Errorf("table %s.%s remembers no insert tokens, so a repeated insert would be stored twice; "+
 				"ALTER TABLE %[1]s.%[2]s MODIFY SETTING non_replicated_deduplication_window = 10000", database, name))
+		case (name == s.Name || name == s.Name+"_sealed") && !strings.Contains(statement, "PROJECTION receipts"):
+			faults = append(faults, fmt.Errorf("table %s.%s has no projection receipts, which tells what is stored; "+
+				"add it as `ingest migrate` creates it on an empty database, and MATERIALIZE it", database, name))
 		}
 	}
 	return errors.Join(faults...)
@@ -115,7 +164,7 @@ func checkKafka(ctx context.Context, k Kafka, report func(string)) error {
 		report(fmt.Sprintf("topic %s: %d partitions", k.Topic, len(topic.Partitions)))
 	}
 	if dead.Err != nil {
-		err = errors.Join(err, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`", k.deadLetterTopic(), dead.Err))
+		err = errors.Join(err, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`, which gives it as many partitions as kafka.topic has", k.deadLetterTopic(), dead.Err))
 	} else {
 		report(fmt.Sprintf("dead-letter topic %s: %d partitions", k.deadLetterTopic(), len(dead.Partitions)))
 	}

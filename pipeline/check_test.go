@@ -1,9 +1,13 @@
 package pipeline
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"penstock/schema"
 )
@@ -66,5 +70,49 @@ func TestCheckRelations(t *testing.T) {
 		created["telemetry"] = strings.ReplaceAll(created["telemetry"], "= 10000", "= 0")
 	}, "table db.telemetry remembers no insert tokens, so a repeated insert would be stored twice; "+
 		"ALTER TABLE db.telemetry MODIFY SETTING non_replicated_deduplication_window = 10000")
+	f("no receipts", schema.Tables{}, func(created map[string]string) {
+		created["telemetry_sealed"] = strings.ReplaceAll(created["telemetry_sealed"], "PROJECTION", "INDEX")
+	}, "table db.telemetry_sealed has no projection receipts, which tells what is stored; "+
+		"add it as `ingest migrate` creates it on an empty database, and MATERIALIZE it")
 	f("a hot table that is gone is its columns' fault", schema.Tables{}, func(created map[string]string) { delete(created, "telemetry") }, "")
+}
+
+func TestOnlySilenceIsWaitedFor(t *testing.T) {
+	silent := func(what string) error { return &Unreachable{errors.New(what + " does not answer")} }
+	f := func(name string, err error, want fate) {
+		t.Helper()
+		if got, _ := fateOfCheck(err); got != want {
+			t.Errorf("%s: fate %v, want %v", name, got, want)
+		}
+	}
+	f("one is silent", silent("kafka"), retry)
+	f("both are", errors.Join(silent("kafka"), silent("clickhouse")), retry)
+	f("one is, the other lacks a table", errors.Join(silent("kafka"), errors.New("no table")), stop)
+	f("a table is missing", errors.New("no table"), stop)
+	f("a fault that has silence for a cause", fmt.Errorf("wrong: %w", silent("kafka")), stop)
+}
+
+func TestAwaitWaitsForAServiceThatIsAway(t *testing.T) {
+	r := newRig(t)
+	r.cfg.ClickHouse.Addr = "127.0.0.1:1" // nobody listens
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var told []string
+	err := Await(ctx, r.cfg, schema.Telemetry(), Events{Retrying: func(e Retrying) {
+		if told = append(told, e.Err.Error()); len(told) == 2 {
+			cancel() // enough; it would go on
+		}
+	}}, func(string) {})
+	if !errors.Is(err, context.Canceled) || len(told) != 2 || !strings.Contains(told[0], "clickhouse.addr 127.0.0.1:1 does not answer") {
+		t.Errorf("got %v after %q", err, told)
+	}
+}
+
+func TestAwaitReturnsOtherFaultsAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.cfg.ClickHouse.Addr, r.cfg.Kafka.Topic = "127.0.0.1:1", "nothing"
+	err := Await(t.Context(), r.cfg, schema.Telemetry(), Events{}, func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "kafka.topic nothing") {
+		t.Errorf("got %v", err)
+	}
 }

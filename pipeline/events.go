@@ -86,7 +86,7 @@ type Inserted struct {
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
-	What    string // "insert" or "dead-letter"
+	What    string // "insert", "dead-letter" or, before a node has begun, "check"
 	Err     error
 	Attempt int
 	Wait    time.Duration

@@ -43,7 +43,7 @@ func (c ClickHouse) connect(ctx context.Context, database string) (driver.Conn, 
 			_, err = fateOfCode(ex.Code, err)
 			return nil, fmt.Errorf("clickhouse.addr %s as user %s: %w", c.Addr, c.User, err)
 		}
-		return nil, fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000), not HTTP (8123)?", c.Addr, err)
+		return nil, &Unreachable{fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000), not HTTP (8123)?", c.Addr, err)}
 	}
 	return conn, nil
 }
@@ -78,7 +78,7 @@ func (k Kafka) admin() (*kadm.Client, error) {
 func (k Kafka) topics(ctx context.Context, admin *kadm.Client) (topic, dead kadm.TopicDetail, err error) {
 	details, err := admin.ListTopics(ctx, k.Topic, k.deadLetterTopic())
 	if err != nil {
-		return topic, dead, fmt.Errorf("kafka.brokers %v do not answer: %w; are they up, and is the address theirs?", k.Brokers, err)
+		return topic, dead, &Unreachable{fmt.Errorf("kafka.brokers %v do not answer: %w; are they up, and is the address theirs?", k.Brokers, err)}
 	}
 	return details[k.Topic], details[k.deadLetterTopic()], nil
 }

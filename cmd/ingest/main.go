@@ -44,7 +44,10 @@ func runCommand(from *settings.Sources) *cobra.Command {
 		Long: `Join the consumer group and ingest until stopped.
 
 SIGTERM or an interrupt stops it in order: what is decoded is stored and committed within stop_timeout.
-A second one kills; nothing is lost by it, since only what is stored is ever committed.
+A second one kills: nothing is lost by it, since only what is stored is ever committed, but what was stored
+and not committed yet is stored again.
+
+A service that does not answer when it starts is waited for; any other fault ends it, as "ingest check" says.
 
 Every setting is a key of the --config file and, with two underscores between the levels, a variable such
 as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a variable the file.`,

@@ -42,9 +42,12 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	var g errgroup.Group
 	g.Go(func() error { return admin.Serve(watched) })
 
-	log.Info("ingest started", "topic", cfg.Pipeline.Kafka.Topic, "group", cfg.Pipeline.Kafka.Group, "clickhouse", cfg.Pipeline.ClickHouse, "admin", admin.Addr())
-	err = pipeline.Check(ctx, cfg.Pipeline, s, func(step string) { log.Debug("checked", "what", step) })
-	if err == nil {
+	log.Info("ingest starts", "topic", cfg.Pipeline.Kafka.Topic, "group", cfg.Pipeline.Kafka.Group, "clickhouse", cfg.Pipeline.ClickHouse, "admin", admin.Addr())
+	err = pipeline.Await(ctx, cfg.Pipeline, s, events, func(step string) { log.Debug("checked", "what", step) })
+	switch {
+	case ctx.Err() != nil:
+		err = nil // stopped before it began: nothing was read
+	case err == nil:
 		err = node.Run(ctx)
 	}
 	log.Info("ingest stopped")
