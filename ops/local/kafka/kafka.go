@@ -103,7 +103,9 @@ func (b *Broker) startFake(ctx context.Context) error {
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(1),
 		kfake.Ports(b.cfg.Port),
-		kfake.DataDir(filepath.Join(b.cfg.Dir, "data")),
+		// Not the folder of Apache Kafka, which ends over files it does not know:
+		// the same state may be run with one and then with the other.
+		kfake.DataDir(filepath.Join(b.cfg.Dir, "kfake")),
 		kfake.BrokerConfigs(map[string]string{"message.max.bytes": fmt.Sprint(MaxMessageBytes)}),
 	)
 	if err != nil {
