@@ -48,7 +48,7 @@ func (r Result) String() string {
 	fmt.Fprintf(&b, "run %s: sent %d records, %.0f a second: %d readings, %d resends, %d malformed\n",
 		r.Run, r.Produced, r.Rate, r.Good, r.Resent, r.MalformedSent)
 	fmt.Fprintf(&b, "visible after %.0f ms (p50), %.0f ms (p99), %.0f ms (max)\n", r.VisibleP50, r.VisibleP99, r.VisibleMax)
-	if r.Invisible > 0 {
+	if r.Verified && r.Invisible > 0 {
 		fmt.Fprintf(&b, "%d readings did not become visible while it was waited for them\n", r.Invisible)
 	}
 	if r.Verified {
