@@ -67,6 +67,9 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Rejected", func() { e.Rejected(rejected) }},
 		{"Sealed", func() { e.Sealed(sealed) }},
 		{"Retrying", func() {
+			e.Retrying(pipeline.Retrying{What: "check", Err: errDown, Attempt: 1, Wait: 50 * time.Millisecond})
+		}},
+		{"Retrying", func() {
 			e.Retrying(pipeline.Retrying{What: "insert", Err: errDown, Attempt: 1, Wait: 80 * time.Millisecond})
 		}},
 		{"Retrying", func() {

@@ -97,4 +97,8 @@ func TestHealth(t *testing.T) {
 	step("one partition is left")
 	e.Lost([]int32{2})
 	step("none is left", "no partition")
+	failFor(time.Minute, retrying("check"))
+	step("a service is waited for", "no partition", "check")
+	e.Assigned([]int32{3})
+	step("and the node joins when it is there")
 }

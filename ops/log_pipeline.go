@@ -37,6 +37,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 	}
 	var (
 		rejects      = newSparse(sparseInterval, sparseBurst, now)
+		sayCheck     = few()
 		sayPoll      = few()
 		sayCommit    = few()
 		sayInsert    = few()
@@ -80,11 +81,14 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		},
 		Retrying: func(r pipeline.Retrying) {
 			attrs := []slog.Attr{errorAttr(r.Err), slog.Int("attempt", r.Attempt), slog.Duration("wait", r.Wait)}
-			if r.What == string(deadLettering) {
+			switch work(r.What) {
+			case checking:
+				sayCheck("a service does not answer, and the node waits for it before it reads anything", attrs...)
+			case deadLettering:
 				sayLetter("dead letters not written; trying again. If it lasts check kafka.brokers and that kafka.dead_letter_topic can be written to", attrs...)
-				return
+			default:
+				sayInsert("insert failed; trying the same batch again, nothing is lost. If it lasts check clickhouse.addr and that ClickHouse has memory, disk and not too many parts", attrs...)
 			}
-			sayInsert("insert failed; trying the same batch again, nothing is lost. If it lasts check clickhouse.addr and that ClickHouse has memory, disk and not too many parts", attrs...)
 		},
 		Breaker: func(open bool) {
 			if open {

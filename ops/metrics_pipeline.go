@@ -26,7 +26,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 		storedBytes = f.counter("stored_bytes_total", "Bytes of the acknowledged rows' columns, before compression.")
 		attempts    = f.counter("insert_attempts_total", "Attempts that the acknowledged inserts took.")
 		insertTime  = f.histograms("insert_duration_seconds", "Time to an acknowledged insert: all attempts and the waits between them.", prometheus.ExponentialBuckets(0.005, 2, 14)).WithLabelValues()
-		retries     = f.counters("retries_total", "Attempts that failed and are repeated.", "what", string(inserting), string(deadLettering))
+		retries     = f.counters("retries_total", "Attempts that failed and are repeated.", "what", string(checking), string(inserting), string(deadLettering))
 		breaker     = f.gauge("breaker_open", "1 while inserts are held back because ClickHouse failed too often.")
 
 		commits        = f.counter("commits_total", "Offset commits that Kafka accepted.")
