@@ -84,6 +84,18 @@ func (a *Admin) Serve(ctx context.Context) error {
 	return err
 }
 
+// During serves while work runs, and ends when it returns: also an orderly stop,
+// which begins when ctx ends, is watched. It returns both errors.
+func (a *Admin) During(ctx context.Context, work func() error) error {
+	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
+	defer unwatch()
+	served := make(chan error, 1)
+	go func() { served <- a.Serve(watched) }()
+	err := work()
+	unwatch()
+	return errors.Join(err, <-served)
+}
+
 func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))

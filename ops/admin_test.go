@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -126,6 +127,30 @@ func TestAdminDoesNotWait(t *testing.T) {
 		t.Errorf("the request was answered or left hanging: %v", err)
 	}
 	close(release)
+}
+
+// The page answers until the work is over, also after ctx has ended.
+func TestAdminDuring(t *testing.T) {
+	a, err := NewAdmin(Config{Addr: "127.0.0.1:0"}, prometheus.NewRegistry(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	failed := errors.New("the work failed")
+	err = a.During(ctx, func() error {
+		stop()
+		if status, _ := get(t, a, "/healthz"); status != http.StatusOK {
+			t.Errorf("while stopping: status %d", status)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		return failed
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+	if conn, err := net.Dial("tcp", a.Addr()); err == nil {
+		t.Errorf("it listens after the work: %v", conn.Close())
+	}
 }
 
 func TestAdminAddress(t *testing.T) {

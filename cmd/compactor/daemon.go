@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/tiering"
@@ -28,20 +27,15 @@ func daemon(ctx context.Context, cfg config, every time.Duration, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	// The admin page outlives the passes: an orderly stop is watched, too.
-	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	defer unwatch()
-	var g errgroup.Group
-	g.Go(func() error { return admin.Serve(watched) })
-
 	log.Info("compactor started", "clickhouse", cfg.ClickHouse.Addr, "bucket", cfg.S3.Bucket, "hot_days", cfg.Tiering.HotDays, "every", every, "admin", admin.Addr())
-	err = cfg.with(ctx, events, func(c *tiering.Compactor) error {
-		loop(ctx, c, log, health, every)
-		return nil
+	err = admin.During(ctx, func() error {
+		return cfg.with(ctx, events, func(c *tiering.Compactor) error {
+			loop(ctx, c, log, health, every)
+			return nil
+		})
 	})
 	log.Info("compactor stopped")
-	unwatch()
-	return errors.Join(err, g.Wait())
+	return err
 }
 
 // passer is a compactor as the loop needs it.

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/pipeline"
@@ -36,23 +34,19 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		return err
 	}
 
-	// The admin page outlives the node: an orderly stop is watched, too.
-	watched, unwatch := context.WithCancel(context.WithoutCancel(ctx))
-	defer unwatch()
-	var g errgroup.Group
-	g.Go(func() error { return admin.Serve(watched) })
-
 	log.Info("ingest starts", "topic", cfg.Pipeline.Kafka.Topic, "group", cfg.Pipeline.Kafka.Group, "clickhouse", cfg.Pipeline.ClickHouse, "admin", admin.Addr())
-	err = pipeline.Await(ctx, cfg.Pipeline, s, events, func(step string) { log.Debug("checked", "what", step) })
-	switch {
-	case ctx.Err() != nil:
-		err = nil // stopped before it began: nothing was read
-	case err == nil:
-		err = node.Run(ctx)
-	}
+	err = admin.During(ctx, func() error {
+		err := pipeline.Await(ctx, cfg.Pipeline, s, events, func(step string) { log.Debug("checked", "what", step) })
+		switch {
+		case ctx.Err() != nil:
+			err = nil // stopped before it began: nothing was read
+		case err == nil:
+			err = node.Run(ctx)
+		}
+		return err
+	})
 	log.Info("ingest stopped")
-	unwatch()
-	return errors.Join(err, g.Wait())
+	return err
 }
 
 // limitMemory makes the garbage collector keep the process within its budget.
