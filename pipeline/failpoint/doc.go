@@ -1,0 +1,14 @@
+// Package failpoint lets a fault test kill a node at a chosen place, and
+// switch a mechanism of exactly once off to see that its absence is noticed.
+//
+// It does nothing unless it is built with the tag failpoints: At is then an
+// empty function and Off the constant false, both inlined, so a node in
+// production carries neither the branch nor the variable that would take it.
+//
+// With the tag two variables of the environment decide, read once at the
+// start; a name that is not known ends the process with a message, because a
+// fault that silently never happens proves nothing:
+//
+//	PENSTOCK_FAILPOINT=insert.after:3,confirm.before   at its n-th hit, the first by default
+//	PENSTOCK_WITHOUT=token,fence
+package failpoint
