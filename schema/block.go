@@ -32,7 +32,9 @@ type Block struct {
 // Key is what the caller of a decoder has to know of the row it appended.
 type Key struct {
 	Identity Identity
-	Day      Day
+	// Time is the event's own, in Unix milliseconds; Day is the day it is of.
+	Time int64
+	Day  Day
 	// Extra: the row holds something the schema has no column for.
 	Extra bool
 }
@@ -133,10 +135,29 @@ func (b *Block) Slice(lo, hi int) *Block {
 		panic(fmt.Sprintf("BUG: slice [%d, %d) of a block of %d rows", lo, hi, b.Rows()))
 	}
 	out := NewBlock(b.schema)
-	for i, c := range b.columns {
-		out.columns[i].appendRows(c, lo, hi)
-	}
+	out.appendRows(b, lo, hi)
 	return out
+}
+
+// Where returns a new block with the rows whose record keep wants, in order.
+func (b *Block) Where(keep func(partition int32, offset int64) bool) *Block {
+	out := NewBlock(b.schema)
+	begin := 0 // of the run of rows that are wanted
+	for row := range b.Rows() {
+		if !keep(b.Origin(row)) {
+			out.appendRows(b, begin, row)
+			begin = row + 1
+		}
+	}
+	out.appendRows(b, begin, b.Rows())
+	return out
+}
+
+// appendRows appends the rows [lo, hi) of src.
+func (b *Block) appendRows(src *Block, lo, hi int) {
+	for i, c := range src.columns {
+		b.columns[i].appendRows(c, lo, hi)
+	}
 }
 
 // Reset empties the block and keeps its memory.
@@ -166,7 +187,8 @@ func (b *Block) Day() Day { return DayOf(b.time.values[0]) }
 
 // lastKey returns the key of the last row.
 func (b *Block) lastKey() Key {
-	k := Key{Day: DayOf(b.time.last()), Extra: len(b.extra.last()) > 0}
+	at := b.time.last()
+	k := Key{Time: at, Day: DayOf(at), Extra: len(b.extra.last()) > 0}
 	if b.id != nil {
 		k.Identity.Seq = xxhash.Sum64(b.id.last())
 		return k

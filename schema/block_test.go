@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,7 +110,7 @@ func TestBlockAgainstModel(t *testing.T) {
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			i := rapid.IntRange(0, 1).Draw(t, "block")
 			b, n := blocks[i], len(models[i])
-			step := rapid.SampledFrom([]string{"decode", "decode", "decode", "undo", "move", "slice", "reset"}).Draw(t, "step")
+			step := rapid.SampledFrom([]string{"decode", "decode", "decode", "undo", "move", "slice", "where", "reset"}).Draw(t, "step")
 			switch {
 			case step == "decode":
 				offset++
@@ -120,7 +121,7 @@ func TestBlockAgainstModel(t *testing.T) {
 					t.Fatalf("%s: error %v, want one of %v", r.Value, err, reasons)
 				}
 				if err == nil {
-					got := read(t, s, b.Slice(n, n+1))[0]
+					got := read(t, s, b)[n]
 					checkExtra(t, got[schema.ColExtra].(string), extra)
 					want[schema.ColExtra] = got[schema.ColExtra]
 					models[i] = append(models[i], want)
@@ -131,7 +132,21 @@ func TestBlockAgainstModel(t *testing.T) {
 			case step == "slice":
 				lo := rapid.IntRange(0, n).Draw(t, "lo")
 				hi := rapid.IntRange(lo, n).Draw(t, "hi")
-				blocks[i], models[i] = b.Slice(lo, hi), models[i][lo:hi:hi]
+				blocks[1-i], models[1-i] = b.Slice(lo, hi), slices.Clone(models[i][lo:hi])
+			case step == "where":
+				keep := map[int64]bool{}
+				var kept []row
+				for _, r := range models[i] {
+					o := r[schema.ColOffset].(int64)
+					if _, drawn := keep[o]; !drawn {
+						keep[o] = rapid.Bool().Draw(t, "keep")
+					}
+					if keep[o] {
+						kept = append(kept, r)
+					}
+				}
+				blocks[1-i] = b.Where(func(partition int32, offset int64) bool { return partition == 0 && keep[offset] })
+				models[1-i] = kept
 			case n == 0: // the rest needs a row
 			case step == "undo":
 				b.Undo()
@@ -145,6 +160,71 @@ func TestBlockAgainstModel(t *testing.T) {
 				compare(t, s, blocks[i], models[i])
 			}
 		}
+	})
+}
+
+// TestCopiesAfterUndo copies rows out of a block, takes back some of them, and
+// copies what came in their place.
+func TestCopiesAfterUndo(t *testing.T) {
+	s := everyType(t)
+	d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	add := func(device string) {
+		t.Helper()
+		value := fmt.Sprintf(`{"device":"%s","seq":1,"at":%d}`, device, int64(noon))
+		if _, err := d.Decode(schema.Record{Topic: "t", Time: noon, Value: []byte(value)}, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	devices := func(lo, hi int) (out []string) {
+		for _, r := range read(t, s, b.Slice(lo, hi)) {
+			out = append(out, r[s.Device].(string))
+		}
+		return out
+	}
+	f := func(lo, hi int, want ...string) {
+		t.Helper()
+		if got := devices(lo, hi); !slices.Equal(got, want) {
+			t.Errorf("rows [%d, %d) are of %q, want %q", lo, hi, got, want)
+		}
+	}
+	add("a")
+	add("of a long name")
+	f(0, 2, "a", "of a long name")
+	b.Undo()
+	add("b")
+	add("c")
+	add("d")
+	f(2, 4, "c", "d")
+	f(1, 3, "b", "c")
+	b.Reset()
+	add("e")
+	add("f")
+	add("g")
+	f(1, 2, "f")
+	f(0, 1, "e")
+	f(1, 3, "f", "g")
+}
+
+// TestWhere holds it against the slices it is made of.
+func TestWhere(t *testing.T) {
+	s := everyType(t)
+	rapid.Check(t, func(t *rapid.T) {
+		d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+		for i := range rapid.IntRange(0, 40).Draw(t, "rows") {
+			value := fmt.Sprintf(`{"device":"%s","seq":%d,"at":%d,"dict":"%d"}`, strings.Repeat("d", 1+i%3*100), i, int64(noon), i%4)
+			if _, err := d.Decode(schema.Record{Topic: "t", Partition: int32(i % 2), Offset: int64(i / 2), Time: noon, Value: []byte(value)}, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := []row{}
+		keep := map[[2]int64]bool{}
+		for i := range b.Rows() {
+			p, o := b.Origin(i)
+			if keep[[2]int64{int64(p), o}] = rapid.Bool().Draw(t, "keep"); keep[[2]int64{int64(p), o}] {
+				want = append(want, read(t, s, b.Slice(i, i+1))...)
+			}
+		}
+		compare(t, s, b.Where(func(p int32, o int64) bool { return keep[[2]int64{int64(p), o}] }), want)
 	})
 }
 

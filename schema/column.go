@@ -158,7 +158,10 @@ type stringColumn struct {
 	// start is where the last row begins in buf; unknown after an undo. A
 	// start per row would make every undo cheap, at four bytes a row; but rows
 	// are taken back right after they were appended.
-	start   int
+	start int
+	// read is a row and where it begins in buf: the one after those copied out
+	// last, so that copying one run after another reads through buf once.
+	read    struct{ row, at int }
 	scratch []byte // an unescaped string, before its length is known
 }
 
@@ -227,13 +230,17 @@ func (c *stringColumn) appendRows(src column, lo, hi int) {
 		return
 	}
 	var begin int
-	if lo == from.rows-1 {
+	switch {
+	case lo == from.rows-1:
 		begin = from.lastStart()
-	} else {
+	case lo >= from.read.row:
+		begin = from.skip(from.read.at, lo-from.read.row)
+	default:
 		begin = from.skip(0, lo)
 	}
 	last := from.skip(begin, hi-1-lo)
 	end := from.skip(last, 1)
+	from.read.row, from.read.at = hi, end
 	if c.nullable {
 		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
 	}
@@ -249,12 +256,16 @@ func (c *stringColumn) undo() {
 	c.buf = c.buf[:c.lastStart()]
 	c.rows--
 	c.start = startUnknown
+	if c.read.row > c.rows {
+		c.read.row, c.read.at = 0, 0
+	}
 }
 
 func (c *stringColumn) bytes() int { return len(c.nulls) + len(c.buf) }
 
 func (c *stringColumn) reset() {
 	c.nulls, c.rows, c.start, c.buf = c.nulls[:0], 0, 0, c.buf[:0]
+	c.read.row, c.read.at = 0, 0
 }
 
 // EncodeColumn implements [proto.ColInput].

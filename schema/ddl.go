@@ -128,10 +128,10 @@ func (s *Schema) eventTable(t Tables, table string) string {
 }
 
 // receipt is what the receipts projection keeps of a row: where it came from,
-// and the identity by which a resend of it is known. The hash is the one of
-// [Key], so that a window can be rebuilt from the table.
+// when, and the identity and event time by which a resend of it is known. The
+// hash is the one of [Key], so that a window can be rebuilt from the table.
 func (s *Schema) receipt() string {
-	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt)}
+	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt), QuoteIdent(s.Time.Field)}
 	for _, name := range s.Identity {
 		if c, _ := s.field(name); c.Type == String {
 			cols = append(cols, "xxHash64("+QuoteIdent(name)+")")

@@ -128,8 +128,8 @@ func TestDecodeTimeBounds(t *testing.T) {
 		if (err == nil) != credible {
 			t.Errorf("time %d in a record of %d: %v, want credible %v", at, recordTime, err, credible)
 		}
-		if err == nil && key.Day != schema.DayOf(at) {
-			t.Errorf("day is %v, want %v", key.Day, schema.DayOf(at))
+		if err == nil && (key.Time != at || key.Day != schema.DayOf(at)) {
+			t.Errorf("time is %d of %v, want %d of %v", key.Time, key.Day, at, schema.DayOf(at))
 		}
 	}
 	day := (24 * time.Hour).Milliseconds()
@@ -251,7 +251,7 @@ fields:
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := (schema.Key{Identity: want, Day: schema.DayOf(noon)}); key != want {
+		if want := (schema.Key{Identity: want, Time: noon, Day: schema.DayOf(noon)}); key != want {
 			t.Errorf("identity %s: key is %+v, want %+v", identity, key, want)
 		}
 	}

@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS `fleet`.`telemetry` ON CLUSTER `main`
     `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
     `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/telemetry', '{replica}')
 PARTITION BY toDate(`ts`)
@@ -71,7 +71,7 @@ CREATE TABLE IF NOT EXISTS `fleet`.`telemetry_sealed` ON CLUSTER `main`
     `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
     `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/telemetry_sealed', '{replica}')
 PARTITION BY toDate(`ts`)
