@@ -1,0 +1,231 @@
+package intent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Span is a range of offsets [First, Next) of one partition whose rows go to
+// one shard. It counts every record, also duplicates and rejects.
+type Span struct {
+	Shard       string
+	First, Next int64
+}
+
+// Batch is what a batch accounts for, by partition.
+type Batch struct {
+	ID    string
+	At    int64 // Unix seconds; see Intent.At
+	Spans map[int32]Span
+}
+
+// maxPending is how many intents a partition may have before no new batch of it
+// is declared: more in flight than that hides nothing more of an insert's time.
+const maxPending = 16
+
+// maxDeclared is what a batch may bring a partition's metadata to. The rest is
+// for the steps a settlement may add.
+const maxDeclared = maxMetadata - 64
+
+// Ledger is what one lane has declared, what of it is stored, and so what its
+// next offset commit says. It is for one goroutine.
+//
+// A batch is declared, its intents are committed, it is inserted, it is stored:
+// Declare, Due and Committed, Insertable, Stored. The commit that declares a
+// batch also confirms what was stored before it.
+//
+// What the caller guarantees:
+//   - One commit at a time, and none after one that was refused or whose answer
+//     was lost: such a lane is in doubt.
+//   - What is committed for a partition is committed under the ownership it was
+//     begun under. A partition that was lost makes the lane in doubt, as does a
+//     batch that may be neither stored nor not: batches share partitions, so a
+//     doubtful one makes all that are in flight doubtful.
+//   - A lane in doubt stops its inserts, throws its ledger away, and settles all
+//     that it still owns from what Kafka has committed. The ledger has no state
+//     for doubt, because nothing of it would be worth keeping.
+type Ledger struct {
+	partitions map[int32]*account
+	// batches are those some partition still lists.
+	batches map[string]*entry
+}
+
+// account is what the ledger knows of a partition.
+type account struct {
+	// committed is what Kafka has accepted last.
+	committed State
+	// end is the end of all that was declared.
+	end int64
+	// open are the batches to be listed, oldest first. The oldest is not stored:
+	// what was stored before it needs no listing. One behind it may be.
+	open []*entry
+}
+
+// entry is a declared batch.
+type entry struct {
+	Batch
+	stored bool
+	listed int // in so many partitions
+}
+
+// NewLedger returns a ledger of no partition.
+func NewLedger() *Ledger {
+	return &Ledger{partitions: map[int32]*account{}, batches: map[string]*entry{}}
+}
+
+// Begin takes a partition in: it is owned and settled, and Kafka has committed
+// that everything below offset is done.
+func (l *Ledger) Begin(partition int32, offset int64) {
+	if l.partitions[partition] != nil {
+		panic(fmt.Sprintf("BUG: p%d begins twice", partition))
+	}
+	l.partitions[partition] = &account{committed: State{Offset: offset}, end: offset}
+}
+
+// End gives a partition up in order: nothing of it is pending, and Kafka knows.
+func (l *Ledger) End(partition int32) {
+	a := l.account(partition)
+	if len(a.open) > 0 || a.due(partition) {
+		panic(fmt.Sprintf("BUG: p%d ends at %+v, committed is %+v", partition, a.state(partition), a.committed))
+	}
+	delete(l.partitions, partition)
+}
+
+// Partitions returns the partitions of the ledger, ascending.
+func (l *Ledger) Partitions() []int32 { return slices.Sorted(maps.Keys(l.partitions)) }
+
+// InFlight returns how many batches are declared and not stored.
+func (l *Ledger) InFlight() (n int) {
+	for _, e := range l.batches {
+		if !e.stored {
+			n++
+		}
+	}
+	return n
+}
+
+// Fits says whether the batch may be declared now: each of its partitions has
+// fewer than 16 pending, and room for one more in its commit's metadata.
+func (l *Ledger) Fits(b Batch) bool {
+	for p := range b.Spans {
+		a := l.account(p)
+		s := a.state(p)
+		s.Pending = append(s.Pending, b.intent(p))
+		if len(s.Pending) > maxPending || len(s.Metadata()) > maxDeclared {
+			return false
+		}
+	}
+	return true
+}
+
+// Declare says that the batch is about to be stored. It has to fit. Each of its
+// spans follows what was declared of the partition before; offsets in between
+// have no record.
+func (l *Ledger) Declare(b Batch) {
+	if len(b.Spans) == 0 || l.batches[b.ID] != nil || !l.Fits(b) {
+		panic(fmt.Sprintf("BUG: declared without spans, twice, or without room: %+v", b))
+	}
+	e := &entry{Batch: b, listed: len(b.Spans)}
+	e.Spans = maps.Clone(b.Spans)
+	l.batches[b.ID] = e
+	for p, s := range b.Spans {
+		a := l.partitions[p]
+		if s.First < a.end {
+			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, s.First, a.end))
+		}
+		a.end = s.Next
+		a.open = append(a.open, e)
+	}
+}
+
+// Due returns, for each partition whose commit is out of date, what a commit
+// says now; nothing if there is nothing to commit.
+func (l *Ledger) Due() map[int32]State {
+	due := map[int32]State{}
+	for p, a := range l.partitions {
+		if a.due(p) {
+			due[p] = a.state(p)
+		}
+	}
+	return due
+}
+
+// Committed says that Kafka accepted exactly these states, which Due returned.
+// Batches may have been declared and stored since.
+func (l *Ledger) Committed(states map[int32]State) {
+	for p, s := range states {
+		a := l.account(p)
+		if s.Offset < a.committed.Offset {
+			panic(fmt.Sprintf("BUG: p%d is committed back from %d to %d", p, a.committed.Offset, s.Offset))
+		}
+		a.committed = s
+	}
+}
+
+// Insertable says whether Kafka knows of the batch in all its partitions, and
+// it is not stored yet. No row is sent before.
+func (l *Ledger) Insertable(id string) bool {
+	e := l.batches[id]
+	if e == nil || e.stored {
+		return false
+	}
+	for p := range e.Spans {
+		if !slices.ContainsFunc(l.partitions[p].committed.Pending, func(in Intent) bool { return in.Batch == id }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Stored says that all rows of the batch are stored, or dead-lettered.
+func (l *Ledger) Stored(id string) {
+	if !l.Insertable(id) {
+		panic("BUG: stored, but not in flight: " + id)
+	}
+	e := l.batches[id]
+	e.stored = true
+	for p := range e.Spans {
+		a := l.partitions[p]
+		for len(a.open) > 0 && a.open[0].stored {
+			l.unlist(a.open[0])
+			a.open = a.open[1:]
+		}
+	}
+}
+
+func (l *Ledger) unlist(e *entry) {
+	if e.listed--; e.listed == 0 {
+		delete(l.batches, e.ID)
+	}
+}
+
+func (l *Ledger) account(partition int32) *account {
+	a := l.partitions[partition]
+	if a == nil {
+		panic(fmt.Sprintf("BUG: p%d is not in the ledger", partition))
+	}
+	return a
+}
+
+func (b Batch) intent(partition int32) Intent {
+	s := b.Spans[partition]
+	return Intent{Batch: b.ID, Shard: s.Shard, First: s.First, Next: s.Next, At: b.At}
+}
+
+// state returns what a commit of the partition says now.
+func (a *account) state(partition int32) State {
+	if len(a.open) == 0 {
+		return State{Offset: a.end}
+	}
+	s := State{Offset: a.open[0].Spans[partition].First, Pending: make([]Intent, len(a.open), len(a.open)+1)}
+	for i, e := range a.open {
+		s.Pending[i] = e.intent(partition)
+	}
+	return s
+}
+
+func (a *account) due(partition int32) bool {
+	s := a.state(partition)
+	return s.Offset != a.committed.Offset || !slices.Equal(s.Pending, a.committed.Pending)
+}
