@@ -128,18 +128,25 @@ func (s *Schema) eventTable(t Tables, table string) string {
 }
 
 // receipt is what the receipts projection keeps of a row: where it came from,
-// when, and the identity and event time by which a resend of it is known. The
-// hash is the one of [Key], so that a window can be rebuilt from the table.
+// when, and the event time and identity by which a resend of it is known.
 func (s *Schema) receipt() string {
 	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt), QuoteIdent(s.Time.Field)}
+	return strings.Join(append(cols, s.Fingerprint()...), ", ")
+}
+
+// Fingerprint returns the expressions by which ClickHouse makes an [Identity]
+// of a row: the device's hash and the number, or the one field. The receipts
+// projection has them, so a query that uses these and no others reads that.
+func (s *Schema) Fingerprint() []string {
+	var out []string
 	for _, name := range s.Identity {
+		expr := QuoteIdent(name)
 		if c, _ := s.field(name); c.Type == String {
-			cols = append(cols, "xxHash64("+QuoteIdent(name)+")")
-		} else {
-			cols = append(cols, QuoteIdent(name))
+			expr = "xxHash64(" + expr + ")"
 		}
+		out = append(out, expr)
 	}
-	return strings.Join(cols, ", ")
+	return out
 }
 
 // rollupColumns returns, per reading, the state column's definition, the

@@ -1,0 +1,2 @@
+// Package receipts asks ClickHouse which records are stored.
+package receipts
