@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"penstock/ops/local/child"
@@ -16,19 +17,21 @@ import (
 
 // properties is the broker's server.properties.
 func (c Config) properties() string {
+	listeners, advertised, protocols := c.listeners()
 	return fmt.Sprintf(`# Written at every start of the local stack; changes do not last.
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:%[2]d
-listeners=PLAINTEXT://127.0.0.1:%[1]d,CONTROLLER://127.0.0.1:%[2]d
-advertised.listeners=PLAINTEXT://127.0.0.1:%[1]d
+controller.quorum.voters=1@127.0.0.1:%[1]d
+listeners=%[2]s,CONTROLLER://127.0.0.1:%[1]d
+advertised.listeners=%[3]s
+inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=%[3]s
+listener.security.protocol.map=%[4]s,CONTROLLER:PLAINTEXT
+log.dirs=%[5]s
 
 # A topic that is misspelt is an error here, as it should be in production.
 auto.create.topics.enable=false
-message.max.bytes=%[4]d
+message.max.bytes=%[6]d
 
 # One node cannot replicate.
 offsets.topic.replication.factor=1
@@ -45,7 +48,24 @@ share.coordinator.state.topic.num.partitions=8
 
 # A group starts with its first member instead of 3 s later.
 group.initial.rebalance.delay.ms=0
-`, c.Port, c.ControllerPort, c.data(), MaxMessageBytes)
+
+# Tests of crashes ask for shorter sessions than Kafka's least of 6 s.
+group.min.session.timeout.ms=1000
+`, c.ControllerPort, listeners, advertised, protocols, c.data(), MaxMessageBytes)
+}
+
+// listeners returns where the broker listens, what it tells clients of that,
+// and the protocol of each.
+func (c Config) listeners() (listeners, advertised, protocols string) {
+	at := func(name string, port int) string { return name + "://" + child.Loopback(port) }
+	listen, tell, speak := []string{at("PLAINTEXT", c.Port)}, []string{at("PLAINTEXT", c.Port)}, []string{"PLAINTEXT:PLAINTEXT"}
+	for i, l := range c.Behind {
+		name := fmt.Sprintf("BEHIND%d", i+1)
+		listen = append(listen, at(name, l.Port))
+		tell = append(tell, at(name, l.Advertised))
+		speak = append(speak, name+":PLAINTEXT")
+	}
+	return strings.Join(listen, ","), strings.Join(tell, ","), strings.Join(speak, ",")
 }
 
 func (c Config) data() string { return filepath.Join(c.Dir, "data") }

@@ -44,6 +44,9 @@ type Config struct {
 	Dir string
 	// Port is the port of the loopback interface it listens on.
 	Port int
+	// Behind are further listeners of an Apache broker, for clients that have
+	// to reach it through something in between.
+	Behind []Listener
 	// ControllerPort is where an Apache broker's own controller listens.
 	ControllerPort int
 	// Jars is the folder of Apache Kafka's jars.
@@ -51,6 +54,14 @@ type Config struct {
 	// HeapMiB bounds the Java heap. Default 512: enough for 150 MB/s through
 	// 8 partitions; the rest of the memory does more good as page cache.
 	HeapMiB int
+}
+
+// Listener is a port of the broker that tells its clients of another one: a
+// client that bootstraps through a proxy at Advertised stays behind it, where
+// the plain listener would send it to the broker itself.
+type Listener struct {
+	Port       int
+	Advertised int
 }
 
 // Broker is a Kafka broker of this machine.
@@ -93,6 +104,9 @@ func (b *Broker) Start(ctx context.Context) error {
 	case Apache:
 		return b.startApache(ctx)
 	case KFake:
+		if len(b.cfg.Behind) > 0 {
+			return errors.New("kfake advertises one address and cannot stand behind a proxy; use --kafka=apache")
+		}
 		return b.startFake(ctx)
 	default:
 		return fmt.Errorf("kafka is %q; there are %q and %q", b.cfg.Kind, Apache, KFake)

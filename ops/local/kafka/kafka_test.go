@@ -16,20 +16,26 @@ import (
 var rewrite = flag.Bool("rewrite", false, "rewrite the golden files")
 
 func TestProperties(t *testing.T) {
-	got := Config{Dir: "/state/kafka", Port: 9092, ControllerPort: 9093}.properties()
-	const golden = "testdata/server.properties"
-	if *rewrite {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+	f := func(golden string, c Config) {
+		t.Helper()
+		got := c.properties()
+		golden = filepath.Join("testdata", golden)
+		if *rewrite {
+			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(golden)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if got != string(want) {
+			t.Errorf("differs from %s; if that is meant, run with -rewrite. Got:\n%s", golden, got)
+		}
 	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("differs from %s; if that is meant, run with -rewrite. Got:\n%s", golden, got)
-	}
+	f("server.properties", Config{Dir: "/state/kafka", Port: 9092, ControllerPort: 9093})
+	f("behind.properties", Config{Dir: "/state/kafka", Port: 9092, ControllerPort: 9093,
+		Behind: []Listener{{Port: 9094, Advertised: 19094}, {Port: 9095, Advertised: 19095}}})
 }
 
 func TestJavaVersion(t *testing.T) {
@@ -87,6 +93,13 @@ func TestChoose(t *testing.T) {
 	f("", Apache, "", "", "java is missing")
 	f("1.8.0_392", Apache, "", "", "java is version 8")
 	f("17.0.15", "redpanda", "", "", `"redpanda"; use apache or kfake`)
+}
+
+func TestFakeCannotStandBehindAProxy(t *testing.T) {
+	b := New(Config{Kind: KFake, Dir: t.TempDir(), Port: 1, Behind: []Listener{{Port: 2, Advertised: 3}}})
+	if err := b.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "use --kafka=apache") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestFakeKeepsAddressAndData(t *testing.T) {

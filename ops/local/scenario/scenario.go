@@ -18,11 +18,9 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"penstock/ops/local/child"
+	"penstock/ops/local/ingest"
+	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
 )
 
@@ -72,7 +70,7 @@ type session struct {
 	began  time.Time
 	stack  *stack.Stack
 	files  files
-	ingest *child.Process // nil while it does not run
+	ingest *ingest.Node // nil while it does not run
 }
 
 // files are where a session keeps what its programs read and write.
@@ -115,7 +113,7 @@ func (s *session) prepare(ctx context.Context) error {
 	if err := s.writeConfigs(a); err != nil {
 		return err
 	}
-	if err := createTopic(ctx, a.Kafka.Brokers, s.cfg.Retention); err != nil {
+	if err := kafka.CreateTopic(ctx, a.Kafka.Brokers, topic, partitions, topicConfig(s.cfg.Retention)); err != nil {
 		return err
 	}
 	if err := s.call(ctx, "migrate", "ingest", "migrate", "--config", s.files.ingest); err != nil {
@@ -129,41 +127,13 @@ func (s *session) prepare(ctx context.Context) error {
 	return nil
 }
 
-// createTopic is content with the topic that an earlier session left.
-func createTopic(ctx context.Context, brokers []string, retention int64) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-	if err != nil {
-		return err
+// topicConfig bounds the topic's log, if it is to be bounded.
+func topicConfig(retention int64) map[string]*string {
+	if retention == 0 {
+		return nil
 	}
-	defer client.Close()
-	config := map[string]*string{}
-	if retention > 0 {
-		config["retention.bytes"] = kadm.StringPtr(strconv.FormatInt(retention/partitions, 10))
-		config["segment.bytes"] = kadm.StringPtr(strconv.FormatInt(retention/partitions/4, 10))
-	}
-	admin := kadm.NewClient(client)
-	_, err = admin.CreateTopic(ctx, partitions, 1, config, topic)
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create topic %s: %w", topic, err)
-	}
-	// The controller has the topic; the broker gets to know it a moment later,
-	// and until then calls it unknown.
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		known, err := admin.ListTopics(ctx, topic)
-		if err != nil {
-			return fmt.Errorf("look for topic %s: %w", topic, err)
-		}
-		if known.Error() == nil && len(known[topic].Partitions) > 0 {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("topic %s was created and is still unknown: %w", topic, context.Cause(ctx))
-		}
-	}
+	total, segment := strconv.FormatInt(retention/partitions, 10), strconv.FormatInt(retention/partitions/4, 10)
+	return map[string]*string{"retention.bytes": &total, "segment.bytes": &segment}
 }
 
 // program is the path of one of the product's programs.

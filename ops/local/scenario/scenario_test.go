@@ -148,28 +148,6 @@ func TestSmokeConfigValidate(t *testing.T) {
 	}, "one fault at a time")
 }
 
-func TestSumMetric(t *testing.T) {
-	const page = `# HELP penstock_lag Records.
-# TYPE penstock_lag gauge
-penstock_lag{partition="0",topic="a} b"} 3
-penstock_lag{partition="1"} 4.5
-penstock_lag_bytes 1000
-penstock_rows_total 1.2e+06
-penstock_bad x
-`
-	f := func(name string, want float64, fault string) {
-		t.Helper()
-		got, err := sumMetric(page, name)
-		if got != want && err == nil || (err == nil) != (fault == "") || err != nil && !strings.Contains(err.Error(), fault) {
-			t.Errorf("%s is %v (%v), want %v (%q)", name, got, err, want, fault)
-		}
-	}
-	f("penstock_lag", 7.5, "")
-	f("penstock_rows_total", 1.2e6, "")
-	f("penstock_rows", 0, "there is no metric penstock_rows")
-	f("penstock_bad", 0, "invalid syntax")
-}
-
 func TestPeakMemory(t *testing.T) {
 	if got, err := parsePeak("VmPeak:\t  1000 kB\nVmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\n"); err != nil || got != 2<<20 {
 		t.Errorf("got %d, %v", got, err)

@@ -33,6 +33,8 @@ type Config struct {
 	// Kafka is what speaks Kafka's protocol. Empty: Apache Kafka if there is a
 	// Java for it, else kfake.
 	Kafka kafka.Kind
+	// KafkaBehind are further listeners of Kafka, for clients behind a proxy.
+	KafkaBehind []kafka.Listener
 	// Ports of the loopback interface.
 	Ports Ports
 	// ClickHouse is the command whose arguments are those of "local
@@ -120,6 +122,7 @@ func (s *Stack) start(ctx context.Context) error {
 		Kind:           kind,
 		Dir:            filepath.Join(cfg.State, "kafka"),
 		Port:           cfg.Ports.Kafka,
+		Behind:         cfg.KafkaBehind,
 		ControllerPort: controller,
 		Jars:           filepath.Dir(cfg.Cache.Path(fetch.Kafka)),
 	})
