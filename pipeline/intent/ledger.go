@@ -21,12 +21,9 @@ type Batch struct {
 }
 
 // maxPending is how many intents a partition may have before no new batch of it
-// is declared: more in flight than that hides nothing more of an insert's time.
+// is declared. More in flight would hide nothing more of an insert's time, and
+// so many fit the metadata whatever their names and numbers are.
 const maxPending = 16
-
-// maxDeclared is what a batch may bring a partition's metadata to. The rest is
-// for the steps a settlement may add.
-const maxDeclared = maxMetadata - 64
 
 // Ledger is what one lane has declared, what of it is stored, and so what its
 // next offset commit says. It is for one goroutine.
@@ -106,13 +103,10 @@ func (l *Ledger) InFlight() (n int) {
 }
 
 // Fits says whether the batch may be declared now: each of its partitions has
-// fewer than 16 pending, and room for one more in its commit's metadata.
+// fewer than 16 pending.
 func (l *Ledger) Fits(b Batch) bool {
 	for p := range b.Spans {
-		a := l.account(p)
-		s := a.state(p)
-		s.Pending = append(s.Pending, b.intent(p))
-		if len(s.Pending) > maxPending || len(s.Metadata()) > maxDeclared {
+		if len(l.account(p).open) >= maxPending {
 			return false
 		}
 	}
@@ -129,14 +123,36 @@ func (l *Ledger) Declare(b Batch) {
 	e := &entry{Batch: b, listed: len(b.Spans)}
 	e.Spans = maps.Clone(b.Spans)
 	l.batches[b.ID] = e
-	for p, s := range b.Spans {
-		a := l.partitions[p]
-		if s.First < a.end {
-			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, s.First, a.end))
+	for p := range b.Spans {
+		in := e.intent(p)
+		if err := in.fault(); err != nil {
+			panic("BUG: declared: " + err.Error())
 		}
-		a.end = s.Next
+		a := l.partitions[p]
+		if in.First < a.end {
+			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, in.First, a.end))
+		}
+		a.end = in.Next
 		a.open = append(a.open, e)
 	}
+}
+
+// Renew gives a batch another id, and so another token, for the rows that are
+// left of it: the server refused some with those it was inserted with, or an
+// insert was acknowledged and the receipts do not show them. As after Declare,
+// Kafka has to know of it before an insert.
+//
+// Its token has to be spent: in every day an insert was sent under it, one was
+// acknowledged since, of all its rows or of as many as the server takes. An
+// earlier one that is still on its way would be stored beside the rows' next.
+func (l *Ledger) Renew(id, as string) {
+	e := l.batches[id]
+	if !l.Insertable(id) || l.batches[as] != nil || !isName(as, maxBatch) {
+		panic(fmt.Sprintf("BUG: batch %s is not in flight, or cannot be renewed as %.100q", id, as))
+	}
+	delete(l.batches, id)
+	e.ID = as
+	l.batches[as] = e
 }
 
 // Due returns, for each partition whose commit is out of date, what a commit
@@ -218,7 +234,7 @@ func (a *account) state(partition int32) State {
 	if len(a.open) == 0 {
 		return State{Offset: a.end}
 	}
-	s := State{Offset: a.open[0].Spans[partition].First, Pending: make([]Intent, len(a.open), len(a.open)+1)}
+	s := State{Offset: a.open[0].Spans[partition].First, Pending: make([]Intent, len(a.open))}
 	for i, e := range a.open {
 		s.Pending[i] = e.intent(partition)
 	}
