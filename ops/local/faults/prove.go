@@ -1,0 +1,139 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// prove ends the load, waits until everything has arrived, stops the nodes, so
+// that nothing can come after the proof, and asks the oracle.
+func (r *round) prove(ctx context.Context) error {
+	var f facts
+	var err error
+	if f.fleet, err = r.fleet.finish(); err != nil {
+		return err
+	}
+	r.out.Stall = r.progress.stall(time.Time{}, time.Now())
+	if f.lag, err = r.awaitNoLag(ctx); err != nil {
+		return err
+	}
+	if err := errors.Join(r.revive(), r.stopNodes()); err != nil {
+		return err
+	}
+	ends, err := r.ends(ctx)
+	if err != nil {
+		return err
+	}
+	for _, end := range ends {
+		f.records += uint64(end)
+	}
+	if f.rows, f.places, err = r.tables.count(ctx); err != nil {
+		return err
+	}
+	if f.days, err = r.tables.days(ctx); err != nil {
+		return err
+	}
+	if short := f.shortDays(); len(short) > 0 {
+		if f.days, err = r.repair(ctx, f.days, len(short)); err != nil {
+			return err
+		}
+	}
+	v := f.judge()
+	v.Findings = append(r.out.Findings, v.Findings...)
+	r.out.verdict = v
+	r.out.Produced, r.out.Stored = f.fleet.Produced, f.rows
+	if v.Missing > 0 || v.Duplicated > 0 {
+		r.out.Findings = append(r.out.Findings, f.fleet.Examples...)
+	}
+	return nil
+}
+
+// repair has the product recompute the rollups of the days that miss rows, if it
+// can, and returns the days as they are then. A rollup may miss rows when
+// ClickHouse dies between a part and its rollup's, and the node that would have
+// tried again dies, too; it is provisional until it is repaired or the day is
+// sealed.
+func (r *round) repair(ctx context.Context, before []day, short int) ([]day, error) {
+	const flag = "--repair-rollups"
+	help, err := exec.CommandContext(ctx, r.cfg.Program, "audit", "--help").CombinedOutput()
+	if err != nil || !strings.Contains(string(help), flag) {
+		r.out.Findings = append(r.out.Findings, fmt.Sprintf("the rollups of %d days miss events, and ingest cannot repair them", short))
+		return before, nil
+	}
+	if err := r.call(ctx, "audit", "audit", flag, "--config", r.nodes[0].spec.Config); err != nil {
+		r.out.Findings = append(r.out.Findings, err.Error())
+	}
+	after, err := r.tables.days(ctx)
+	if err != nil {
+		return nil, err
+	}
+	left := facts{days: after}.shortDays()
+	r.out.Repaired = short - len(left)
+	if len(left) > 0 {
+		r.out.Findings = append(r.out.Findings, fmt.Sprintf("the rollups of %d days miss events also after %s: %s", len(left), flag, strings.Join(left, ", ")))
+	}
+	return after, nil
+}
+
+// stopNodes stops every node in order.
+func (r *round) stopNodes() error {
+	var errs []error
+	for _, n := range r.nodes {
+		if n.running() {
+			if err := n.process.Stop(); err != nil {
+				r.out.found("%v", err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// awaitNoLag gives the last commits, which follow the last rows, twenty seconds.
+func (r *round) awaitNoLag(ctx context.Context) (lag int64, err error) {
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if lag, err = r.lag(ctx); err != nil || lag == 0 {
+			return lag, err
+		}
+		select {
+		case <-ctx.Done():
+			return lag, context.Cause(ctx)
+		case <-deadline.C:
+			return lag, nil // the oracle says that it is not 0
+		case <-tick.C:
+		}
+	}
+}
+
+// lag is how many records the group has not committed.
+func (r *round) lag(ctx context.Context) (int64, error) {
+	ends, err := r.ends(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var committed kadm.OffsetResponses
+	if committed, err = r.admin.FetchOffsets(ctx, r.names.group); err == nil {
+		err = committed.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("commits of group %s: %w", r.names.group, err)
+	}
+	lag := int64(0)
+	for p, end := range ends {
+		at := int64(0)
+		if o, ok := committed.Lookup(r.names.topic, p); ok {
+			at = max(at, o.At)
+		}
+		lag += end - at
+	}
+	return lag, nil
+}

@@ -1,0 +1,125 @@
+package proxy
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/Shopify/toxiproxy/v2/stream"
+	"github.com/Shopify/toxiproxy/v2/toxics"
+)
+
+// Watch is a watcher of one direction of every connection of a proxy.
+type Watch struct {
+	Direction Direction
+	Watcher   Watcher
+}
+
+// Watcher sees every new connection.
+type Watcher interface {
+	// Connection returns who sees one connection's bytes.
+	Connection() Passage
+}
+
+// Passage sees the bytes of one direction of one connection, in the pieces
+// they are sent in. It is called by one goroutine at a time.
+type Passage interface {
+	Pass(piece []byte) Verdict
+}
+
+// Verdict is what becomes of a piece.
+type Verdict struct {
+	kind verdict
+	held <-chan struct{}
+}
+
+type verdict int
+
+const (
+	pass verdict = iota
+	lose
+	cutBefore
+	cutAfter
+	hold
+)
+
+// The verdicts: a piece passes, is lost while the connection stays, or is where
+// the connection is cut, just before or just after it.
+var (
+	Pass      = Verdict{kind: pass}
+	Lose      = Verdict{kind: lose}
+	CutBefore = Verdict{kind: cutBefore}
+	CutBehind = Verdict{kind: cutAfter}
+)
+
+// Hold keeps a piece, and all that follow it, until the channel is closed.
+func Hold(until <-chan struct{}) Verdict { return Verdict{kind: hold, held: until} }
+
+// counter is the watcher that only counts.
+type counter struct{ pieces *atomic.Int64 }
+
+// Connection implements Watcher.
+func (c counter) Connection() Passage { return c }
+
+// Pass implements Passage.
+func (c counter) Pass([]byte) Verdict {
+	c.pieces.Add(1)
+	return Pass
+}
+
+// tapType is how toxiproxy knows our toxic.
+const tapType = "penstock_watch"
+
+// registered adds it to those that toxiproxy can make.
+var registered = sync.OnceFunc(func() { toxics.Register(tapType, new(tap)) })
+
+// tap is the toxic that asks a watcher. Toxiproxy makes it without one and sets
+// it to work with the first connection; the watcher is set before there is any.
+type tap struct {
+	watcher Watcher
+}
+
+// NewState implements toxics.StatefulToxic: it is called once a connection.
+func (t *tap) NewState() any { return t.watcher.Connection() }
+
+// Pipe implements toxics.Toxic.
+func (t *tap) Pipe(stub *toxics.ToxicStub) {
+	passage := stub.State.(Passage)
+	for {
+		select {
+		case <-stub.Interrupt:
+			return
+		case piece := <-stub.Input:
+			if piece == nil {
+				stub.Close()
+				return
+			}
+			if !t.judge(stub, passage.Pass(piece.Data), piece) {
+				return
+			}
+		}
+	}
+}
+
+// judge returns false when the pipe has to end.
+func (t *tap) judge(stub *toxics.ToxicStub, v Verdict, piece *stream.StreamChunk) bool {
+	switch v.kind {
+	case lose:
+		return true
+	case cutBefore:
+		stub.Close()
+		return false
+	case hold:
+		select {
+		case <-v.held:
+		case <-stub.Interrupt:
+			stub.Output <- piece
+			return false
+		}
+	}
+	stub.Output <- piece
+	if v.kind == cutAfter {
+		stub.Close()
+		return false
+	}
+	return true
+}
