@@ -20,7 +20,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	if err := command(os.Stdout).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "ingest:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-		os.Exit(1)
+		os.Exit(exitStatus(err))
 	}
 }
 
@@ -33,7 +33,7 @@ func command(out io.Writer) *cobra.Command {
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
-	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out))
+	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out))
 	return root
 }
 

@@ -18,7 +18,7 @@ import (
 // one of these. What two tables hold of a word comes in two visits.
 func (r *Reader) Words(ctx context.Context, of Span, visit func(word int64, set, rows uint64)) error {
 	for _, table := range r.tables {
-		statement := fmt.Sprintf("SELECT intDiv(%s, 64) AS word, groupBitOr(bitShiftLeft(toUInt64(1), %[1]s %% 64)), count() FROM %s WHERE %s GROUP BY word",
+		statement := fmt.Sprintf("SELECT intDiv(%s, 64) AS word, groupBitOr(bitShiftLeft(toUInt64(1), toUInt8(%[1]s %% 64))), count() FROM %s WHERE %s GROUP BY word",
 			offset, table, within([]Span{of}))
 		err := r.query(ctx, "words of offsets", statement, func(rows driver.Rows) error {
 			var word int64
@@ -228,7 +228,7 @@ func (r *Reader) repeats(in Span, apart time.Duration, group, groups int64) stri
 			"("+strings.Join(id, ", ")+")", at, offset, ingestedAt, table, within([]Span{in}), seq, groups, group)
 	}
 	// Of n offsets two neighbours are no further apart than all are over n-1.
-	return fmt.Sprintf("SELECT min(o), max(o), uniqExact(o) AS offsets, abs(argMax(came, o) - argMin(came, o)) AS apart FROM (%s) "+
-		"GROUP BY id, at HAVING min(o) < max(o) AND apart <= %d * (offsets - 1) ORDER BY max(o) LIMIT %d",
+	return fmt.Sprintf("SELECT min(o), max(o), uniqExact(o) AS offsets, toInt64(abs(argMax(came, o) - argMin(came, o))) AS apart FROM (%s) "+
+		"GROUP BY id, at HAVING min(o) < max(o) AND apart <= %d * toInt64(offsets - 1) ORDER BY max(o) LIMIT %d",
 		strings.Join(rows, " UNION ALL "), apart.Milliseconds(), repeatsMost)
 }

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2"
+	"github.com/spf13/cobra"
+
+	"penstock/ops/audit"
+	"penstock/ops/settings"
+	"penstock/pipeline"
+	"penstock/pipeline/receipts"
+	"penstock/schema"
+)
+
+// Exit statuses of an audit. Whoever runs it from a timer has to tell that
+// something is wrong from that nothing could be said.
+const (
+	exitViolated  = 1
+	exitUndecided = 2
+)
+
+// verdict is the error of an audit whose outcome is not that all is proven, or
+// that came to none.
+type verdict struct {
+	err    error
+	status int
+}
+
+func (v verdict) Error() string { return v.err.Error() }
+func (v verdict) Unwrap() error { return v.err }
+
+// exitStatus is the program's, for the error it ends with.
+func exitStatus(err error) int {
+	var v verdict
+	if errors.As(err, &v) {
+		return v.status
+	}
+	return 1
+}
+
+// auditFlags are the flags of the command.
+type auditFlags struct {
+	from, to string
+	days     []string
+	repair   bool
+	json     bool
+}
+
+func auditCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	var f auditFlags
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Prove that every record of a time is stored exactly once, or name those that are not",
+		Long: `Account for every offset that came to the topic from --from to --to: it is stored, or a duplicate (a device's
+resend of an event that is stored), or a reject (in the dead-letter topic), or without a record in Kafka; or else
+it is missing. Offsets stored more than once, and events stored at more than one offset within dedup.window, are
+doubled and repeated. The audit ends at the offset the group has committed: above it nothing is promised yet.
+
+--from and --to are times such as 2026-11-22T13:00:00Z, days such as 2026-11-22 (UTC; as --to the whole day), or
+durations before now such as 90m. They are held against the timestamps that Kafka has of the records.
+
+What is stored is asked of ClickHouse and costs little. The records of offsets that are neither stored nor
+dead-lettered are read again from Kafka: where devices resend all the time, that is as good as all of them. Where
+Kafka no longer has such a record, its offset is unproven.
+
+Each day that the records are events of, or each --day, has its one-minute rollup compared with its rows.
+--repair-rollups computes days that differ anew, from the rows. A day that rows come to meanwhile is left as it
+is. It may be killed and repeated.
+
+Exit status: 0 if all is proven; 1 if anything is missing, doubled or repeated, or a rollup differs; 2 if nothing
+was found wrong but something could not be shown, or the audit itself failed, such as for want of an answer.`,
+		Example: `  ingest audit --config ingest.yaml
+  ingest audit --config ingest.yaml --from 24h --to 1h
+  ingest audit --config ingest.yaml --from 2026-11-22 --to 2026-11-22 --json
+  ingest audit --config ingest.yaml --repair-rollups --day 2026-11-22`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			report, err := f.audit(cmd.Context(), *from, cmd.ErrOrStderr())
+			if err == nil {
+				write := report.Text
+				if f.json {
+					write = report.JSON
+				}
+				if err = write(out); err == nil {
+					return judged(report)
+				}
+			}
+			return verdict{err, exitUndecided}
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.from, "from", "1h", "the `time` to begin at")
+	flags.StringVar(&f.to, "to", "0s", "the `time` to end at; the default is now")
+	flags.StringArrayVar(&f.days, "day", nil, "compare the rollup of this `day` instead of those of the records; may be repeated")
+	flags.BoolVar(&f.repair, "repair-rollups", false, "compute the days of the rollup that differ anew")
+	flags.BoolVar(&f.json, "json", false, "write the report as JSON")
+	return cmd
+}
+
+// judged is nil if all is proven.
+func judged(r *audit.Report) error {
+	switch r.Verdict() {
+	case audit.Violated:
+		return verdict{errors.New("the audit found violations"), exitViolated}
+	case audit.Undecided:
+		return verdict{errors.New("not everything could be shown"), exitUndecided}
+	}
+	return nil
+}
+
+// request checks the flags, before anything is asked.
+func (f auditFlags) request(cfg pipeline.Config, s *schema.Schema, now time.Time) (audit.Request, []schema.Day, error) {
+	from, errFrom := audit.ParseWhen(f.from, false, now)
+	if errFrom != nil {
+		errFrom = fmt.Errorf("--from: %w", errFrom)
+	}
+	to, errTo := audit.ParseWhen(f.to, true, now)
+	if errTo != nil {
+		errTo = fmt.Errorf("--to: %w", errTo)
+	}
+	faults := []error{errFrom, errTo}
+	var days []schema.Day
+	for _, text := range f.days {
+		day, err := schema.ParseDay(text)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("--day: %w", err))
+		}
+		days = append(days, day)
+	}
+	request := audit.Request{From: from, To: to, Window: cfg.Dedup.Window, View: s.All(cfg.ClickHouse.Tables()), MaxRecordBytes: cfg.MaxRecordBytes}
+	return request, days, errors.Join(faults...)
+}
+
+func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.Writer) (_ *audit.Report, err error) {
+	cfg, err := load(from)
+	if err != nil {
+		return nil, err
+	}
+	s, err := schema.Open(cfg.Schema)
+	if err != nil {
+		return nil, err
+	}
+	request, days, err := f.request(cfg.Pipeline, s, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	reader, err := receipts.Open(clickHouseOptions(cfg.Pipeline.ClickHouse), s, cfg.Pipeline.ClickHouse.Tables())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	show := newAuditProgress(stderr)
+	defer show.close()
+	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, []*receipts.Reader{reader}, s, request, show.show)
+	if err != nil {
+		return nil, err
+	}
+	if days == nil {
+		if days, err = reader.Days(ctx, spans(report)); err != nil {
+			return nil, err
+		}
+	}
+	return report, f.rollups(ctx, cfg.Pipeline.ClickHouse, s, days, report, show)
+}
+
+func spans(r *audit.Report) (all []receipts.Span) {
+	for _, p := range r.Partitions {
+		if p.Count() > 0 {
+			all = append(all, receipts.Span{Partition: p.Partition, First: p.First, Next: p.Next})
+		}
+	}
+	return all
+}
+
+// rollups compares days, or repairs them, into the report.
+func (f auditFlags) rollups(ctx context.Context, cfg pipeline.ClickHouse, s *schema.Schema, days []schema.Day, report *audit.Report, show *auditProgress) (err error) {
+	if _, ok := s.RollupState(cfg.Tables()); !ok {
+		return nil
+	}
+	rollups, err := audit.OpenRollups(clickHouseOptions(cfg), s, cfg.Tables())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rollups.Close()) }()
+	do := rollups.Compare
+	if f.repair {
+		do = rollups.Repair
+	}
+	for i, day := range days {
+		show.show(audit.Progress{What: "days of the rollup", Done: int64(i), Of: int64(len(days))})
+		outcome, err := do(ctx, day)
+		if err != nil {
+			return err
+		}
+		report.Rollups = append(report.Rollups, outcome)
+	}
+	return nil
+}
+
+func clickHouseOptions(c pipeline.ClickHouse) *clickhouse.Options {
+	return &clickhouse.Options{
+		Addr:        []string{c.Addr},
+		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
+		DialTimeout: c.DialTimeout,
+	}
+}
