@@ -103,7 +103,8 @@ func Run(ctx context.Context, cfg pipeline.Kafka, readers []*receipts.Reader, s 
 	r.read = func(ctx context.Context, p int32, of Range, visit func(*kgo.Record)) error {
 		return kafka.read(ctx, cfg.Topic, p, of, visit)
 	}
-	report := &Report{Topic: cfg.Topic, Group: cfg.Group, From: request.From, To: request.To}
+	report := &Report{Topic: cfg.Topic, Group: cfg.Group, From: request.From, To: request.To,
+		Partitions: []Partition{}, Findings: []Finding{}, Rollups: []Day{}, Notes: []string{}}
 	all, err := r.limits(ctx, kafka, report)
 	if err != nil {
 		return nil, err

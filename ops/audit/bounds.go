@@ -32,9 +32,9 @@ func (l limits) audited() (r Range, open, pending int64) {
 	return Range{first, promised}, next - promised, pending
 }
 
-// search finds the first offset at which records of a time or later are stored,
-// by halves. It is no finer than a probe: offsets that hold no row tell nothing,
-// so a whole stretch is asked about.
+// search finds about where records of a time or later begin to be stored, by
+// halves: offsets that hold no row tell nothing, so a whole stretch is asked
+// about, and the answer is the beginning of one.
 type search struct{ Range }
 
 const probeOffsets = 4096
@@ -43,7 +43,7 @@ const probeOffsets = 4096
 // offset sought is the range's end then.
 func (s *search) probe() Range {
 	if s.Count() <= probeOffsets {
-		return Range{}
+		return s.Range
 	}
 	middle := s.First + (s.Count()-probeOffsets)/2
 	return Range{middle, middle + probeOffsets}

@@ -22,8 +22,8 @@ const (
 	stretchGap = 20_000
 	// undecidedMost bounds the records whose identities are looked up together.
 	undecidedMost = 10_000
-	// lookAgain is when what is missing is looked for once more: a replica may
-	// be behind, and a day on its way to the cold tier in neither place.
+	// lookAgain is when what nothing explains is looked for once more: a replica
+	// may be behind.
 	lookAgain = 2 * time.Second
 )
 
@@ -36,7 +36,7 @@ type examiner struct {
 
 	decoder *schema.Decoder
 	block   *schema.Block // the decoder's scratch
-	// again are offsets that were missing at the first look.
+	// again are offsets that nothing explained at the first look.
 	again Ranges
 	// fates are those of offsets read from Kafka, in their order. The undecided
 	// ones await their lookup.
@@ -72,7 +72,7 @@ type event struct {
 	at     int64 // its own time, Unix ms
 }
 
-// examine looks at every offset, and then once more for what was missing.
+// examine looks at every offset, and then once more at those that nothing explained.
 func (e *examiner) examine(ctx context.Context) error {
 	for _, chunk := range e.out.Range.chunks(chunkOffsets) {
 		if err := e.look(ctx, chunk); err != nil {
@@ -109,7 +109,7 @@ func (e *examiner) span(r Range) receipts.Span {
 	return receipts.Span{Partition: e.limits.partition, First: r.First, Next: r.Next}
 }
 
-// look classifies the offsets of a chunk; what is missing is noted in again.
+// look classifies the offsets of a chunk; what nothing explains is noted in again.
 func (e *examiner) look(ctx context.Context, chunk Range) error {
 	bits, err := e.bits(ctx, e.span(chunk))
 	if err != nil {
@@ -168,7 +168,7 @@ func (e *examiner) explain(ctx context.Context, gaps Ranges, last bool) error {
 	e.out.Rejects += rejects
 	gone, rest := rest.split(e.limits.start)
 	for _, r := range gone {
-		e.out.found(Unproven, r, "not stored, and Kafka no longer has the records to say what they were")
+		e.wrong(Unproven, r, "not stored, and Kafka no longer has the records to say what they were", last)
 	}
 	for _, stretch := range rest.stretches(stretchGap) {
 		below, _ := rest.split(stretch.Next)
@@ -227,10 +227,13 @@ func (e *examiner) note(these Ranges, fate fate, why string) {
 // record notes what a record that is not stored is.
 func (e *examiner) record(r *kgo.Record) {
 	f := fated{Range: Range{r.Offset, r.Offset + 1}}
+	if r.Attrs.IsControl() {
+		f.fate = absent
+		e.fates = append(e.fates, f)
+		return
+	}
 	ev, rejection := e.decode(r)
 	switch {
-	case r.Attrs.IsControl():
-		f.fate = absent
 	case rejection != nil && e.trimmed:
 		f.fate, f.why = unproven, "cannot be stored ("+string(rejection.Reason)+"), and has no dead letter among those that the dead-letter topic still has"
 	case rejection != nil:
@@ -275,17 +278,23 @@ func (e *examiner) decide(ctx context.Context, last bool) error {
 		case cold:
 			e.out.Cold++
 		case unproven:
-			e.out.found(Unproven, f.Range, f.why)
+			e.wrong(Unproven, f.Range, f.why, last)
 		case missing:
-			if !last && len(e.again) < maxFindings {
-				e.again = e.again.add(f.Range)
-			} else {
-				e.out.found(Missing, f.Range, f.why)
-			}
+			e.wrong(Missing, f.Range, f.why, last)
 		default:
 			panic("BUG: an offset without a fate")
 		}
 	}
 	e.fates, e.undecided = e.fates[:0], 0
 	return nil
+}
+
+// wrong takes offsets that nothing explains: to be looked for again or, in the
+// last look, as a finding.
+func (e *examiner) wrong(kind Kind, r Range, why string, last bool) {
+	if !last && len(e.again) < maxFindings {
+		e.again = e.again.add(r)
+		return
+	}
+	e.out.found(kind, r, why)
 }

@@ -14,9 +14,6 @@ func (r Range) Count() int64 { return r.Next - r.First }
 // Has reports whether the offset is in the range.
 func (r Range) Has(offset int64) bool { return r.First <= offset && offset < r.Next }
 
-// String writes the range as [1,5).
-func (r Range) String() string { return fmt.Sprintf("[%d,%d)", r.First, r.Next) }
-
 // Ranges are offsets of one partition, as few ranges as describe them:
 // ascending, none empty, and none touching the one before.
 type Ranges []Range
@@ -29,7 +26,7 @@ func (rs Ranges) add(r Range) Ranges {
 	case r.First >= r.Next:
 		return rs
 	case last >= 0 && r.First < rs[last].Next:
-		panic(fmt.Sprintf("BUG: %v after %v", r, rs[last]))
+		panic(fmt.Sprintf("BUG: offsets %+v after %+v", r, rs[last]))
 	case last >= 0 && r.First == rs[last].Next:
 		rs[last].Next = r.Next
 		return rs

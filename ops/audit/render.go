@@ -88,7 +88,7 @@ func (w *writer) rollups(days []Day) {
 func (w *writer) findings(r *Report) {
 	w.line("")
 	for _, f := range r.Findings {
-		w.line("%s: p%d %v, %d offsets: %s", f.Kind, f.Partition, f.Range, f.Count(), f.Why)
+		w.line("%s: p%d [%d,%d), %d in all: %s", f.Kind, f.Partition, f.First, f.Next, f.Count(), f.Why)
 	}
 	if r.Withheld > 0 {
 		w.line("... and %d more; the table counts all of them", r.Withheld)

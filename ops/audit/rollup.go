@@ -32,13 +32,12 @@ const (
 
 // Day is a day of the one-minute rollup.
 type Day struct {
-	Day     schema.Day `json:"-"`
-	Name    string     `json:"day"`
-	State   State      `json:"state"`
-	Rows    uint64     `json:"rows"`    // hot and sealed
-	Rollup  uint64     `json:"rollup"`  // the rollup's count of them
-	Minutes int        `json:"minutes"` // that differ
-	Why     string     `json:"why,omitempty"`
+	Day     string `json:"day"` // as 2026-11-22
+	State   State  `json:"state"`
+	Rows    uint64 `json:"rows"`    // hot and sealed
+	Rollup  uint64 `json:"rollup"`  // the rollup's count of them
+	Minutes int    `json:"minutes"` // that differ
+	Why     string `json:"why,omitempty"`
 }
 
 // Rollups compares the rollup with the rows it is made of, and computes days of
@@ -121,7 +120,7 @@ func same(a, b map[uint32][2]uint64) (n int) {
 // differs has to differ by the same in two looks: rows are seen a moment before
 // their part of the rollup is.
 func (r *Rollups) Compare(ctx context.Context, day schema.Day) (Day, error) {
-	out := Day{Day: day, Name: day.String()}
+	out := Day{Day: day.String()}
 	var last map[uint32][2]uint64
 	for n := range looks {
 		if n > 0 {
@@ -142,7 +141,7 @@ func (r *Rollups) Compare(ctx context.Context, day schema.Day) (Day, error) {
 			return out, nil
 		}
 		if out.Minutes = same(last, suspects); out.Minutes > 0 {
-			return r.differs(ctx, out)
+			return r.differs(ctx, day, out)
 		}
 		last = suspects
 	}
@@ -154,9 +153,9 @@ func (r *Rollups) Compare(ctx context.Context, day schema.Day) (Day, error) {
 // differs tells a day whose rollup is wrong from one whose rows are elsewhere.
 // The view shows those of the cold tier too; a day is whole here if it shows no
 // others.
-func (r *Rollups) differs(ctx context.Context, out Day) (Day, error) {
+func (r *Rollups) differs(ctx context.Context, day schema.Day, out Day) (Day, error) {
 	var shown uint64
-	err := r.query(ctx, "SELECT count() FROM "+r.schema.All(r.tables)+" WHERE "+r.of(out.Day), func(rows driver.Rows) error { return rows.Scan(&shown) })
+	err := r.query(ctx, "SELECT count() FROM "+r.schema.All(r.tables)+" WHERE "+r.of(day), func(rows driver.Rows) error { return rows.Scan(&shown) })
 	switch {
 	case ctx.Err() != nil:
 		return out, context.Cause(ctx)
@@ -166,7 +165,7 @@ func (r *Rollups) differs(ctx context.Context, out Day) (Day, error) {
 		out.State = NotHere
 	default:
 		out.State = Differs
-		out.Why = fmt.Sprintf("%d minutes differ; `ingest audit --repair-rollups --day %s` computes the day anew from its rows", out.Minutes, out.Name)
+		out.Why = fmt.Sprintf("%d minutes differ; `ingest audit --repair-rollups --day %s` computes the day anew from its rows", out.Minutes, out.Day)
 	}
 	return out, nil
 }
