@@ -1,0 +1,67 @@
+package intent
+
+// settle does what a Settlement says, until it is finished or the partition
+// is no longer the node's under this ownership. Then the next turn begins anew.
+func (n *node) settle(yield yield, p int32, pos *position) {
+	w, l := n.w, n.lane
+	state, err := w.fetch(p)
+	if err != nil {
+		panic(err)
+	}
+	yield()
+	defer func() { n.aim = "" }()
+	var (
+		s       = NewSettlement(p, state)
+		seen    = map[int]bool{}
+		rows    []row // of the intent, that the window lets through
+		missing []row
+		of      Intent
+		most    = len(w.logs) * w.Records
+		claimed bool
+		trusted bool // without receipts: what was acknowledged
+	)
+	for {
+		switch step := s.Next(); step.Do {
+		case Claim, Confirm:
+			off := w.Off.Claim && step.Do == Claim && !claimed || w.Off.Step && step.Do == Claim && claimed
+			if !off && (!n.owns(l, p, pos) || w.commit(n, map[int32]State{p: step.State}) != nil) {
+				return
+			}
+			claimed = true
+			s.Done()
+		case Rebuild:
+			for _, r := range w.receipts(p) {
+				seen[r.identity] = true
+			}
+			s.Done()
+		case Check:
+			n.aim = step.Intent.Token(p)
+			if of.Batch != step.Intent.Batch {
+				of, rows, trusted = step.Intent, w.read(p, step.Intent.First, step.Intent.Next, seen), false
+			}
+			if missing = n.missing(rows); trusted {
+				missing = nil
+			}
+			s.Checked(len(missing))
+		case Store:
+			n.aim = step.Token
+			if !w.Off.Fence || step.Intent.Step > 0 {
+				dead, _ := n.put(yield, step.Token, &n.aim, missing, &most)
+				rows = without(rows, dead)
+			}
+			trusted = w.Off.Receipts
+			s.Done()
+		case Finished:
+			if n.owns(l, p, pos) {
+				*pos = position{settled: true, next: step.State.Offset, seen: seen}
+				l.ledger.Begin(p, step.State.Offset)
+			}
+			return
+		}
+		yield()
+	}
+}
+
+func (n *node) owns(l *lane, p int32, pos *position) bool {
+	return n.current(l) && l.owned[p] == pos
+}
