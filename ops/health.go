@@ -42,14 +42,14 @@ func (h *Health) PipelineEvents() pipeline.Events {
 			})
 			h.succeeded(checking)
 		},
-		Revoked:      h.disowned,
-		Lost:         h.disowned,
-		Polled:       func(pipeline.Polled) { h.succeeded(reading) },
-		PollFailed:   func(err error) { h.failed(reading, err) },
-		Retrying:     func(r pipeline.Retrying) { h.failed(work(r.What), r.Err) },
-		Inserted:     func(pipeline.Inserted) { h.succeeded(inserting) },
-		Committed:    func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
-		CommitFailed: func(err error) { h.failed(committing, err) },
+		Revoked:    h.disowned,
+		Lost:       h.disowned,
+		Polled:     func(pipeline.Polled) { h.succeeded(reading) },
+		PollFailed: func(err error) { h.failed(reading, err) },
+		Retrying:   func(r pipeline.Retrying) { h.failed(work(r.What), r.Err) },
+		Inserted:   func(pipeline.Inserted) { h.succeeded(inserting) },
+		Settled:    func(pipeline.Settled) { h.succeeded(settling) },
+		Committed:  func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
 	}
 }
 
@@ -94,6 +94,7 @@ const (
 	reading       work = "read"
 	checking      work = "check"       // as pipeline.Retrying has it; has succeeded when the node joins
 	inserting     work = "insert"      // as pipeline.Retrying has it
+	settling      work = "settle"      // as pipeline.Retrying has it
 	deadLettering work = "dead-letter" // as pipeline.Retrying has it; known to succeed by the commit that follows
 	committing    work = "commit"
 )

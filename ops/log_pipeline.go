@@ -42,15 +42,19 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		sayCommit    = few()
 		sayInsert    = few()
 		sayLetter    = few()
+		saySettle    = few()
 		sayForgotten = few()
 	)
 	return pipeline.Events{
 		Assigned: func(p []int32) { say(slog.LevelInfo, "partitions assigned", slog.Any("partitions", p)) },
+		Settled: func(s pipeline.Settled) {
+			say(slog.LevelInfo, "partition ready", slog.Int("partition", int(s.Partition)), slog.Int64("next", s.Next), slog.Int("intents", s.Intents), slog.Int("rows", s.Rows), slog.Int64("rewound", s.Rewound), slog.Duration("took", s.Took))
+		},
 		Revoked: func(p []int32) {
 			say(slog.LevelInfo, "partitions given back", slog.Any("partitions", p))
 		},
 		Lost: func(p []int32) {
-			say(slog.LevelWarn, "partitions lost: the group went on without this node, and what it held of them is read again by their next owner; if it happens often raise kafka.session_timeout",
+			say(slog.LevelWarn, "partitions lost: the group went on without this node, and what it held of them their next owner settles; if it happens often raise kafka.session_timeout",
 				slog.Any("partitions", p))
 		},
 		Polled: func(p pipeline.Polled) {
@@ -77,13 +81,17 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 			}
 		},
 		Inserted: func(i pipeline.Inserted) {
-			say(slog.LevelDebug, "inserted", slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Duration("took", i.Took))
+			say(slog.LevelDebug, "inserted", slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Bool("found", i.Found), slog.Duration("took", i.Took))
 		},
 		Retrying: func(r pipeline.Retrying) {
 			attrs := []slog.Attr{errorAttr(r.Err), slog.Int("attempt", r.Attempt), slog.Duration("wait", r.Wait)}
 			switch work(r.What) {
 			case checking:
 				sayCheck("a service does not answer, and the node waits for it before it reads anything", attrs...)
+			case committing:
+				sayCommit("offsets not committed; trying again, and nothing more is inserted meanwhile. If it lasts check kafka.brokers", attrs...)
+			case settling:
+				saySettle("what an earlier owner left could not be settled; trying again, and the partition is not read meanwhile. If it lasts check clickhouse.addr and kafka.brokers", attrs...)
 			case deadLettering:
 				sayLetter("dead letters not written; trying again. If it lasts check kafka.brokers and that kafka.dead_letter_topic can be written to", attrs...)
 			default:
@@ -98,8 +106,8 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 			say(slog.LevelInfo, "ClickHouse takes inserts again")
 		},
 		Committed: func(c pipeline.Committed) { say(slog.LevelDebug, "committed", slog.Any("next", c.Next)) },
-		CommitFailed: func(err error) {
-			sayCommit("offsets not committed; the next commit covers them. If it lasts check kafka.brokers", errorAttr(err))
+		Doubted: func(err error) {
+			say(slog.LevelWarn, "the node cannot know any longer what is its own; it leaves the group and joins it again, and what was in flight is settled", errorAttr(err))
 		},
 		DedupShrunk: func(lane int) {
 			sayForgotten("a lane forgot half of its dedup window early, so a resend that comes late may be stored twice; raise dedup.blocks or lower dedup.window", slog.Int("lane", lane))

@@ -26,12 +26,17 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 		storedBytes = f.counter("stored_bytes_total", "Bytes of the acknowledged rows' columns, before compression.")
 		attempts    = f.counter("insert_attempts_total", "Attempts that the acknowledged inserts took.")
 		insertTime  = f.histograms("insert_duration_seconds", "Time to an acknowledged insert: all attempts and the waits between them.", prometheus.ExponentialBuckets(0.005, 2, 14)).WithLabelValues()
-		retries     = f.counters("retries_total", "Attempts that failed and are repeated.", "what", string(checking), string(inserting), string(deadLettering))
+		retries     = f.counters("retries_total", "Attempts that failed and are repeated.", "what", string(checking), string(inserting), string(deadLettering), string(committing), string(settling))
 		breaker     = f.gauge("breaker_open", "1 while inserts are held back because ClickHouse failed too often.")
 
-		commits        = f.counter("commits_total", "Offset commits that Kafka accepted.")
-		commitFailures = f.counter("commit_failures_total", "Offset commits that failed; the next one covers them.")
-		dedupShrunk    = f.counter("dedup_shrunk_total", "Times a lane forgot half of its dedup window early, for want of room.")
+		commits     = f.counter("commits_total", "Offset commits that Kafka accepted.")
+		found       = f.counter("found_inserts_total", "Inserts whose answer was lost, and whose rows the receipts showed to be stored.")
+		settled     = f.counter("settled_partitions_total", "Partitions that were made ready to be read.")
+		intents     = f.counter("settled_intents_total", "Batches' shares of a partition that an earlier owner had declared and not confirmed.")
+		settledRows = f.counter("settled_rows_total", "Rows sent to settle them.")
+		settleTime  = f.histograms("settle_duration_seconds", "Time to make a partition ready, without the wait for its turn.", prometheus.ExponentialBuckets(0.01, 2, 14)).WithLabelValues()
+		doubts      = f.counter("doubts_total", "Times the node left its group and joined it again because it could not know what is its own.")
+		dedupShrunk = f.counter("dedup_shrunk_total", "Times a lane forgot half of its dedup window early, for want of room.")
 	)
 	batches := newBatchMetrics(f)
 	lanes := pausedLanes{gauge: f.gauge("paused_lanes", "Lanes whose queue is full, so that their partitions are not read."), paused: make(map[int]bool)}
@@ -56,6 +61,9 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 			storedRows.Add(float64(i.Rows))
 			storedBytes.Add(float64(i.Bytes))
 			attempts.Add(float64(i.Attempts))
+			if i.Found {
+				found.Inc()
+			}
 			insertTime.Observe(i.Took.Seconds())
 		},
 		Retrying: func(r pipeline.Retrying) { retries.WithLabelValues(r.What).Inc() },
@@ -64,8 +72,14 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 			commits.Inc()
 			partitions.committed(c)
 		},
-		CommitFailed: func(error) { commitFailures.Inc() },
-		DedupShrunk:  func(int) { dedupShrunk.Inc() },
+		Settled: func(s pipeline.Settled) {
+			settled.Inc()
+			intents.Add(float64(s.Intents))
+			settledRows.Add(float64(s.Rows))
+			settleTime.Observe(s.Took.Seconds())
+		},
+		Doubted:     func(error) { doubts.Inc() },
+		DedupShrunk: func(int) { dedupShrunk.Inc() },
 	}
 }
 

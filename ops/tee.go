@@ -10,6 +10,7 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 	var t pipeline.Events
 	for _, e := range all {
 		t.Assigned = both(t.Assigned, e.Assigned)
+		t.Settled = both(t.Settled, e.Settled)
 		t.Revoked = both(t.Revoked, e.Revoked)
 		t.Lost = both(t.Lost, e.Lost)
 		t.Polled = both(t.Polled, e.Polled)
@@ -22,7 +23,8 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 		t.Retrying = both(t.Retrying, e.Retrying)
 		t.Breaker = both(t.Breaker, e.Breaker)
 		t.Committed = both(t.Committed, e.Committed)
-		t.CommitFailed = both(t.CommitFailed, e.CommitFailed)
+		t.Confirmed = both(t.Confirmed, e.Confirmed)
+		t.Doubted = both(t.Doubted, e.Doubted)
 		t.DedupShrunk = both(t.DedupShrunk, e.DedupShrunk)
 	}
 	return t

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/pipeline/intent"
 	"penstock/schema"
 )
 
@@ -19,20 +21,30 @@ type span struct {
 	epoch       uint64 // of the ownership under which it was read
 	first, next int64
 	leaderEpoch int32
+	rows        int // of the records, those that are neither duplicates nor rejects
 }
 
-// batch is what one fill of a lane stores: rows by event day, rejects, and the
-// spans both account for.
+// place is where rows go with one insert: a day of a shard's table.
+type place struct {
+	shard int // index into ClickHouse.shards
+	day   schema.Day
+}
+
+// batch is what one fill of a lane stores: rows by shard and event day, rejects,
+// and the spans both account for.
 //
 // It has one owner at a time: the fill goroutine while it is open, the drain
 // goroutine once it is sealed, nobody while it waits in the lane's free list.
 type batch struct {
-	// token makes a repeated insert of the same rows a no-op in ClickHouse.
-	token  string
-	schema *schema.Schema
-	spans  map[int32]span
-	days   map[schema.Day]*schema.Block
-	spare  *schema.Block // an emptied block of the last fill; nil for none
+	// id is the token of its inserts: a repetition of one is a no-op in
+	// ClickHouse. Empty until the batch is sealed.
+	id string
+	// renewed counts the ids it had before, see outcome.left.
+	renewed int
+	schema  *schema.Schema
+	spans   map[int32]span
+	blocks  map[place]*schema.Block
+	spare   *schema.Block // an emptied block of the last fill; nil for none
 
 	rejects    []reject
 	rejectSize int // bytes the rejects keep alive
@@ -61,40 +73,57 @@ func (b *batch) reject(r *kgo.Record, why *schema.Rejection) {
 	b.rejectSize += sizeOf(&own) + len(why.Detail)
 }
 
-func newBatch(s *schema.Schema) *batch {
-	return &batch{schema: s, spans: map[int32]span{}, days: map[schema.Day]*schema.Block{}}
+// forgetRejects is for when they are dead-lettered.
+func (b *batch) forgetRejects() {
+	clear(b.rejects) // keep no record alive
+	b.rejects, b.rejectSize = b.rejects[:0], 0
 }
 
-// day returns the block of that day.
-func (b *batch) day(d schema.Day) *schema.Block {
-	block := b.days[d]
+func newBatch(s *schema.Schema) *batch {
+	return &batch{schema: s, spans: map[int32]span{}, blocks: map[place]*schema.Block{}}
+}
+
+// block returns the block of rows for that place.
+func (b *batch) block(at place) *schema.Block {
+	block := b.blocks[at]
 	if block == nil {
 		if block, b.spare = b.spare, nil; block == nil {
 			block = schema.NewBlock(b.schema)
 		}
-		b.days[d] = block
+		b.blocks[at] = block
 	}
 	return block
 }
 
-// inserts returns the days that have rows, newest first: the live rows of a
-// batch do not wait for the few that are late.
-func (b *batch) inserts() []schema.Day {
-	days := slices.Sorted(maps.Keys(b.days))
-	slices.Reverse(days)
-	return slices.DeleteFunc(days, func(d schema.Day) bool { return b.days[d].Rows() == 0 })
+// inserts returns the places that have rows, newest day first: the live rows of
+// a batch do not wait for the few that are late.
+func (b *batch) inserts() []place {
+	all := slices.SortedFunc(maps.Keys(b.blocks), func(a, b place) int {
+		return cmp.Or(cmp.Compare(b.day, a.day), cmp.Compare(a.shard, b.shard))
+	})
+	return slices.DeleteFunc(all, func(at place) bool { return b.blocks[at].Rows() == 0 })
 }
 
-// account extends the span of the record's partition by the record. A gap is
-// no fault: compacted topics and transaction markers leave offsets no consumer
-// ever sees.
-func (b *batch) account(r *kgo.Record, epoch uint64) {
+// account extends the span of the record's partition by the record, which
+// became so many rows. A gap is no fault: compacted topics and transaction
+// markers leave offsets no consumer ever sees.
+func (b *batch) account(r *kgo.Record, epoch uint64, rows int) {
 	s, ok := b.spans[r.Partition]
-	if !ok || s.epoch != epoch {
+	if !ok {
 		s = span{epoch: epoch, first: r.Offset}
 	}
 	s.next, s.leaderEpoch = r.Offset+1, r.LeaderEpoch
+	s.rows += rows
 	b.spans[r.Partition] = s
+}
+
+// intents is the batch as its intents say it.
+func (b *batch) intents(shardOf func(partition int32) string, now time.Time) intent.Batch {
+	spans := make(map[int32]intent.Span, len(b.spans))
+	for p, s := range b.spans {
+		spans[p] = intent.Span{Shard: shardOf(p), First: s.first, Next: s.next}
+	}
+	return intent.Batch{ID: b.id, At: now.Unix(), Spans: spans}
 }
 
 func (b *batch) empty() bool { return len(b.spans) == 0 }
@@ -102,7 +131,7 @@ func (b *batch) empty() bool { return len(b.spans) == 0 }
 // bytes is what the batch holds in memory.
 func (b *batch) bytes() int {
 	n := b.rejectSize
-	for _, block := range b.days {
+	for _, block := range b.blocks {
 		n += block.Memory()
 	}
 	return n
@@ -116,7 +145,7 @@ func (b *batch) records() int { return b.rows + b.duplicates + len(b.rejects) }
 // time, since no two fills use them for the same day.
 func (b *batch) reset() {
 	spare := b.spare
-	for _, block := range b.days {
+	for _, block := range b.blocks {
 		if spare == nil || block.Memory() > spare.Memory() {
 			spare = block
 		}
@@ -124,8 +153,8 @@ func (b *batch) reset() {
 	if spare != nil {
 		spare.Reset()
 	}
-	clear(b.days)
+	clear(b.blocks)
 	clear(b.spans)
-	clear(b.rejects) // keep no record alive
-	*b = batch{schema: b.schema, spans: b.spans, days: b.days, spare: spare, rejects: b.rejects[:0]}
+	b.forgetRejects()
+	*b = batch{schema: b.schema, spans: b.spans, blocks: b.blocks, spare: spare, rejects: b.rejects}
 }

@@ -16,7 +16,11 @@ import (
 // Check reaches everything a node depends on and reports every fault: the
 // topics in Kafka, and in ClickHouse the tables with the schema's columns.
 func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
-	return errors.Join(checkKafka(ctx, cfg.Kafka, report), checkTables(ctx, cfg.ClickHouse, s, report))
+	errs := []error{checkKafka(ctx, cfg.Kafka, report)}
+	for _, shard := range cfg.ClickHouse.shards() {
+		errs = append(errs, checkTables(ctx, cfg.ClickHouse, shard, s, report))
+	}
+	return errors.Join(errs...)
 }
 
 // Unreachable is the error of a service that does not answer. What it would say
@@ -61,8 +65,8 @@ func fateOfCheck(err error) (fate, error) {
 	return stop, err
 }
 
-func checkTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report func(string)) (err error) {
-	conn, err := cfg.connect(ctx, cfg.Database)
+func checkTables(ctx context.Context, cfg ClickHouse, shard Shard, s *schema.Schema, report func(string)) (err error) {
+	conn, err := cfg.connect(ctx, shard, cfg.Database)
 	if err != nil {
 		return err
 	}

@@ -49,17 +49,26 @@ type Kafka struct {
 	DeadLetterTopic string `koanf:"dead_letter_topic"`
 	// SessionTimeout is how long Kafka waits for a silent node before others
 	// take its partitions. Smaller: a killed node's partitions are read on
-	// sooner. Larger: a pause of the node is forgiven. The default value is 8 s.
+	// sooner. Larger: a pause of the node is forgiven. The default value is 6 s,
+	// the least that brokers allow as they come.
 	SessionTimeout time.Duration `koanf:"session_timeout"`
 }
 
 // ClickHouse says where rows go.
 type ClickHouse struct {
-	// Addr is host:port of the native protocol.
-	Addr     string `koanf:"addr"`
-	Database string `koanf:"database"`
-	User     string `koanf:"user"`
-	Password string `koanf:"password"`
+	// Addr is host:port of the native protocol, if one server, or set of
+	// replicas, takes all rows. It is the shard of the name 1.
+	Addr string `koanf:"addr"`
+	// Shards, instead of Addr, is where rows go by the partition of their
+	// record, each name=host:port. To change their number moves partitions to
+	// other shards; what is in flight then is settled where it was.
+	Shards []Shard `koanf:"shards"`
+	// Retired are shards that take no rows any more, but took some: batches that
+	// name them are settled there, and what they hold is still known.
+	Retired  []Shard `koanf:"retired"`
+	Database string  `koanf:"database"`
+	User     string  `koanf:"user"`
+	Password string  `koanf:"password"`
 	// Compression of blocks on the wire: none, lz4 or zstd. The default value
 	// is none: on a fast network it costs more CPU than the rest of the node.
 	Compression string `koanf:"compression"`
@@ -122,7 +131,7 @@ type Breaker struct {
 // Default returns a config that lacks only addresses and the topic.
 func Default() Config {
 	return Config{
-		Kafka:          Kafka{Group: "penstock", SessionTimeout: 8 * time.Second},
+		Kafka:          Kafka{Group: "penstock", SessionTimeout: 6 * time.Second},
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 500_000},
@@ -197,7 +206,7 @@ func (c Config) Validate() error {
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
 	check(c.Kafka.deadLetterTopic() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
-	check(c.ClickHouse.Addr != "", "clickhouse.addr is empty; want host:port of the native protocol, such as localhost:9000")
+	errs = append(errs, c.ClickHouse.faults()...)
 	check(c.ClickHouse.Database != "", "clickhouse.database is empty; the default is default")
 	_, known := compressions[c.ClickHouse.Compression]
 	check(known, "clickhouse.compression is %q; want none, lz4 or zstd", c.ClickHouse.Compression)

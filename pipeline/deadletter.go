@@ -2,14 +2,13 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/pipeline/failpoint"
 	"penstock/schema"
 )
 
@@ -42,6 +41,11 @@ type deadLetters struct {
 
 // send produces the rejects of a batch and returns when all are acknowledged.
 func (d deadLetters) send(ctx context.Context, rejects []reject) error {
+	if len(rejects) == 0 {
+		return nil
+	}
+	failpoint.At("letters.before")
+	defer failpoint.At("letters.after")
 	records := make([]*kgo.Record, len(rejects))
 	for i, r := range rejects {
 		records[i] = d.letter(r)
@@ -144,33 +148,4 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 
 func header(key, value string) kgo.RecordHeader {
 	return kgo.RecordHeader{Key: key, Value: []byte(value)}
-}
-
-// errRecordGone is a record that Kafka no longer has.
-var errRecordGone = errors.New("the record is gone; raise the topic's retention")
-
-// reread fetches one record again. Rows do not keep their records, because
-// ClickHouse hardly ever refuses one: the few that it does are worth a fetch.
-func reread(ctx context.Context, cfg Kafka, partition int32, offset int64) (*kgo.Record, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topic: {partition: kgo.NewOffset().At(offset)}}))
-	if err != nil {
-		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	fetches := client.PollRecords(ctx, 1)
-	for r := range fetches.RecordsAll() {
-		if r.Offset == offset {
-			return r, nil
-		}
-		return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, errRecordGone)
-	}
-	err = errors.Join(fetches.Err(), ctx.Err())
-	if errors.Is(err, kerr.OffsetOutOfRange) {
-		err = errRecordGone
-	}
-	return nil, fmt.Errorf("read %s p%d@%d again: %w", cfg.Topic, partition, offset, err)
 }

@@ -4,169 +4,227 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/errgroup"
 
-	"penstock/schema"
+	"penstock/pipeline/failpoint"
+	"penstock/pipeline/intent"
 )
 
-// drain stores a lane's sealed batches, in the order they were sealed, and
-// commits what they account for.
+// drain stores a lane's sealed batches. It writes down what is about to be
+// stored, has it stored, and confirms it with the next commit: see package
+// intent for the order, and why.
+//
+// Its run goroutine owns the ledger; the batches themselves are stored by
+// goroutines of their own, several at once, since an insert mostly waits.
 type drain struct {
-	lane    *lane
-	sink    sink
-	letters deadLetters
-	again   persistence // for inserts
-	commit  func(context.Context, map[int32]kgo.EpochOffset) error
-	reread  func(ctx context.Context, partition int32, offset int64) (*kgo.Record, error)
+	lane   *lane
+	commit func(context.Context, map[int32]statement) error
+	stores []*store // one a goroutine
 
-	// uncommitted is what is stored and not committed, by partition. A commit
-	// that fails is covered by the next: everything below a stored span's end
-	// is stored.
-	uncommitted map[int32]span
+	// What follows belongs to run.
+	ledger *intent.Ledger
+	// tenures is under which ownership the ledger's partitions are held.
+	tenures map[int32]tenureOf
+	// unconfirmed is what was declared of each partition and not confirmed.
+	unconfirmed map[int32][]span
 }
 
-// recommit is how long a failed commit waits for a batch whose commit would
-// cover it, before it is tried on its own.
-const recommit = time.Second
+// tenureOf is what a commit has to know of a partition beside its state.
+type tenureOf struct {
+	epoch       uint64
+	leaderEpoch int32
+}
 
-// commitPause is how long a release waits after a commit that failed.
-const commitPause = 100 * time.Millisecond
+// confirmAfter is how long a confirmation waits for the intents of a next batch,
+// with which it costs nothing. Larger: fewer commits on an idle topic. Smaller:
+// less to settle after a crash, though it is settled anyway.
+const confirmAfter = time.Second
 
 // run stores batches until ctx ends or an error says that no repetition helps.
-func (d *drain) run(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, d.sink.Close()) }()
-	idle := time.NewTicker(recommit)
-	defer idle.Stop()
+func (d *drain) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	todo, done := make(chan *batch), make(chan outcome, len(d.stores))
+	for _, s := range d.stores {
+		g.Go(func() error { return s.run(ctx, todo, done) })
+	}
+	g.Go(func() error {
+		if err := d.account(ctx, todo, done); err != nil && !ended(ctx, err) {
+			return err
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+func (d *drain) account(ctx context.Context, todo chan<- *batch, done <-chan outcome) error {
+	confirm := time.NewTicker(confirmAfter)
+	defer confirm.Stop()
+	var (
+		sealed *batch   // waits for room among the pending intents
+		ready  []*batch // declared, and waiting for a store
+	)
 	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-idle.C:
-			d.commitOrLater(ctx)
-		case c := <-d.lane.commits:
-			c.done <- d.commitAll(ctx, c.wait)
-		case b := <-d.lane.full:
-			if err := d.store(ctx, b); err != nil {
-				if ended(ctx, err) {
-					return nil
-				}
+		if sealed != nil && d.ledger.Fits(d.intents(sealed)) {
+			confirm.Reset(confirmAfter)
+			if err := d.declare(ctx, sealed); err != nil {
 				return err
 			}
-			for p, s := range b.spans {
-				d.uncommitted[p] = s
-			}
-			d.commitOrLater(ctx)
-			b.reset()
-			d.lane.free <- b
+			ready, sealed = append(ready, sealed), nil
 		}
-	}
-}
-
-// store dead-letters the batch's rejects and inserts its rows.
-func (d *drain) store(ctx context.Context, b *batch) error {
-	if len(b.rejects) > 0 {
-		if err := d.letters.send(ctx, b.rejects); err != nil {
-			return err
+		full, next := d.lane.full, todo
+		var first *batch
+		if len(ready) > 0 {
+			first = ready[0]
+		} else {
+			next = nil
 		}
-	}
-	for _, day := range b.inserts() {
-		if err := d.insert(ctx, b.token, day, b.days[day]); err != nil {
-			return err
+		if sealed != nil || d.ledger.InFlight() >= len(d.stores) {
+			full = nil
 		}
-	}
-	return nil
-}
-
-// insert stores the rows of one day, however long it takes. Rows that the
-// server refuses are found by halving and dead-lettered; a half has a token of
-// its own, derived from the whole's, so that a repetition of it is known too.
-func (d *drain) insert(ctx context.Context, token string, day schema.Day, rows *schema.Block) error {
-	began := time.Now()
-	attempts, err := d.again.do(ctx, func(ctx context.Context) error { return d.sink.Insert(ctx, token, rows) })
-	if err == nil {
-		d.lane.events.Inserted(Inserted{Lane: d.lane.id, Day: day, Rows: rows.Rows(), Bytes: rows.Bytes(), Attempts: attempts, Took: time.Since(began)})
-		return nil
-	}
-	if f, _ := d.again.verdict(err); f != refuse || ctx.Err() != nil {
-		return err
-	}
-	n := rows.Rows()
-	if n == 1 {
-		return d.refused(ctx, rows, err)
-	}
-	if err := d.insert(ctx, token+".0", day, rows.Slice(0, n/2)); err != nil {
-		return err
-	}
-	return d.insert(ctx, token+".1", day, rows.Slice(n/2, n))
-}
-
-// refused dead-letters the one row of rows, which the server refuses.
-func (d *drain) refused(ctx context.Context, rows *schema.Block, why error) error {
-	partition, offset := rows.Origin(0)
-	var record *kgo.Record
-	rereads := persistence{what: "dead-letter", verdict: fateOfReread, events: d.lane.events}
-	if _, err := rereads.do(ctx, func(ctx context.Context) (err error) {
-		record, err = d.reread(ctx, partition, offset)
-		return err
-	}); err != nil {
-		return fmt.Errorf("%w; ClickHouse refused it: %w", err, why)
-	}
-	rejection := &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
-	d.lane.events.Rejected(Rejected{Partition: partition, Offset: offset, Rejection: rejection})
-	return d.letters.send(ctx, []reject{{record, rejection}})
-}
-
-// commitOrLater commits what is stored, or leaves it to the next commit.
-func (d *drain) commitOrLater(ctx context.Context) {
-	if err := d.commitStored(ctx); err != nil {
-		d.lane.events.CommitFailed(err)
-	}
-}
-
-// commitAll commits what is stored until it is, wait ends, or Kafka says that it
-// is no longer this node's to commit.
-func (d *drain) commitAll(ctx, wait context.Context) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(wait, func() { cancel(context.Cause(wait)) })()
-	for {
-		err := d.commitStored(ctx)
-		if err == nil || fateOfCommit(err) == stop {
-			return err
-		}
+		var err error
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("lane %d: stored but not committed in time; stored again by the next owner: %w", d.lane.id, errors.Join(context.Cause(ctx), err))
-		case <-time.After(commitPause):
-			d.lane.events.CommitFailed(err)
+			return context.Cause(ctx)
+		case sealed = <-full:
+			err = d.begin(sealed)
+		case next <- first:
+			ready = ready[1:]
+		case o := <-done:
+			if err = d.took(ctx, o); o.left {
+				ready = append(ready, o.batch)
+			}
+		case <-confirm.C:
+			err = d.confirm(ctx)
+		case r := <-d.lane.releases:
+			r.done <- d.release(ctx, r)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-// commitStored commits what is stored of the partitions the node still owns
-// under the epoch they were read in; the others are another node's now.
-func (d *drain) commitStored(ctx context.Context) error {
-	offsets := map[int32]kgo.EpochOffset{}
-	for p, s := range d.uncommitted {
-		if d.lane.owned.epoch(p) != s.epoch {
-			delete(d.uncommitted, p)
-			continue
+// begin takes the batch's partitions into the ledger, if they are new.
+func (d *drain) begin(b *batch) error {
+	for partition, s := range b.spans {
+		t, held := d.tenures[partition]
+		if held && t.epoch != s.epoch {
+			return fmt.Errorf("%w: p%d was read under another ownership than what is not confirmed of it", errDoubt, partition)
 		}
-		offsets[p] = kgo.EpochOffset{Epoch: s.leaderEpoch, Offset: s.next}
+		if !held {
+			d.ledger.Begin(partition, s.first)
+		}
+		d.tenures[partition] = tenureOf{s.epoch, s.leaderEpoch}
+		d.unconfirmed[partition] = append(d.unconfirmed[partition], s)
 	}
-	if len(offsets) == 0 {
-		return nil
-	}
-	if err := d.commit(ctx, offsets); err != nil {
+	return nil
+}
+
+func (d *drain) intents(b *batch) intent.Batch {
+	return b.intents(d.lane.cfg.ClickHouse.shardName, time.Now())
+}
+
+// declare commits the intents of a batch, and with them what is stored since.
+func (d *drain) declare(ctx context.Context, b *batch) error {
+	d.ledger.Declare(d.intents(b))
+	failpoint.At("intent.before")
+	if err := d.putDue(ctx); err != nil {
 		return err
 	}
-	next := make(map[int32]int64, len(offsets))
-	for p, o := range offsets {
-		next[p] = o.Offset
-	}
-	clear(d.uncommitted)
-	d.lane.events.Committed(Committed{Next: next})
+	failpoint.At("intent.after")
 	return nil
+}
+
+// took takes note of what became of a batch.
+func (d *drain) took(ctx context.Context, o outcome) error {
+	b := o.batch
+	for _, row := range o.rejected {
+		spans := d.unconfirmed[row.partition]
+		for i := range spans {
+			if spans[i].first <= row.offset && row.offset < spans[i].next {
+				spans[i].rows--
+			}
+		}
+	}
+	if o.left {
+		id, _, _ := strings.Cut(b.id, ".")
+		b.renewed++
+		as := fmt.Sprintf("%s.%d", id, b.renewed)
+		d.ledger.Renew(b.id, as)
+		b.id = as
+		return d.putDue(ctx)
+	}
+	d.ledger.Stored(b.id)
+	b.reset()
+	d.lane.free <- b
+	return nil
+}
+
+// confirm commits what is stored, if anything is that no commit says yet.
+func (d *drain) confirm(ctx context.Context) error {
+	failpoint.At("confirm.before")
+	if err := d.putDue(ctx); err != nil {
+		return err
+	}
+	failpoint.At("confirm.after")
+	return nil
+}
+
+// release confirms all that is stored and forgets the partitions.
+func (d *drain) release(ctx context.Context, r release) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(r.wait, func() { cancel(context.Cause(r.wait)) })()
+	if err := d.confirm(ctx); err != nil {
+		return fmt.Errorf("lane %d: stored but not confirmed in time; the next owner settles it: %w", d.lane.id, errors.Join(context.Cause(ctx), err))
+	}
+	for _, p := range r.partitions {
+		if _, held := d.tenures[p]; held {
+			d.ledger.End(p)
+			delete(d.tenures, p)
+			delete(d.unconfirmed, p)
+		}
+	}
+	return nil
+}
+
+// putDue commits what the ledger says is due.
+func (d *drain) putDue(ctx context.Context) error {
+	due := d.ledger.Due()
+	if len(due) == 0 {
+		return nil
+	}
+	all := make(map[int32]statement, len(due))
+	for p, state := range due {
+		t := d.tenures[p]
+		if failpoint.Off("intent") {
+			state.Pending = nil
+		}
+		all[p] = statement{state: state, epoch: t.epoch, leaderEpoch: t.leaderEpoch}
+	}
+	if err := d.commit(ctx, all); err != nil {
+		return err
+	}
+	d.ledger.Committed(due)
+	d.tell(due)
+	return nil
+}
+
+// tell tells what is confirmed now.
+func (d *drain) tell(states map[int32]intent.State) {
+	next := make(map[int32]int64, len(states))
+	for p, state := range states {
+		next[p] = state.Offset
+		spans := d.unconfirmed[p]
+		for len(spans) > 0 && spans[0].next <= state.Offset {
+			d.lane.events.Confirmed(Confirmed{Partition: p, First: spans[0].first, Next: spans[0].next, Rows: spans[0].rows})
+			spans = spans[1:]
+		}
+		d.unconfirmed[p] = spans
+	}
+	d.lane.events.Committed(Committed{Next: maps.Clone(next)})
 }

@@ -11,9 +11,11 @@ import (
 // and must return at once: a slow one slows the lane.
 type Events struct {
 	Assigned func(partitions []int32)
-	Revoked  func(partitions []int32)
-	Lost     func(partitions []int32) // without a chance to finish: another node may already own them
-	Polled   func(Polled)
+	// Settled: a partition the node was given is ready to be read.
+	Settled func(Settled)
+	Revoked func(partitions []int32)
+	Lost    func(partitions []int32) // without a chance to finish: another node may already own them
+	Polled  func(Polled)
 	// PollFailed: Kafka did not answer; the client goes on asking.
 	PollFailed func(error)
 	Paused     func(lane int) // its queue is full; Kafka keeps the rest
@@ -24,10 +26,11 @@ type Events struct {
 	Retrying   func(Retrying)
 	Breaker    func(open bool)
 	Committed  func(Committed)
-	// CommitFailed: the next commit covers what this one did not; or, of a
-	// release, what was not stored and committed in time is read again by the
-	// next owner.
-	CommitFailed func(error)
+	// Confirmed tells of one span that a commit confirmed; see Committed.
+	Confirmed func(Confirmed)
+	// Doubted: the node could not know any longer what is its own, left the
+	// group, and joins it again.
+	Doubted func(error)
 	// DedupShrunk: a lane reached its bound of identities and forgot the
 	// older half of the window before its time.
 	DedupShrunk func(lane int)
@@ -81,12 +84,15 @@ type Inserted struct {
 	Rows     int
 	Bytes    int
 	Attempts int
-	Took     time.Duration // all attempts and the waits between them
+	// Found: the answer to an earlier attempt was lost, and the receipts show
+	// that the rows are stored.
+	Found bool
+	Took  time.Duration // all attempts and the waits between them
 }
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
-	What    string // "insert", "dead-letter" or, before a node has begun, "check"
+	What    string // "insert", "dead-letter", "commit", "settle" or, before a node has begun, "check"
 	Err     error
 	Attempt int
 	Wait    time.Duration
@@ -98,9 +104,30 @@ type Committed struct {
 	Next map[int32]int64
 }
 
+// Confirmed is a span [First, Next) of a partition of which everything is
+// stored, dead-lettered or a duplicate, and Kafka knows. Rows of its records
+// were stored by this node.
+type Confirmed struct {
+	Partition   int32
+	First, Next int64
+	Rows        int
+}
+
+// Settled is a partition that was given to the node, and what it took to make
+// it ready.
+type Settled struct {
+	Partition int32
+	Next      int64         // the offset it goes on at
+	Intents   int           // declared by an earlier owner and not confirmed
+	Rows      int           // sent for them, of which some may have been stored before
+	Rewound   int64         // offsets beyond what was committed, of which rows were stored
+	Took      time.Duration // without the wait for its turn
+}
+
 // ensure makes every function callable.
 func (e Events) ensure() Events {
 	set(&e.Assigned)
+	set(&e.Settled)
 	set(&e.Revoked)
 	set(&e.Lost)
 	set(&e.Polled)
@@ -113,7 +140,8 @@ func (e Events) ensure() Events {
 	set(&e.Retrying)
 	set(&e.Breaker)
 	set(&e.Committed)
-	set(&e.CommitFailed)
+	set(&e.Confirmed)
+	set(&e.Doubted)
 	set(&e.DedupShrunk)
 	return e
 }

@@ -7,6 +7,7 @@ import (
 
 	ch "github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -58,14 +59,24 @@ var remedies = map[proto.Error]string{
 	proto.ErrSyntaxError:          "the server is older than this program supports; use ClickHouse 24.8 or later",
 }
 
-// fateOf chooses the fate of a failed insert. It is the one place that does.
-// The error it returns is err, with the remedy where a person has to act.
+// fateOf chooses the fate of what failed on the way to storing rows: an insert,
+// a question to the receipts, a record that is read again. It is the one place
+// that does. The error it returns is err, with the remedy where a person has to
+// act.
 func fateOf(err error) (fate, error) {
-	var ex *ch.Exception
-	if !errors.As(err, &ex) {
-		return retry, err // everything about reaching the server
+	var (
+		inserting *ch.Exception
+		asking    *clickhouse.Exception
+	)
+	switch {
+	case errors.Is(err, errDoubt), errors.Is(err, errRecordGone):
+		return stop, err
+	case errors.As(err, &inserting):
+		return fateOfCode(int32(inserting.Code), err)
+	case errors.As(err, &asking):
+		return fateOfCode(asking.Code, err)
 	}
-	return fateOfCode(int32(ex.Code), err)
+	return retry, err // everything about reaching a server
 }
 
 // fateOfCode is fateOf for a server's error code.
@@ -97,24 +108,20 @@ func fateOfProduce(err error, topic string) (fate, error) {
 	return retry, err
 }
 
-// fateOfReread is fateOf for reading a refused record again.
-func fateOfReread(err error) (fate, error) {
-	if errors.Is(err, errRecordGone) {
+// fateOfCommit is fateOf for an offset commit. That Kafka refuses the member or
+// its generation is repeated: while a group divides its partitions that is so for
+// a moment, and if the member is really out, its heartbeat finds out and ends the
+// ownership, which makes the commit errDoubt.
+func fateOfCommit(err error) (fate, error) {
+	switch {
+	case errors.Is(err, errDoubt):
 		return stop, err
+	case errors.Is(err, kerr.OffsetMetadataTooLarge):
+		return stop, fmt.Errorf("%w; the brokers' offset.metadata.max.bytes has to be at least its default, 4096", err)
+	case errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.TopicAuthorizationFailed):
+		return stop, fmt.Errorf("%w; allow the node to read the topic and commit for the group", err)
 	}
 	return retry, err
-}
-
-// fateOfCommit is fateOf for an offset commit. stop means no more than that
-// this node has no say any longer: its partitions are being given to others, or
-// are no more.
-func fateOfCommit(err error) fate {
-	for _, final := range []error{kerr.IllegalGeneration, kerr.UnknownMemberID, kerr.FencedInstanceID, kerr.UnknownTopicOrPartition, kerr.UnknownTopicID} {
-		if errors.Is(err, final) {
-			return stop
-		}
-	}
-	return retry
 }
 
 // fateOfPoll is fateOf for a fetch: retry is what the client does by itself.

@@ -9,6 +9,7 @@ import (
 
 	ch "github.com/ClickHouse/ch-go"
 
+	"penstock/pipeline/failpoint"
 	"penstock/schema"
 )
 
@@ -21,19 +22,21 @@ var compressions = map[string]ch.Compression{
 
 // sink stores blocks.
 type sink interface {
-	// Insert stores the rows of one day under token, or returns an error that
-	// may mean that they were stored. The same token again stores nothing.
-	Insert(ctx context.Context, token string, b *schema.Block) error
-	// Close releases the sink's connection.
+	// Insert stores the rows of one day on the shard under token, or returns an
+	// error that may mean that they were stored. The same token again stores
+	// nothing.
+	Insert(ctx context.Context, shard int, token string, b *schema.Block) error
+	// Close releases the sink's connections.
 	Close() error
 }
 
-// inserter is the sink for ClickHouse's native protocol. It has one
-// connection, opened when needed, and is used by one goroutine.
+// inserter is the sink for ClickHouse's native protocol. It has one connection
+// a shard, opened when needed, and is used by one goroutine.
 type inserter struct {
-	cfg  ClickHouse
-	into string // INSERT INTO table (columns) VALUES
-	conn *ch.Client
+	cfg    ClickHouse
+	shards []Shard
+	into   string             // INSERT INTO table (columns) VALUES
+	conns  map[int]*ch.Client // by shard
 }
 
 func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
@@ -41,13 +44,16 @@ func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
 	for _, c := range s.Columns() {
 		names = append(names, schema.QuoteIdent(c.Name))
 	}
-	return &inserter{cfg: cfg, into: fmt.Sprintf("INSERT INTO %s (%s) VALUES", s.Hot(cfg.Tables()), strings.Join(names, ", "))}
+	return &inserter{cfg: cfg, shards: cfg.shards(), conns: map[int]*ch.Client{}, into: fmt.Sprintf("INSERT INTO %s (%s) VALUES", s.Hot(cfg.Tables()), strings.Join(names, ", "))}
 }
 
 // pinned are the settings every insert states, whatever the server's profile
 // says: the token's protection depends on each of them. async_insert is on by
 // default since ClickHouse 26.2 and would merge inserts of several tokens.
 func pinned(token string) []ch.Setting {
+	if failpoint.Off("token") {
+		return []ch.Setting{ch.SettingInt("async_insert", 0), ch.SettingInt("insert_deduplicate", 0)}
+	}
 	return []ch.Setting{
 		ch.SettingInt("async_insert", 0),
 		ch.SettingInt("insert_deduplicate", 1),
@@ -60,39 +66,42 @@ func pinned(token string) []ch.Setting {
 // Insert implements sink. After an error the connection is dropped, also after
 // the server's verdict: what it still carries is unknown, and an answer to this
 // insert must never be taken for one to the next.
-func (i *inserter) Insert(ctx context.Context, token string, b *schema.Block) error {
+func (i *inserter) Insert(ctx context.Context, shard int, token string, b *schema.Block) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, i.cfg.InsertTimeout,
 		fmt.Errorf("no answer within clickhouse.insert_timeout, %v", i.cfg.InsertTimeout))
 	defer cancel()
-	err := i.insert(ctx, token, b)
+	failpoint.At("insert.before")
+	err := i.insert(ctx, shard, token, b)
+	failpoint.At("insert.after")
 	if err == nil {
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	return fmt.Errorf("insert %d rows into %s at %s: %w", b.Rows(), i.cfg.Database, i.cfg.Addr, errors.Join(err, i.Close()))
+	return fmt.Errorf("insert %d rows into %s at %s: %w", b.Rows(), i.cfg.Database, i.shards[shard].Addr, errors.Join(err, i.drop(shard)))
 }
 
-func (i *inserter) insert(ctx context.Context, token string, b *schema.Block) error {
-	if i.conn == nil || i.conn.IsClosed() {
-		conn, err := ch.Dial(ctx, ch.Options{
-			Address: i.cfg.Addr, Database: i.cfg.Database, User: i.cfg.User, Password: i.cfg.Password,
+func (i *inserter) insert(ctx context.Context, shard int, token string, b *schema.Block) error {
+	conn := i.conns[shard]
+	if conn == nil || conn.IsClosed() {
+		var err error
+		if conn, err = ch.Dial(ctx, ch.Options{
+			Address: i.shards[shard].Addr, Database: i.cfg.Database, User: i.cfg.User, Password: i.cfg.Password,
 			Compression: compressions[i.cfg.Compression], ClientName: "penstock-ingest",
 			DialTimeout: i.cfg.DialTimeout, HandshakeTimeout: i.cfg.DialTimeout, ReadTimeout: i.cfg.InsertTimeout,
-		})
-		if err != nil {
+		}); err != nil {
 			return fmt.Errorf("connect: %w", err)
 		}
-		i.conn = conn
+		i.conns[shard] = conn
 	}
-	return i.conn.Do(ctx, ch.Query{Body: i.into, Input: b.Input(), Settings: pinned(token)})
+	return conn.Do(ctx, ch.Query{Body: i.into, Input: b.Input(), Settings: pinned(token)})
 }
 
-// Close implements sink.
-func (i *inserter) Close() error {
-	conn := i.conn
-	i.conn = nil
+// drop closes the connection to the shard, if there is one.
+func (i *inserter) drop(shard int) error {
+	conn := i.conns[shard]
+	delete(i.conns, shard)
 	if conn == nil || conn.IsClosed() {
 		return nil
 	}
@@ -102,10 +111,19 @@ func (i *inserter) Close() error {
 	return nil
 }
 
+// Close implements sink.
+func (i *inserter) Close() error {
+	var err error
+	for shard := range i.shards {
+		err = errors.Join(err, i.drop(shard))
+	}
+	return err
+}
+
 var _ sink = (*inserter)(nil)
 var _ slog.LogValuer = ClickHouse{}
 
 // LogValue keeps the password out of logs.
 func (c ClickHouse) LogValue() slog.Value {
-	return slog.GroupValue(slog.String("addr", c.Addr), slog.String("database", c.Database), slog.String("user", c.User))
+	return slog.GroupValue(slog.Any("shards", c.shards()), slog.String("database", c.Database), slog.String("user", c.User))
 }

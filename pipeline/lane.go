@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
+	"penstock/pipeline/dedup"
+	"penstock/pipeline/failpoint"
 	"penstock/schema"
 )
 
-// lane owns a share of the node's partitions: their windows and the batch
+// lane owns a share of the node's partitions: their windows of identities and the batch
 // their records go to. Lanes share nothing but the breaker and the Kafka
 // client; more speed is more lanes, then more nodes.
 //
@@ -28,14 +28,14 @@ type lane struct {
 
 	control chan control
 	ended   chan struct{} // closed when fill has returned
-	// commits asks the drain goroutine to commit all that is stored.
-	commits chan commitAll
-	free    chan *batch
-	full    chan *batch
+	// releases asks the drain goroutine to commit all that is stored.
+	releases chan release
+	free     chan *batch
+	full     chan *batch
 
 	// What follows belongs to the fill goroutine.
-	decoder *schema.Decoder
-	windows map[int32]*window // of the partitions the lane owns
+	filler  filler
+	tenants map[int32]*tenant // the settled partitions the lane owns
 	open    *batch            // nil while every batch is being stored
 	overdue bool              // open is past its age, and no batch is free to follow it
 	work    chunk             // being decoded
@@ -44,21 +44,30 @@ type lane struct {
 	prefix  string            // of every token: unique to this lane of this process
 }
 
+// tenant is a settled partition of a lane.
+type tenant struct {
+	epoch  uint64
+	window *dedup.Window
+	next   int64 // the offset to go on at: records below are accounted for
+}
+
 // control asks the fill goroutine for something between two records.
 type control struct {
-	assign  []int32
-	release []int32 // stop decoding these
+	admit   map[int32]*tenant // from now on the lane's
+	release []int32           // stop decoding these
 	cause   SealCause
-	// wait makes a release last until what is in flight is stored and
-	// committed, or this ends; nil does not wait.
+	// wait bounds a release, which lasts until what is in flight is stored and
+	// committed.
 	wait context.Context
 	// done has the outcome, once.
 	done chan error
 }
 
-// commitAll asks for a commit of all that is stored, before wait ends.
-type commitAll struct {
-	wait context.Context
+// release asks for a commit of all that is stored, before wait ends, and that
+// the partitions be forgotten then.
+type release struct {
+	partitions []int32
+	wait       context.Context
 	// done has the outcome, once.
 	done chan error
 }
@@ -66,16 +75,16 @@ type commitAll struct {
 func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership, events Events, throttle func(lane int, pause bool)) *lane {
 	l := &lane{
 		id: id, cfg: cfg, events: events, owned: owned,
-		queue:   newQueue(cfg.queueBytes(), func(pause bool) { throttle(id, pause) }),
-		control: make(chan control),
-		ended:   make(chan struct{}),
-		commits: make(chan commitAll),
-		free:    make(chan *batch, cfg.Batch.PerLane),
-		full:    make(chan *batch, cfg.Batch.PerLane),
-		decoder: schema.NewDecoder(s, cfg.MaxRecordBytes),
-		windows: map[int32]*window{},
-		age:     time.NewTimer(time.Hour),
-		prefix:  fmt.Sprintf("%s-%d", run, id),
+		queue:    newQueue(cfg.queueBytes(), func(pause bool) { throttle(id, pause) }),
+		control:  make(chan control),
+		ended:    make(chan struct{}),
+		releases: make(chan release),
+		free:     make(chan *batch, cfg.Batch.PerLane),
+		full:     make(chan *batch, cfg.Batch.PerLane),
+		filler:   filler{lane: id, events: events, decoder: schema.NewDecoder(s, cfg.MaxRecordBytes)},
+		tenants:  map[int32]*tenant{},
+		age:      time.NewTimer(time.Hour),
+		prefix:   fmt.Sprintf("%s-%d", run, id),
 	}
 	l.age.Stop()
 	for range cfg.Batch.PerLane {
@@ -138,7 +147,7 @@ func (l *lane) fill(ctx context.Context) error {
 		case <-ready:
 			l.next()
 		case <-l.age.C:
-			l.overdue = true
+			l.overdue = !l.open.empty()
 		}
 	}
 }
@@ -146,9 +155,9 @@ func (l *lane) fill(ctx context.Context) error {
 // next takes the oldest chunk from the queue.
 func (l *lane) next() {
 	c, ok := l.queue.pop()
-	// A released partition has no window, and a lost one another epoch: what
+	// A released partition is no tenant, and a lost one has another epoch: what
 	// is still queued of them is no longer this lane's to store.
-	if ok && l.windows[c.partition] != nil && l.owned.epoch(c.partition) == c.epoch {
+	if t := l.tenants[c.partition]; ok && t != nil && t.epoch == c.epoch && l.owned.epoch(c.partition) == c.epoch {
 		l.work = c
 	}
 }
@@ -161,23 +170,6 @@ const (
 	decodeStepBytes = 256 << 10 // but for the record that crosses it
 )
 
-// clockSkew is how far the clock of who sent a record may be ahead of the
-// node's.
-const clockSkew = time.Minute
-
-// arrival returns when the record came to Kafka, in milliseconds. Whoever sent
-// it may have given no time (-1), or one yet to come; neither may decide which
-// events are credible, nor how long identities are remembered. Such a record
-// comes as it is read: its row has another _ingested_at if it is read again,
-// which its batch's token does not depend on.
-func arrival(r *kgo.Record, now time.Time) int64 {
-	at := r.Timestamp.UnixMilli()
-	if at < 0 || at > now.Add(clockSkew).UnixMilli() {
-		return now.UnixMilli()
-	}
-	return at
-}
-
 // decode moves some of the chunk at work into the open batch, and seals it if
 // it is full.
 func (l *lane) decode() {
@@ -187,11 +179,16 @@ func (l *lane) decode() {
 		l.age.Reset(l.cfg.Batch.Age)
 	}
 	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
+	t, shard := l.tenants[l.work.partition], l.cfg.ClickHouse.shardOf(l.work.partition)
+	blocks := max(1, l.cfg.Dedup.Blocks/2/len(l.tenants)) // of each generation of each window
 	n := 0
 	for size := 0; n < most && size < decodeStepBytes; n++ {
 		r := l.work.records[n]
-		l.record(r, arrival(r, now))
-		l.open.account(r, l.work.epoch)
+		if r.Offset < t.next {
+			continue // settled before reading began here
+		}
+		t.next = r.Offset + 1
+		l.open.account(r, t.epoch, l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks))
 		size += len(r.Value)
 	}
 	if l.work.records = l.work.records[n:]; len(l.work.records) == 0 {
@@ -205,66 +202,33 @@ func (l *lane) decode() {
 	}
 }
 
-// record decodes one record into the open batch: as a row, a duplicate or a
-// reject.
-func (l *lane) record(r *kgo.Record, at int64) {
-	// Nearly every event is of the day it arrives on; the others are moved.
-	guess := schema.DayOf(at)
-	block := l.open.day(guess)
-	key, err := l.decoder.Decode(schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: at, Value: r.Value}, block)
-	if err != nil {
-		l.reject(r, err)
-		return
-	}
-	dup, shrunk := l.windows[r.Partition].seen(key.Identity, at, max(1, l.cfg.Dedup.Blocks/2/len(l.windows)))
-	if shrunk {
-		l.events.DedupShrunk(l.id)
-	}
-	switch {
-	case dup:
-		block.Undo()
-		l.open.duplicates++
-		return
-	case key.Day != guess:
-		block.MoveLast(l.open.day(key.Day))
-	}
-	l.open.rows++
-	if key.Extra {
-		l.open.extra++
-	}
-}
-
-func (l *lane) reject(r *kgo.Record, err error) {
-	var why *schema.Rejection
-	if !errors.As(err, &why) {
-		panic(fmt.Sprintf("BUG: decoder returned %v", err))
-	}
-	l.open.reject(r, why)
-	l.events.Rejected(Rejected{Partition: r.Partition, Offset: r.Offset, Rejection: why})
-}
-
 // seal hands the open batch to the drain goroutine.
 func (l *lane) seal(cause SealCause) {
+	failpoint.At("seal.before")
 	b := l.open
 	l.serial++
-	b.token = fmt.Sprintf("%s-%d", l.prefix, l.serial)
+	b.id = fmt.Sprintf("%s-%d", l.prefix, l.serial)
 	l.events.Sealed(Sealed{Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
 		Rejects: len(b.rejects), Extra: b.extra, Bytes: b.bytes(), Age: time.Since(b.opened)})
 	l.open, l.overdue = nil, false
 	l.age.Stop()
 	l.full <- b // has room for every batch there is
+	failpoint.At("seal.after")
 }
 
 // obey carries out a control.
 func (l *lane) obey(ctx context.Context, c control) error {
-	for _, p := range c.assign {
-		l.windows[p] = newWindow(l.cfg.Dedup.Window)
+	for p, t := range c.admit {
+		if !l.owned.admit(p, t.epoch) {
+			continue // given up while it was being settled
+		}
+		l.tenants[p] = t
 	}
-	if len(c.release) == 0 {
+	if c.wait == nil {
 		return nil
 	}
 	for _, p := range c.release {
-		delete(l.windows, p)
+		delete(l.tenants, p)
 		if l.work.partition == p {
 			l.work = chunk{}
 		}
@@ -272,16 +236,13 @@ func (l *lane) obey(ctx context.Context, c control) error {
 	if l.open != nil && !l.open.empty() {
 		l.seal(c.cause)
 	}
-	if c.wait == nil {
-		return nil
-	}
-	return l.settle(ctx, c.wait)
+	return l.finish(ctx, c)
 }
 
-// settle waits until every batch is home, so that nothing is in flight, and
-// until what came of them is committed: a commit that failed on the way has no
-// later one to cover it.
-func (l *lane) settle(ctx, wait context.Context) error {
+// finish waits until every batch is home, so that nothing is in flight, and
+// until what came of them is committed: a partition is given up with nothing
+// left to settle, or not in order.
+func (l *lane) finish(ctx context.Context, c control) error {
 	var home []*batch
 	if l.open != nil {
 		home = append(home, l.open)
@@ -298,18 +259,18 @@ func (l *lane) settle(ctx, wait context.Context) error {
 			home = append(home, b)
 		case <-ctx.Done():
 			return errLaneEnded
-		case <-wait.Done():
-			return fmt.Errorf("lane %d: %d batches not stored in time; they are read again: %w", l.id, l.cfg.Batch.PerLane-len(home), context.Cause(wait))
+		case <-c.wait.Done():
+			return fmt.Errorf("lane %d: %d batches not stored in time; the next owner settles them: %w", l.id, l.cfg.Batch.PerLane-len(home), context.Cause(c.wait))
 		}
 	}
-	c := commitAll{wait: wait, done: make(chan error, 1)}
+	r := release{partitions: c.release, wait: c.wait, done: make(chan error, 1)}
 	select {
-	case l.commits <- c:
+	case l.releases <- r:
 	case <-ctx.Done():
 		return errLaneEnded
 	}
 	select {
-	case err := <-c.done:
+	case err := <-r.done:
 		return err
 	case <-ctx.Done():
 		return errLaneEnded

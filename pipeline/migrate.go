@@ -21,36 +21,45 @@ import (
 // do not exist, and then checks them as [Check] does. It changes nothing that
 // exists. Every step that is done is given to report.
 func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
-	if err := errors.Join(createTables(ctx, cfg.ClickHouse, s, report), createDeadLetterTopic(ctx, cfg.Kafka, report)); err != nil {
+	var errs []error
+	for _, shard := range cfg.ClickHouse.shards() {
+		errs = append(errs, createTables(ctx, cfg.ClickHouse, shard, s, report))
+	}
+	if err := errors.Join(append(errs, createDeadLetterTopic(ctx, cfg.Kafka, report))...); err != nil {
 		return err
 	}
 	return Check(ctx, cfg, s, report)
 }
 
-func (c ClickHouse) connect(ctx context.Context, database string) (driver.Conn, error) {
-	conn, err := clickhouse.Open(&clickhouse.Options{
-		Addr:        []string{c.Addr},
+// options is how the shard is reached by everything but inserts.
+func (c ClickHouse) options(shard Shard, database string) *clickhouse.Options {
+	return &clickhouse.Options{
+		Addr:        []string{shard.Addr},
 		Auth:        clickhouse.Auth{Database: database, Username: c.User, Password: c.Password},
 		DialTimeout: c.DialTimeout,
-	})
+	}
+}
+
+func (c ClickHouse) connect(ctx context.Context, shard Shard, database string) (driver.Conn, error) {
+	conn, err := clickhouse.Open(c.options(shard, database))
 	if err != nil {
-		return nil, fmt.Errorf("clickhouse.addr %s: %w", c.Addr, err)
+		return nil, fmt.Errorf("clickhouse.addr %s: %w", shard.Addr, err)
 	}
 	if err := conn.Ping(ctx); err != nil {
 		err = errors.Join(err, conn.Close())
 		var ex *clickhouse.Exception
 		if errors.As(err, &ex) {
 			_, err = fateOfCode(ex.Code, err)
-			return nil, fmt.Errorf("clickhouse.addr %s as user %s: %w", c.Addr, c.User, err)
+			return nil, fmt.Errorf("clickhouse.addr %s as user %s: %w", shard.Addr, c.User, err)
 		}
-		return nil, &Unreachable{fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000), not HTTP (8123)?", c.Addr, err)}
+		return nil, &Unreachable{fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000), not HTTP (8123)?", shard.Addr, err)}
 	}
 	return conn, nil
 }
 
-func createTables(ctx context.Context, cfg ClickHouse, s *schema.Schema, report func(string)) (err error) {
+func createTables(ctx context.Context, cfg ClickHouse, shard Shard, s *schema.Schema, report func(string)) (err error) {
 	// The database may be one of the things to create.
-	conn, err := cfg.connect(ctx, "default")
+	conn, err := cfg.connect(ctx, shard, "default")
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func TestRefusedRowsAreFoundByHalving(t *testing.T) {
 	}
 	r.await("commit past them", func() bool { c := r.committed(); return c[0] == 100 && c[2] == 100 })
 	for o := range bad {
-		if r.table.rows[o] != 0 {
+		if len(r.table.rows[o]) != 0 {
 			t.Errorf("the refused row %v is stored", o)
 		}
 	}

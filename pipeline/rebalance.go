@@ -7,76 +7,152 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"penstock/pipeline/intent"
 )
 
-// The three callbacks run in the Kafka client's goroutine, never while a poll
-// is being handed out (BlockRebalanceOnPoll).
+// The callbacks run in the Kafka client's goroutines, never while a poll is
+// being handed out (BlockRebalanceOnPoll). Of an assignment they are called in
+// the order assigned, fetched, begin.
 
-// assigned gives new partitions to their lanes.
-func (n *Node) assigned(_ context.Context, client *kgo.Client, topics map[string][]int32) {
-	partitions := topics[n.cfg.Kafka.Topic]
+// assigned takes new partitions. They are not read before they are settled.
+func (m *member) assigned(_ context.Context, client *kgo.Client, topics map[string][]int32) {
+	partitions := topics[m.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
 	}
-	for _, l := range n.lanes {
-		mine := n.only(l, partitions)
-		for _, p := range mine {
-			n.owned.take(p)
-		}
-		if err := l.tell(n.deadline, control{assign: mine}); err != nil {
-			return // the node is stopping
-		}
-		l.queue.admit(func(pause bool) {
-			if pause {
-				client.PauseFetchPartitions(map[string][]int32{n.cfg.Kafka.Topic: mine})
-			} else { // they may have been paused when last owned
-				client.ResumeFetchPartitions(map[string][]int32{n.cfg.Kafka.Topic: mine})
-			}
-		})
+	client.PauseFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: partitions})
+	for _, p := range partitions {
+		m.owned.take(p)
 	}
-	n.events.Assigned(partitions)
+	m.events.Assigned(partitions)
+}
+
+// fetched reads what is committed of the new partitions, and begins to settle
+// them. They are all of the one topic, which newer brokers name only by an id.
+func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					continue // the client asks again
+				}
+				if err := m.settle(p.Partition, p.Offset, p.Metadata); err != nil {
+					m.end(err)
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// settle begins to settle the partition in a goroutine of its own.
+func (m *member) settle(partition int32, offset int64, metadata *string) error {
+	var state intent.State
+	if offset >= 0 {
+		text := ""
+		if metadata != nil {
+			text = *metadata
+		}
+		var err error
+		if state, err = intent.Parse(offset, text); err != nil {
+			return fmt.Errorf("group %s, %s p%d: %w", m.cfg.Kafka.Group, m.cfg.Kafka.Topic, partition, err)
+		}
+	}
+	epoch, tenure, ok := m.owned.settle(partition, state.End())
+	if !ok {
+		return nil
+	}
+	m.group.Go(func() error {
+		ctx, cancel := context.WithCancel(m.alive)
+		defer cancel()
+		defer context.AfterFunc(tenure, cancel)()
+		err := m.makeReady(ctx, partition, epoch, state, offset < 0)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // the partition is another's to settle
+		}
+		return err
+	})
+	return nil
+}
+
+// begin has the client begin after what is to be settled.
+func (m *member) begin(_ context.Context, topics map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	for p, o := range topics[m.cfg.Kafka.Topic] {
+		if end := m.owned.end(p); end > o.EpochOffset().Offset {
+			topics[m.cfg.Kafka.Topic][p] = kgo.NewOffset().At(end)
+		}
+	}
+	return topics, nil
+}
+
+// makeReady settles the partition and hands it to its lane.
+func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, state intent.State, fresh bool) (err error) {
+	select {
+	case m.settling <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	l := m.laneOf(partition)
+	s := m.settlementOf(partition, epoch, l.id)
+	next, err := s.settle(ctx, state, fresh)
+	err = errors.Join(err, s.store.sink.Close())
+	<-m.settling
+	if err != nil {
+		return err
+	}
+	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: {epoch: epoch, window: s.window, next: next}}}); err != nil {
+		return err
+	}
+	m.events.Settled(s.found)
+	l.queue.admit(func(pause bool) {
+		// Under the queue's gate: whoever pauses the lane later finds the
+		// partition among those that are ready.
+		if !pause && m.owned.epoch(partition) == epoch {
+			m.client.ResumeFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: {partition}})
+		}
+	})
+	return nil
 }
 
 // revoked finishes what is decoded of the partitions, so that the next owner
-// begins where this one ended. What is not stored within StopTimeout the next
-// owner reads again.
-func (n *Node) revoked(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
-	partitions := topics[n.cfg.Kafka.Topic]
+// has nothing to settle. What is not stored within StopTimeout stays declared:
+// other partitions of this node share its batches, so the membership ends.
+func (m *member) revoked(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+	partitions := topics[m.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(n.deadline, n.cfg.StopTimeout, errStopTimeout(n.cfg.StopTimeout))
+	ctx, cancel := context.WithTimeoutCause(m.deadline, m.cfg.StopTimeout, errStopTimeout(m.cfg.StopTimeout))
 	defer cancel()
-	if err := n.release(ctx, partitions, SealedByRevoke); err != nil && !errors.Is(err, errLaneEnded) {
-		n.events.CommitFailed(err)
+	if err := m.release(ctx, partitions, SealedByRevoke); err != nil && !errors.Is(err, errLaneEnded) {
+		m.end(fmt.Errorf("%w: partitions %v are given up: %w", errDoubt, partitions, err))
 	}
-	n.disown(partitions)
-	n.events.Revoked(partitions)
+	m.owned.drop(partitions)
+	m.events.Revoked(partitions)
 }
 
-// lost drops partitions that may already be another node's: nothing of them is
-// committed any more, and nothing is waited for.
-func (n *Node) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
-	partitions := topics[n.cfg.Kafka.Topic]
+// lost ends the membership: the partitions may already be another node's, and
+// what of them is in flight can confirm nothing.
+func (m *member) lost(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
+	partitions := topics[m.cfg.Kafka.Topic]
 	if len(partitions) == 0 {
 		return
 	}
-	n.disown(partitions)
-	for _, l := range n.lanes {
-		if err := l.tell(n.deadline, control{release: n.only(l, partitions), cause: SealedByRevoke}); err != nil {
-			break // the node is stopping
-		}
-	}
-	n.events.Lost(partitions)
+	m.owned.drop(partitions)
+	m.events.Lost(partitions)
+	m.end(fmt.Errorf("%w: Kafka took partitions %v away: this node was not heard of for kafka.session_timeout, or Kafka not by it", errDoubt, partitions))
 }
 
 // stop finishes everything and leaves the group.
-func (n *Node) stop(lanes context.Context) error {
-	err := n.release(n.deadline, n.owned.list(), SealedByStop)
-	n.disown(n.owned.list())
-	n.client.CloseAllowingRebalance()
-	if lanes.Err() != nil {
-		return nil //nolint:nilerr // a lane ended of an error, which its goroutine returns
+func (m *member) stop() error {
+	err := m.release(m.deadline, m.owned.list(), SealedByStop)
+	m.owned.drop(m.owned.list())
+	m.client.CloseAllowingRebalance()
+	if m.alive.Err() != nil {
+		return nil //nolint:nilerr // the membership ended of an error, which its goroutine returns
 	}
 	return err
 }
@@ -87,29 +163,24 @@ func errStopTimeout(d time.Duration) error {
 
 // release makes the lanes stop decoding the partitions, store what is decoded
 // and commit it; all lanes at once, since each may have to wait for ClickHouse.
-func (n *Node) release(ctx context.Context, partitions []int32, cause SealCause) error {
-	errs := make(chan error, len(n.lanes))
-	for _, l := range n.lanes {
-		go func() { errs <- l.tell(ctx, control{release: n.only(l, partitions), cause: cause, wait: ctx}) }()
+func (m *member) release(ctx context.Context, partitions []int32, cause SealCause) error {
+	m.owned.ending(partitions)
+	errs := make(chan error, len(m.lanes))
+	for _, l := range m.lanes {
+		go func() { errs <- l.tell(ctx, control{release: m.only(l, partitions), cause: cause, wait: ctx}) }()
 	}
 	var all error
-	for range n.lanes {
+	for range m.lanes {
 		all = errors.Join(all, <-errs)
 	}
 	return all
 }
 
-func (n *Node) disown(partitions []int32) {
-	for _, p := range partitions {
-		n.owned.drop(p)
-	}
-}
-
 // only returns those of the partitions that are the lane's.
-func (n *Node) only(l *lane, partitions []int32) []int32 {
+func (m *member) only(l *lane, partitions []int32) []int32 {
 	var mine []int32
 	for _, p := range partitions {
-		if n.laneOf(p) == l {
+		if m.laneOf(p) == l {
 			mine = append(mine, p)
 		}
 	}

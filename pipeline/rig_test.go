@@ -2,34 +2,34 @@ package pipeline
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
+	"penstock/pipeline/dedup"
+	"penstock/pipeline/receipts"
 	"penstock/schema"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// origin is where a record stands in Kafka.
-type origin struct {
-	partition int32
-	offset    int64
-}
-
-// table is a ClickHouse table as far as inserts can tell: it keeps rows by
-// their origin and skips a token it has seen for the day.
+// table is a ClickHouse table as far as inserts and receipts can tell: it keeps
+// rows by their origin and skips a token it has seen for the day.
 type table struct {
 	mu     sync.Mutex
-	rows   map[origin]int
+	rows   map[origin][]identified
 	tokens map[string]bool
 	// fault, if set, answers instead of the table.
 	fault func(rows []origin) error
@@ -37,9 +37,15 @@ type table struct {
 	lose int
 }
 
-func newTable() *table { return &table{rows: map[origin]int{}, tokens: map[string]bool{}} }
+// identified is one row.
+type identified struct {
+	id   schema.Identity
+	time int64
+}
 
-func (t *table) Insert(ctx context.Context, token string, b *schema.Block) error {
+func newTable() *table { return &table{rows: map[origin][]identified{}, tokens: map[string]bool{}} }
+
+func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rows := make([]origin, b.Rows())
@@ -56,14 +62,82 @@ func (t *table) Insert(ctx context.Context, token string, b *schema.Block) error
 		return nil
 	}
 	t.tokens[key] = true
-	for _, r := range rows {
-		t.rows[r]++
+	ids := identities(b)
+	for i, r := range rows {
+		t.rows[r] = append(t.rows[r], ids[i])
 	}
 	if t.lose > 0 {
 		t.lose--
 		return errors.New("read: connection reset by peer")
 	}
 	return ctx.Err()
+}
+
+// identities reads the identities of a block's rows off what is sent of it.
+func identities(b *schema.Block) []identified {
+	out := make([]identified, b.Rows())
+	for _, c := range b.Input() {
+		var buf proto.Buffer
+		c.Data.EncodeColumn(&buf)
+		for i := range out {
+			switch c.Name {
+			case "device_id":
+				size, n := binary.Uvarint(buf.Buf)
+				out[i].id.Device = xxhash.Sum64(buf.Buf[n : n+int(size)])
+				buf.Buf = buf.Buf[n+int(size):]
+			case "seq":
+				out[i].id.Seq = binary.LittleEndian.Uint64(buf.Buf[8*i:])
+			case "ts":
+				out[i].time = int64(binary.LittleEndian.Uint64(buf.Buf[8*i:]))
+			}
+		}
+	}
+	return out
+}
+
+func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Offsets, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := map[int32][]int64{}
+	for o := range t.rows {
+		for _, s := range spans {
+			if o.partition == s.Partition && s.First <= o.offset && o.offset < s.Next {
+				found[o.partition] = append(found[o.partition], o.offset)
+			}
+		}
+	}
+	return receipts.NewOffsets(found), nil
+}
+
+func (t *table) Last(_ context.Context, from map[int32]int64) (map[int32]receipts.Last, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := map[int32]receipts.Last{}
+	for o := range t.rows {
+		if first, ok := from[o.partition]; ok && o.offset >= max(first, out[o.partition].Offset) {
+			out[o.partition] = receipts.Last{Offset: o.offset}
+		}
+	}
+	return out, nil
+}
+
+func (t *table) Windows(_ context.Context, from map[int32]receipts.Since, visit func(int32, dedup.Block) error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for o, rows := range t.rows {
+		since, ok := from[o.partition]
+		if !ok || o.offset < since.Offset {
+			continue
+		}
+		for _, r := range rows {
+			b := dedup.Block{Device: r.id.Device, Number: r.id.Seq / dedup.BlockNumbers, First: r.time, Last: r.time, At: r.time}
+			b.Bits[r.id.Seq/64%8] = 1 << (r.id.Seq % 64)
+			if err := visit(o.partition, b); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *table) Close() error { return nil }
@@ -79,8 +153,8 @@ func (t *table) setFault(f func([]origin) error) {
 func (t *table) counts() (stored, doubled int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, n := range t.rows {
-		if n > 1 {
+	for _, rows := range t.rows {
+		if len(rows) > 1 {
 			doubled++
 		}
 	}
@@ -163,7 +237,8 @@ func (r *rig) start(events Events) (stop func() error) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	node.open = func() sink { return r.table }
+	node.sink = func() sink { return r.table }
+	node.stored = func(Shard) (stored, error) { return r.table, nil }
 	r.node = node
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -188,7 +263,8 @@ func (r *rig) expectStop(remedy string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	node.open = func() sink { return r.table }
+	node.sink = func() sink { return r.table }
+	node.stored = func(Shard) (stored, error) { return r.table, nil }
 	ctx, cancel := context.WithTimeout(r.t.Context(), 15*time.Second)
 	defer cancel()
 	if err = node.Run(ctx); err == nil || !strings.Contains(err.Error(), remedy) {
@@ -260,3 +336,5 @@ func headerOf(r *kgo.Record, key string) string {
 	}
 	return ""
 }
+
+var rewrite = flag.Bool("rewrite", false, "x")

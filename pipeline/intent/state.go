@@ -49,7 +49,8 @@ func (s State) End() int64 {
 	return s.Offset
 }
 
-// The bounds of names: sixteen intents of them fit the metadata.
+// The bounds of names. A batch that is split again and again names its parts
+// after itself, so an id has room for that.
 const (
 	maxBatch = 96
 	maxShard = 64

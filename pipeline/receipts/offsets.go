@@ -38,8 +38,8 @@ func (o Offsets) Of(partition int32) []int64 { return o.sorted[partition] }
 // Partitions returns the partitions of which the set has offsets, in no order.
 func (o Offsets) Partitions() iter.Seq[int32] { return maps.Keys(o.sorted) }
 
-// collect makes a set of offsets that come in any order and more than once.
-func collect(found map[int32][]int64) Offsets {
+// NewOffsets makes a set of offsets that come in any order and more than once.
+func NewOffsets(found map[int32][]int64) Offsets {
 	for p, offsets := range found {
 		slices.Sort(offsets)
 		found[p] = slices.Compact(offsets)

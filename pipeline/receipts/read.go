@@ -53,7 +53,7 @@ func (r *Reader) Stored(ctx context.Context, spans []Span) (Offsets, error) {
 			}
 		}
 	}
-	return collect(found), nil
+	return NewOffsets(found), nil
 }
 
 // Last is the end of what is stored of a partition.

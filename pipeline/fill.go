@@ -1,0 +1,76 @@
+package pipeline
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/pipeline/dedup"
+	"penstock/schema"
+)
+
+// filler decodes records into a batch: as a row, a duplicate or a reject. It is
+// used by one goroutine.
+type filler struct {
+	lane    int
+	events  Events
+	decoder *schema.Decoder
+}
+
+// clockSkew is how far the clock of who sent a record may be ahead of the
+// node's.
+const clockSkew = time.Minute
+
+// arrival returns when the record came to Kafka, in milliseconds. Whoever sent
+// it may have given no time (-1), or one yet to come; neither may decide which
+// events are credible, nor how long identities are remembered. Such a record
+// comes as it is read: its row has another _ingested_at if it is read again,
+// which its batch's token does not depend on.
+func arrival(r *kgo.Record, now time.Time) int64 {
+	at := r.Timestamp.UnixMilli()
+	if at < 0 || at > now.Add(clockSkew).UnixMilli() {
+		return now.UnixMilli()
+	}
+	return at
+}
+
+// add decodes the record into b and returns how many rows it became: one, or
+// none. most bounds the blocks of a generation of w.
+func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int64, most int) int {
+	// Nearly every event is of the day it arrives on; the others are moved.
+	guess := place{shard, schema.DayOf(at)}
+	block := b.block(guess)
+	key, err := f.decoder.Decode(schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: at, Value: r.Value}, block)
+	if err != nil {
+		f.reject(b, r, err)
+		return 0
+	}
+	dup, shrunk := w.Seen(key.Identity, key.Time, at, most)
+	if shrunk {
+		f.events.DedupShrunk(f.lane)
+	}
+	switch {
+	case dup:
+		block.Undo()
+		b.duplicates++
+		return 0
+	case key.Day != guess.day:
+		block.MoveLast(b.block(place{shard, key.Day}))
+	}
+	b.rows++
+	if key.Extra {
+		b.extra++
+	}
+	return 1
+}
+
+func (f *filler) reject(b *batch, r *kgo.Record, err error) {
+	var why *schema.Rejection
+	if !errors.As(err, &why) {
+		panic(fmt.Sprintf("BUG: decoder returned %v", err))
+	}
+	b.reject(r, why)
+	f.events.Rejected(Rejected{Partition: r.Partition, Offset: r.Offset, Rejection: why})
+}

@@ -1,0 +1,230 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/pipeline/dedup"
+	"penstock/pipeline/failpoint"
+	"penstock/pipeline/intent"
+	"penstock/schema"
+)
+
+// settlement makes one partition ready that the node was given: what its last
+// owner had declared and not confirmed is stored, each row once, and the window
+// of identities is what it would be had the partition never changed hands. See
+// [intent.Settlement] for the steps.
+type settlement struct {
+	cfg       Config
+	schema    *schema.Schema
+	partition int32
+	epoch     uint64
+	history   history
+	store     *store
+	commit    func(context.Context, map[int32]statement) error
+	filler    filler
+	run       string // names what is settled though no intent does
+
+	window *dedup.Window
+	found  Settled // for whoever watches
+}
+
+// settlementOf returns the settlement of one partition.
+func (m *member) settlementOf(partition int32, epoch uint64, lane int) *settlement {
+	return &settlement{
+		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id,
+		history: history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events},
+		store:   m.storeOf(lane), commit: m.commit.put,
+		filler: filler{lane: lane, events: m.events, decoder: schema.NewDecoder(m.schema, m.cfg.MaxRecordBytes)},
+	}
+}
+
+// settlesAtOnce is how many partitions a node settles at the same time. They
+// mostly wait, and each holds a batch's share of rows.
+const settlesAtOnce = 4
+
+// rewindStep is how many offsets are settled at a time where rows are stored
+// beyond what is committed. They are held in memory.
+const rewindStep = 20_000
+
+// settle does it, however long it takes, and returns the offset to go on at.
+//
+// Rows may be stored at that offset and beyond: somebody moved the group's
+// offset back by hand, or the group is new and the table is not. That is no
+// guess, since receipts know each record: what is missing of that range is
+// stored as if intents had declared it.
+//
+// fresh is a partition of which nothing was ever committed; it begins at the
+// first record that Kafka has.
+func (s *settlement) settle(ctx context.Context, state intent.State, fresh bool) (next int64, err error) {
+	failpoint.At("settle.before")
+	began := time.Now()
+	if fresh {
+		if state.Offset, err = s.history.first(ctx, s.partition); err != nil {
+			return 0, err
+		}
+	}
+	s.found = Settled{Partition: s.partition, Intents: len(state.Pending)}
+	if err := s.walk(ctx, state); err != nil {
+		return 0, err
+	}
+	next = state.End()
+	beyond, err := s.history.last(ctx, s.partition, next)
+	if err != nil {
+		return 0, err
+	}
+	for next < beyond {
+		to := min(next+rewindStep, beyond)
+		declared := intent.Intent{
+			Batch: fmt.Sprintf("%s-p%d-%d", s.run, s.partition, next), Shard: s.cfg.ClickHouse.shardName(s.partition),
+			First: next, Next: to, At: time.Now().Unix(),
+		}
+		if err := s.walk(ctx, intent.State{Offset: next, Pending: []intent.Intent{declared}}); err != nil {
+			return 0, err
+		}
+		s.found.Rewound += to - next
+		next = to
+	}
+	s.found.Next, s.found.Took = next, time.Since(began)
+	failpoint.At("settle.after")
+	return next, nil
+}
+
+// walk takes the steps of one settlement.
+func (s *settlement) walk(ctx context.Context, state intent.State) error {
+	steps := intent.NewSettlement(s.partition, state)
+	var rows *batch // of the intent that is being settled
+	for {
+		step := steps.Next()
+		var err error
+		switch step.Do {
+		case intent.Claim:
+			if !failpoint.Off("claim") {
+				err = s.put(ctx, step.State)
+			}
+		case intent.Rebuild:
+			err = s.rebuild(ctx, state.Offset)
+		case intent.Check:
+			if rows == nil || rows.id != step.Intent.Batch {
+				if rows, err = s.read(ctx, step.Intent); err != nil {
+					return err
+				}
+			}
+			var missing int
+			if missing, err = s.check(ctx, rows); err == nil {
+				steps.Checked(missing)
+				continue
+			}
+		case intent.Store:
+			token := step.Token
+			if failpoint.Off("fence") {
+				token += "-unfenced"
+			}
+			err = s.insert(ctx, token, rows)
+		case intent.Confirm:
+			err = s.put(ctx, step.State)
+		case intent.Finished:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		steps.Done()
+	}
+}
+
+func (s *settlement) put(ctx context.Context, state intent.State) error {
+	return s.commit(ctx, map[int32]statement{s.partition: {state: state, epoch: s.epoch, leaderEpoch: -1}})
+}
+
+// rebuild fills the window as of the offset, once.
+func (s *settlement) rebuild(ctx context.Context, offset int64) error {
+	if s.window != nil {
+		return nil
+	}
+	failpoint.At("rebuild.before")
+	w, err := s.history.window(ctx, s.partition, offset)
+	if err != nil {
+		return err
+	}
+	s.window = w
+	failpoint.At("rebuild.after")
+	return nil
+}
+
+// read decodes the intent's records again and returns the rows that are no
+// duplicates. Its rejects are dead-lettered, perhaps for the second time: a
+// letter is known by the coordinates it carries.
+func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error) {
+	shard, err := s.cfg.ClickHouse.shardNamed(in.Shard)
+	if err != nil {
+		return nil, fmt.Errorf("settle p%d: %w", s.partition, err)
+	}
+	b := newBatch(s.schema)
+	b.id = in.Batch
+	// Of a reading that broke off, the rows are in the batch: the next one
+	// begins where it ended, or the window would take them for resends.
+	next := in.First
+	if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
+		if next >= in.Next {
+			return nil
+		}
+		return rereadSpan(ctx, s.cfg.Kafka, s.partition, next, in.Next, func(r *kgo.Record) {
+			s.filler.add(b, s.window, r, shard, arrival(r, time.Now()), s.cfg.Dedup.Blocks/2)
+			next = r.Offset + 1
+		})
+	}); err != nil {
+		return nil, fmt.Errorf("settle batch %s of p%d [%d,%d): %w", in.Batch, s.partition, in.First, in.Next, err)
+	}
+	return b, s.store.letters.send(ctx, b.rejects)
+}
+
+// again repeats what fails.
+func (s *settlement) again(verdict func(error) (fate, error)) persistence {
+	return persistence{what: "settle", verdict: verdict, events: s.store.events}
+}
+
+// insert inserts the rows under the token, each place with an insert of its own.
+// Those that ClickHouse refuses together with others are missing at the next
+// check, and have a token of their own then; one that it refuses alone is
+// dead-lettered, and no longer the batch's.
+func (s *settlement) insert(ctx context.Context, token string, b *batch) error {
+	for _, at := range b.inserts() {
+		rows := b.blocks[at]
+		_, rejected, err := s.store.insertSome(ctx, token, at, rows)
+		if err != nil {
+			return err
+		}
+		if len(rejected) > 0 {
+			b.blocks[at] = rows.Where(func(p int32, o int64) bool { return !slices.Contains(rejected, origin{p, o}) })
+		}
+		s.found.Rows += rows.Rows() - len(rejected)
+	}
+	return nil
+}
+
+// check drops the rows that are stored from the batch and returns how many are
+// left.
+func (s *settlement) check(ctx context.Context, b *batch) (missing int, err error) {
+	if failpoint.Off("receipts") {
+		return 0, nil
+	}
+	for _, at := range b.inserts() {
+		if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
+			left, err := s.store.missing(ctx, at.shard, b.blocks[at])
+			if err == nil {
+				b.blocks[at] = left
+			}
+			return err
+		}); err != nil {
+			return 0, err
+		}
+		missing += b.blocks[at].Rows()
+	}
+	return missing, nil
+}
