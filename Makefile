@@ -12,7 +12,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # The two modules: the product, and the stack it is tried on.
 MODULES := . ops/local
 
-.PHONY: help run smoke build test test-unit test-stack race check bench fuzz clean
+.PHONY: help run smoke faults build test test-unit test-stack race check bench fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,14 @@ run: build ## the whole product on this machine, with a fleet that sends, until 
 
 smoke: build ## the same for 20 s, with everything proven; the last line is JSON
 	@bin/local smoke $(SMOKE)
+
+# FAULTS=long is the proof and takes most of an hour. FAULTS_ARGS are flags of
+# "bin/local faults", such as --seed 7 --only kill --kills 50.
+FAULTS      ?= short
+FAULTS_ARGS ?=
+faults: build ## everything broken under load, all proven; FAULTS=short|long, FAULTS_ARGS
+	@go build -tags failpoints -o bin/ingest-faults ./cmd/ingest
+	@bin/local faults --mode $(FAULTS) $(FAULTS_ARGS)
 
 build: ## the programs, into bin/
 	@go build -o bin/ ./cmd/... ./loadtest/cmd/...

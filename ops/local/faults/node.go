@@ -24,9 +24,9 @@ type slot struct {
 	listener          kafka.Listener
 	kafka, clickHouse *proxy.Proxy
 
-	commits proxy.Commits
-	inserts proxy.Inserts
-	answers proxy.Answers
+	requests proxy.Requests
+	inserts  proxy.Inserts
+	answers  proxy.Answers
 }
 
 // newSlot takes the ports of a slot; open opens it once they are known to Kafka.
@@ -42,7 +42,7 @@ func newSlot(number int) (*slot, error) {
 }
 
 func (s *slot) open(clickHouse string) (err error) {
-	s.kafka, err = proxy.Listen(fmt.Sprintf("kafka-%d", s.number), s.listener.Advertised, child.Loopback(s.listener.Port), s.commits.Watch())
+	s.kafka, err = proxy.Listen(fmt.Sprintf("kafka-%d", s.number), s.listener.Advertised, child.Loopback(s.listener.Port), s.requests.Watch())
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *slot) close() {
 
 // heal undoes whatever a scenario has done to the slot's network.
 func (s *slot) heal() error {
-	s.commits.Do(proxy.CommitsPass)
+	s.requests.Heal()
 	s.answers.Lose(false)
 	s.inserts.Release()
 	for _, p := range []*proxy.Proxy{s.kafka, s.clickHouse} {

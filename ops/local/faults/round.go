@@ -55,10 +55,16 @@ func (h *harness) play(ctx context.Context, plan Round) *outcome {
 	began := time.Now()
 	watching, unwatch := context.WithCancel(ctx)
 	r.watching = watching
-	err := r.run(ctx)
+	whole, err := func() error { return nil }, error(nil)
+	if r.Scenario == DiskFull {
+		whole, err = h.confine(ctx)
+	}
+	if err == nil {
+		err = r.run(ctx)
+	}
 	unwatch()
 	r.watchers.Wait()
-	r.out.Err = errors.Join(err, r.end(ctx))
+	r.out.Err = errors.Join(err, r.end(ctx), whole())
 	r.out.Took = time.Since(began)
 	return r.out
 }

@@ -23,7 +23,7 @@ const (
 	Overflow       Scenario = "overflow"        // tokens are forgotten while intents are pending
 	BrokerKill     Scenario = "broker-kill"     // kill -9 of Kafka
 	Coordinator    Scenario = "coordinator"     // the group's coordinator refuses, forgets, or goes away
-	DeadLetters    Scenario = "dlq"             // the dead-letter topic takes nothing
+	DeadLetters    Scenario = "dlq"             // no dead letter arrives
 	DiskFull       Scenario = "disk-full"       // ClickHouse has no room
 )
 
@@ -51,8 +51,8 @@ var scenarios = map[Scenario]about{
 	Overflow:       {1, 5, 5, "overflows", "overflows of the token window"},
 	BrokerKill:     {1, 10, 5, "broker-kills", "kills of Kafka"},
 	Coordinator:    {4, 20, 20, "coordinator-faults", "faults of the group's coordinator"},
-	DeadLetters:    {1, 5, 5, "dlq-outages", "outages of the dead-letter topic"},
-	DiskFull:       {2, 6, 6, "disk-full", "times ClickHouse has no room"},
+	DeadLetters:    {2, 6, 6, "dlq-outages", "outages of the dead-letter topic"},
+	DiskFull:       {3, 12, 12, "disk-full", "times ClickHouse has no room"},
 }
 
 // Scenarios returns all, in the order they run.

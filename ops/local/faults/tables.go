@@ -98,6 +98,15 @@ func (t *tables) set(ctx context.Context, table, setting string, value uint64) e
 	return t.conn.Exec(ctx, fmt.Sprintf("ALTER TABLE %s MODIFY SETTING %s = %d", t.name(table), setting, value))
 }
 
+// merges lets the server merge parts or keeps it from it. What it merges at the
+// moment is given up.
+func (t *tables) merges(ctx context.Context, on bool) error {
+	if on {
+		return t.conn.Exec(ctx, "SYSTEM START MERGES")
+	}
+	return t.conn.Exec(ctx, "SYSTEM STOP MERGES")
+}
+
 // drop removes the round's database.
 func (t *tables) drop(ctx context.Context) error {
 	return t.conn.Exec(ctx, "DROP DATABASE IF EXISTS `"+t.database+"` SYNC")

@@ -49,6 +49,10 @@ share.coordinator.state.topic.num.partitions=8
 # A group starts with its first member instead of 3 s later.
 group.initial.rebalance.delay.ms=0
 
+# A broker that was killed is taken back 4 s after its last heartbeat, not 9.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=500
+
 # Tests of crashes ask for shorter sessions than Kafka's least of 6 s.
 group.min.session.timeout.ms=1000
 `, c.ControllerPort, listeners, advertised, protocols, c.data(), MaxMessageBytes)

@@ -6,6 +6,8 @@ import (
 
 	"github.com/Shopify/toxiproxy/v2/stream"
 	"github.com/Shopify/toxiproxy/v2/toxics"
+	"github.com/rs/zerolog"
+	"github.com/rs/zerolog/log"
 )
 
 // Watch is a watcher of one direction of every connection of a proxy.
@@ -69,8 +71,12 @@ func (c counter) Pass([]byte) Verdict {
 // tapType is how toxiproxy knows our toxic.
 const tapType = "penstock_watch"
 
-// registered adds it to those that toxiproxy can make.
-var registered = sync.OnceFunc(func() { toxics.Register(tapType, new(tap)) })
+// registered adds it to those that toxiproxy can make. One of toxiproxy's own
+// writes to the program's log, past the logger it is given.
+var registered = sync.OnceFunc(func() {
+	toxics.Register(tapType, new(tap))
+	log.Logger = zerolog.Nop()
+})
 
 // tap is the toxic that asks a watcher. Toxiproxy makes it without one and sets
 // it to work with the first connection; the watcher is set before there is any.

@@ -27,6 +27,8 @@ const (
 // calls Start, Stop and Kill one at a time.
 type ClickHouse struct {
 	spec         child.Spec
+	data         string
+	disk         int // MiB of the disk of its own; 0: none
 	native, http string
 	process      *child.Process // nil while it does not run
 }
@@ -36,6 +38,7 @@ func newClickHouse(cfg Config) *ClickHouse {
 	c := &ClickHouse{
 		native: child.Loopback(cfg.Ports.ClickHouseNative),
 		http:   child.Loopback(cfg.Ports.ClickHouseHTTP),
+		data:   filepath.Join(dir, "data"),
 	}
 	command := cfg.ClickHouse
 	if len(command) == 0 {
@@ -48,7 +51,7 @@ func newClickHouse(cfg Config) *ClickHouse {
 		Name: "clickhouse",
 		Args: append(append([]string{}, command...),
 			"--lib", cfg.Cache.Path(fetch.ClickHouse),
-			"--path", filepath.Join(dir, "data"),
+			"--path", c.data,
 			"--tcp", c.native, "--http", c.http, "--user", user),
 		Env: []string{"CLICKHOUSE_PASSWORD=" + password},
 		Log: filepath.Join(dir, "clickhouse.log"),
@@ -64,7 +67,11 @@ func (c *ClickHouse) Process() *child.Process { return c.process }
 // Start starts the server and waits until both of its protocols answer and the
 // database is there.
 func (c *ClickHouse) Start(ctx context.Context) error {
-	process, err := child.Start(c.spec)
+	spec := c.spec
+	if c.disk > 0 {
+		spec.Args = append(confined(c.disk, c.data), spec.Args...)
+	}
+	process, err := child.Start(spec)
 	if err != nil {
 		return err
 	}
