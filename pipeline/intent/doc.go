@@ -1,3 +1,95 @@
-// Package intent decides what the lanes commit, and in which order a crashed
-// batch is settled. It does no I/O, reads no clock and starts no goroutine.
+// Package intent decides what the lanes commit to Kafka, and in which order
+// what a crash left behind is settled. It does no I/O, reads no clock and
+// starts no goroutine: values go in, values come out, and others act on them.
+//
+// # The idea
+//
+// ClickHouse skips an insert whose token it has seen, so an insert can be
+// repeated as long as it is repeated with the same rows. After a crash nobody
+// knows which rows those were, unless they were written down. So before a batch
+// is inserted, the offset commit of each of its partitions says so: everything
+// below its offset is done, and its metadata lists the spans that are about to
+// be stored, each under its batch's token. No state but that is kept, and Kafka
+// refuses the commit of a member whose time is over.
+//
+// Everything here follows from one rule: no row is sent under a token that Kafka
+// does not hold for it.
+//
+//   - Ledger is the rule for the owner of a batch. It says what the next commit
+//     says, when a batch may be inserted, and when it is confirmed.
+//   - Settlement is the rule for whoever owns a partition next. It says, step by
+//     step, how to make sure that each listed span is stored exactly once,
+//     whatever its old owner still has in flight.
+//
+// # Settling: claim, fence, look
+//
+// A new owner first commits what it has read: reading commits is not fenced, and
+// only who is current may spend a token. Then, for each intent, it asks the
+// receipts which rows are missing and inserts those under the intent's token.
+// The answer says little: the insert was stored, or it was skipped because the
+// token was spent before, by the batch itself or by the owner of another of its
+// partitions. But the token is spent now, so nothing that is still in flight
+// under it can land, and the receipts, asked again, tell what is really so. Rows
+// that are still missing go under a further token, which is committed first.
+//
+// Why the receipts come before the first insert and not only after it: the
+// window was rebuilt before the first intent was settled, which may be long ago
+// when it is the turn of the last. Its token may be spent and forgotten since.
+//
+// Why the further token is committed and not only derived: the token before it
+// was spent by somebody, some time ago, and is forgotten some time. An owner
+// that begins again at that one, while an insert under the further one is in
+// flight, would store the rows twice.
+//
+// # Refused rows
+//
+// Where the server refuses an insert for its rows, the same token is tried with
+// fewer of them, down to one, which is dead-lettered if it is refused too. Once
+// some were taken the token is spent, and what is left goes under another: of
+// the owner's choice by Ledger.Renew, the next step of a Settlement. Why not
+// halves with tokens of their own at once: the whole may be in flight still, and
+// a server that refuses it now may take it in a minute, beside the halves.
+//
+// # What whoever acts on this has to do
+//
+//   - Commit as the doc of Ledger says: one at a time, under an ownership epoch.
+//   - Ask the receipts, on the replica that is written to, before each attempt
+//     that comes after an attempt whose answer is missing, and send only what
+//     they do not show; under the same token. Once such an insert, or one of
+//     fewer rows than were meant, is acknowledged, ask again: what is missing
+//     still is left for Renew. An insert whose every attempt was answered, and
+//     that was taken whole, is stored.
+//   - Bound the time from that look, or from the commit, to the moment when the
+//     attempt has had its effect or never will, on the client and on the server.
+//     ClickHouse must not forget a token while an insert under it is in flight:
+//     its window has to be much longer than that bound. This is the one thing
+//     assumed here that no mechanism enforces.
+//   - Commits of one member take effect in the order in which they were sent:
+//     one whose answer is missing is not repeated, the lane is in doubt.
+//
+// # The text
+//
+// The metadata is ASCII and at most 4,096 bytes, the broker's default bound:
+//
+//	metadata = "penstock/1" " " offset { " " intent }
+//	intent   = batch [ "/" step ] ":" shard ":" first "+" count "@" time
+//	batch    = 1 to 96 of A-Z a-z 0-9 . _ -
+//	shard    = 1 to 64 of them
+//
+// Numbers are decimal, without sign or leading zeros. The offset is the
+// commit's own again: the metadata of a commit that somebody moved, or that a
+// replicator translated for another cluster, speaks of other records. first and
+// count are the span's offsets, time is when it was declared, in Unix seconds.
+// step is absent for 0. For example, a partition of which two batches are in
+// flight:
+//
+//	penstock/1 1204500 r7-41:east:1204500+5000@1795544815 r7-42:east:1209500+4800@1795544816
+//
+// # How it is known to hold
+//
+// The model in this package's tests drives both through a world in which nodes
+// die, freeze and go on, inserts come late, twice or never, answers are lost,
+// ClickHouse forgets tokens, or remembers one whose rows a crash has taken, and
+// partitions change hands meanwhile. Each mechanism, switched off, makes it show
+// a loss or a double.
 package intent

@@ -120,19 +120,21 @@ func (l *Ledger) Declare(b Batch) {
 	if len(b.Spans) == 0 || l.batches[b.ID] != nil || !l.Fits(b) {
 		panic(fmt.Sprintf("BUG: declared without spans, twice, or without room: %+v", b))
 	}
-	e := &entry{Batch: b, listed: len(b.Spans)}
-	e.Spans = maps.Clone(b.Spans)
-	l.batches[b.ID] = e
 	for p := range b.Spans {
-		in := e.intent(p)
+		in := b.intent(p)
 		if err := in.fault(); err != nil {
 			panic("BUG: declared: " + err.Error())
 		}
-		a := l.partitions[p]
-		if in.First < a.end {
-			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, in.First, a.end))
+		if end := l.partitions[p].end; in.First < end {
+			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, in.First, end))
 		}
-		a.end = in.Next
+	}
+	e := &entry{Batch: b, listed: len(b.Spans)}
+	e.Spans = maps.Clone(b.Spans)
+	l.batches[b.ID] = e
+	for p, s := range e.Spans {
+		a := l.partitions[p]
+		a.end = s.Next
 		a.open = append(a.open, e)
 	}
 }

@@ -8,61 +8,61 @@ import (
 // Do is what a step of a settlement is.
 type Do int
 
-// The steps of a settlement.
+// The steps of a settlement. The first is Claim if anything is pending, else
+// Rebuild.
 const (
-	// Claim: commit State. Accepted, it says that we are current.
+	// Claim: commit State. Accepted, it says that we are current; refused, or
+	// without an answer, it ends the settlement: begin anew, if it is still ours.
 	Claim Do = iota + 1
-	// Rebuild: rebuild the window of identities from the receipts.
+	// Rebuild: rebuild the window of identities from the receipts. Once.
 	Rebuild
 	// Check: ask the receipts how many of the intent's rows are not stored, and
-	// answer with Checked.
+	// say so by Checked. Its rows are those of its span that the window lets
+	// through; one that was dead-lettered is none. Read the span when its first
+	// Check comes: the rows of an older intent are in the window by then.
 	Check
-	// Store: insert those rows under Token, on the intent's shard.
+	// Store: insert those rows, on the intent's shard, under Token; one insert a
+	// day. Of a day the server refuses, as many rows as it takes.
 	Store
-	// Confirm: commit State.
+	// Confirm: commit State, as for a Claim. Only if anything was pending.
 	Confirm
-	// Finished: nothing is pending; reading goes on at State.Offset.
+	// Finished: reading goes on at State.Offset.
 	Finished
 )
 
 // String names the step.
 func (d Do) String() string {
-	switch d {
-	case Claim:
-		return "claim"
-	case Rebuild:
-		return "rebuild"
-	case Check:
-		return "check"
-	case Store:
-		return "store"
-	case Confirm:
-		return "confirm"
-	case Finished:
-		return "finished"
+	names := []string{"", "claim", "rebuild", "check", "store", "confirm", "finished"}
+	if d < Claim || d > Finished {
+		return fmt.Sprintf("Do(%d)", int(d))
 	}
-	return fmt.Sprintf("Do(%d)", int(d))
+	return names[d]
 }
 
 // Step is one thing to be done.
 type Step struct {
 	Do     Do
-	Intent Intent // Check and Store
-	Token  string // Store
-	State  State  // Claim, Confirm and Finished
+	Intent Intent // of a Check and a Store
+	Token  string // of a Store
+	State  State  // of a Claim, a Confirm, and Finished
 }
 
 // Settlement is what a new owner does before it reads anything of a partition.
+// It is abandoned, at any step, by forgetting about it: the next begins from
+// what Kafka has committed by then. It is for one goroutine.
 type Settlement struct {
 	partition int32
-	state     State // as it is committed, or is to be by a Claim
 	do        Do
-	rebuilt   bool
-	spent     bool // Store was done under the token of the first pending intent
-	pending   bool // there was something to settle
+	// state is what is not settled yet, and what the next commit says. Its first
+	// intent is the one at work.
+	state   State
+	pending bool // there was something to settle
+	rebuilt bool // Rebuild was done
+	// spent: Store was done under the token the first intent has now.
+	spent bool
 }
 
-// NewSettlement returns the settlement of a partition from what its commit says.
+// NewSettlement returns the settlement of a partition whose commit says s.
 func NewSettlement(partition int32, s State) *Settlement {
 	out := &Settlement{partition: partition, state: s, do: Rebuild, pending: len(s.Pending) > 0}
 	if out.pending {
@@ -72,17 +72,17 @@ func NewSettlement(partition int32, s State) *Settlement {
 }
 
 // Next returns what is to be done now, the same until it is reported by Done
-// or Checked.
+// or, for a Check, by Checked.
 func (s *Settlement) Next() Step {
 	step := Step{Do: s.do}
 	switch s.do {
 	case Claim, Confirm, Finished:
 		step.State = s.state
+	case Check:
+		step.Intent = s.state.Pending[0]
 	case Store:
 		step.Intent = s.state.Pending[0]
 		step.Token = step.Intent.Token(s.partition)
-	case Check:
-		step.Intent = s.state.Pending[0]
 	}
 	return step
 }
@@ -91,39 +91,40 @@ func (s *Settlement) Next() Step {
 func (s *Settlement) Done() {
 	switch s.do {
 	case Claim:
-		// The first claim leads to the window; one that names a further token,
-		// to the insert under it.
+		// The first leads to the window; one that names a further token to the
+		// insert under it.
 		s.do = Store
 		if !s.rebuilt {
 			s.do = Rebuild
 		}
 	case Rebuild:
 		s.rebuilt = true
-		s.look()
+		s.goOn()
 	case Store:
 		s.spent = true
 		s.do = Check
 	case Confirm:
 		s.do = Finished
 	default:
-		panic("BUG: done: " + s.do.String())
+		panic("BUG: done, at the step " + s.do.String())
 	}
 }
 
 // Checked says that so many rows of the intent are not stored.
 func (s *Settlement) Checked(missing int) {
 	if s.do != Check || missing < 0 {
-		panic(fmt.Sprintf("BUG: checked %d at %s", missing, s.do))
+		panic(fmt.Sprintf("BUG: checked %d missing, at the step %s", missing, s.do))
 	}
 	switch {
 	case missing == 0:
+		// No fence is needed where all is stored: the tokens under which it was
+		// are spent.
 		s.state = State{Offset: s.state.Pending[0].Next, Pending: s.state.Pending[1:]}
 		s.spent = false
-		s.look()
+		s.goOn()
 	case s.spent:
-		s.state.Pending = slices.Clone(s.state.Pending)
+		s.state = State{Offset: s.state.Pending[0].First, Pending: slices.Clone(s.state.Pending)}
 		s.state.Pending[0].Step++
-		s.state.Offset = s.state.Pending[0].First
 		s.spent = false
 		s.do = Claim
 	default:
@@ -131,8 +132,8 @@ func (s *Settlement) Checked(missing int) {
 	}
 }
 
-// look goes on with the oldest intent that is left.
-func (s *Settlement) look() {
+// goOn turns to the oldest intent that is left.
+func (s *Settlement) goOn() {
 	switch {
 	case len(s.state.Pending) > 0:
 		s.do = Check

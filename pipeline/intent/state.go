@@ -49,8 +49,7 @@ func (s State) End() int64 {
 	return s.Offset
 }
 
-// The bounds of names. A batch that is split again and again names its parts
-// after itself, so an id has room for that.
+// The bounds of names: sixteen intents of them fit the metadata.
 const (
 	maxBatch = 96
 	maxShard = 64
@@ -95,6 +94,9 @@ func (in Intent) fault() error {
 	}
 	return nil
 }
+
+// IsShard says whether an intent can name a shard so.
+func IsShard(name string) bool { return isName(name, maxShard) }
 
 func isName(s string, most int) bool {
 	for i := range len(s) {

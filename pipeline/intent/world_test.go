@@ -1,0 +1,335 @@
+package intent
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+)
+
+// setting is a world before anything happened in it. It decides all that will.
+type setting struct {
+	Seed       uint64
+	Nodes      int
+	Partitions int
+	Records    int // of a partition, at most
+	Poisoned   int // one record in so many is refused by the server; 0 for none
+	Depth      int // batches of a node in flight at once
+	Memory     int // tokens a day remembers
+	Trouble    int // faults that happen before the world is kind
+	Pace       int // of a hundred turns, so many are faults
+
+	Off switches
+}
+
+// switches turn mechanisms of the protocol off, in the hands that carry it out:
+// the ledger and the settlement have none.
+type switches struct {
+	Intent   bool // batches are inserted without being declared to Kafka
+	Claim    bool // a settlement begins without committing what it found
+	Fence    bool // it does not insert under the token it found
+	Step     bool // it goes on to a further token without committing it
+	Token    bool // ClickHouse remembers no token
+	Receipts bool // nobody can ask what is stored
+	Gate     bool // a node goes on with what a rebalance took from it
+	Ask      bool // an insert whose answer is missing is repeated without a look at the receipts
+	Spent    bool // a batch is renewed while its token may be unspent
+}
+
+const days = 2
+
+// record is what a device sent. Its identity repeats when it was sent again,
+// and so does its day.
+type record struct {
+	identity, day int
+	poison        bool
+}
+
+// row is a record on its way to the table, or in it.
+type row struct {
+	partition int32
+	offset    int64
+	record
+}
+
+// answer is what the sender of an insert knows of it.
+type answer int
+
+const (
+	none   answer = iota
+	stored        // or skipped: it looks the same
+	refused
+	lost // there will be none
+)
+
+// message is an attempt at an insert of one day, on the wire.
+type message struct {
+	sender *node
+	token  string
+	day    int
+	rows   []row
+	answer answer
+}
+
+// world is Kafka, ClickHouse, what lies between, and the nodes.
+type world struct {
+	setting
+	rng     *rand.Rand
+	trouble int
+	trace   *strings.Builder // nil: not kept
+
+	logs map[int32][]record
+
+	// Kafka: a commit is accepted from a member of the generation. That the
+	// partition is the member's is not looked at.
+	commits    map[int32]committed
+	generation int
+	members    map[*node]bool
+	owner      map[int32]*node
+
+	// ClickHouse: an insert of one day is atomic, and skipped if the day
+	// remembers its token.
+	rows   map[int32][]row
+	tokens [days][]string // oldest first
+	dead   map[row]bool   // the dead-letter topic
+	cured  bool           // nothing is refused any more: somebody took a constraint off
+
+	wire  []*message
+	nodes []*node // that live; a zombie does
+	born  int
+	batch int
+}
+
+type committed struct {
+	offset   int64
+	metadata string
+}
+
+func newWorld(s setting) *world {
+	w := &world{setting: s, rng: rand.New(rand.NewPCG(s.Seed, 0)), trouble: s.Trouble, logs: map[int32][]record{}, commits: map[int32]committed{},
+		members: map[*node]bool{}, owner: map[int32]*node{}, rows: map[int32][]row{}, dead: map[row]bool{}}
+	for p := range int32(s.Partitions) {
+		n := 1 + w.rng.IntN(s.Records)
+		var log []record
+		for i := range n {
+			r := record{identity: i, day: w.rng.IntN(days), poison: s.Poisoned > 0 && w.rng.IntN(s.Poisoned) == 0}
+			if i > 0 && w.chance(25) {
+				r = log[w.rng.IntN(i)]
+			}
+			log = append(log, r)
+		}
+		w.logs[p] = log
+		w.commits[p] = committed{}
+	}
+	for range s.Nodes {
+		w.spawn()
+	}
+	w.rebalance()
+	return w
+}
+
+func (w *world) chance(percent int) bool { return w.rng.IntN(100) < percent }
+
+func (w *world) logf(format string, args ...any) {
+	if w.trace != nil {
+		fmt.Fprintf(w.trace, format+"\n", args...)
+	}
+}
+
+func (w *world) spawn() {
+	n := newNode(w, w.born)
+	w.born++
+	w.nodes = append(w.nodes, n)
+	w.members[n] = true
+	w.logf("n%d is born", n.id)
+}
+
+// kill ends a node. What it sent may still arrive.
+func (w *world) kill(n *node) {
+	w.logf("n%d is killed", n.id)
+	n.kill()
+	w.nodes = slices.DeleteFunc(w.nodes, func(o *node) bool { return o == n })
+	delete(w.members, n)
+}
+
+// rebalance begins a generation. Members learn of it when they come to it.
+func (w *world) rebalance() {
+	if len(w.members) == 0 {
+		w.spawn()
+	}
+	w.generation++
+	live := slices.SortedFunc(maps.Keys(w.members), func(a, b *node) int { return cmp.Compare(a.id, b.id) })
+	for p := range int32(w.Partitions) {
+		w.owner[p] = live[w.rng.IntN(len(live))]
+	}
+	w.logf("generation %d: %s", w.generation, w.owners())
+}
+
+// handOver begins a generation in which only the partition moves: its owner
+// has given it up in order.
+func (w *world) handOver(p int32) {
+	live := slices.SortedFunc(maps.Keys(w.members), func(a, b *node) int { return cmp.Compare(a.id, b.id) })
+	w.generation++
+	w.owner[p] = live[w.rng.IntN(len(live))]
+	w.logf("generation %d: p%d is handed over: %s", w.generation, p, w.owners())
+}
+
+func (w *world) owners() string {
+	var b strings.Builder
+	for p := range int32(w.Partitions) {
+		fmt.Fprintf(&b, "p%d=n%d ", p, w.owner[p].id)
+	}
+	return b.String()
+}
+
+// fetch reads a commit. Nobody is asked who he is.
+func (w *world) fetch(p int32) (State, error) {
+	return Parse(w.commits[p].offset, w.commits[p].metadata)
+}
+
+var errCommit = errors.New("the commit is not known to be accepted")
+
+// commit is atomic. Its answer may be lost.
+func (w *world) commit(n *node, states map[int32]State) error {
+	if !w.members[n] || n.generation != w.generation {
+		w.logf("n%d: commit refused", n.id)
+		return errCommit
+	}
+	for p, s := range states {
+		c := committed{offset: s.Offset, metadata: s.Metadata()}
+		w.commits[p] = c
+		w.logf("n%d: p%d is committed: %s", n.id, p, c.metadata)
+	}
+	if w.trouble > 0 && w.chance(2) {
+		w.trouble--
+		w.logf("n%d: the answer to the commit is lost", n.id)
+		return errCommit
+	}
+	return nil
+}
+
+// receipts returns what is stored of the partition.
+func (w *world) receipts(p int32) []row {
+	if w.Off.Receipts {
+		return nil
+	}
+	return w.rows[p]
+}
+
+// send puts an attempt on the wire.
+func (w *world) send(n *node, token string, day int, rows []row) *message {
+	m := &message{sender: n, token: token, day: day, rows: slices.Clone(rows)}
+	w.wire = append(w.wire, m)
+	w.logf("n%d: insert %s day %d %s", n.id, token, day, offsets(rows))
+	return m
+}
+
+// arrive is what ClickHouse does with an attempt.
+func (w *world) arrive(m *message) answer {
+	if !w.Off.Token && slices.Contains(w.tokens[m.day], m.token) {
+		w.logf("  %s day %d of n%d is skipped", m.token, m.day, m.sender.id)
+		return stored
+	}
+	if !w.cured && slices.ContainsFunc(m.rows, func(r row) bool { return r.poison }) {
+		w.logf("  %s day %d of n%d is refused", m.token, m.day, m.sender.id)
+		return refused
+	}
+	w.spend(m)
+	for _, r := range m.rows {
+		w.rows[r.partition] = append(w.rows[r.partition], r)
+	}
+	w.logf("  %s day %d of n%d is stored: %s", m.token, m.day, m.sender.id, offsets(m.rows))
+	return stored
+}
+
+// spend remembers a token and forgets the oldest, but none under which an
+// insert is in flight: that the window outlasts a flight is what the protocol
+// asks of ClickHouse.
+func (w *world) spend(m *message) {
+	day := &w.tokens[m.day]
+	if slices.Contains(*day, m.token) {
+		return
+	}
+	*day = append(*day, m.token)
+	for i := 0; i < len(*day)-1 && len(*day) > w.Memory; {
+		if token := (*day)[i]; w.inFlight(token) {
+			i++
+		} else {
+			w.logf("  day %d forgets %s", m.day, token)
+			*day = slices.Delete(*day, i, i+1)
+		}
+	}
+}
+
+// inFlight says whether an attempt under the token is on the wire, or its
+// sender has made up its mind to send one.
+func (w *world) inFlight(token string) bool {
+	return slices.ContainsFunc(w.wire, func(m *message) bool { return m.token == token }) ||
+		slices.ContainsFunc(w.nodes, func(n *node) bool {
+			return n.aim == token || slices.ContainsFunc(n.lane.flight, func(f *flight) bool { return f.aim == token })
+		})
+}
+
+// deliver decides on an attempt on the wire.
+func (w *world) deliver(i int) {
+	m := w.wire[i]
+	off := func() { w.wire = slices.Delete(w.wire, i, i+1) }
+	// Nobody waits for what a message brings a second time, or too late.
+	tell := func(a answer) {
+		if m.answer == none {
+			m.answer = a
+		}
+	}
+	fate := w.rng.IntN(100)
+	if w.trouble == 0 {
+		fate = 0
+	}
+	switch {
+	case fate < 60:
+		tell(w.arrive(m))
+		off()
+	case fate < 72: // stored, and its answer lost
+		w.arrive(m)
+		tell(lost)
+		off()
+	case fate < 80: // it arrives twice
+		tell(w.arrive(m))
+	case fate < 90: // its sender gives it up, and it is still on its way
+		if m.answer == none {
+			w.logf("  %s day %d of n%d: the answer is no longer waited for", m.token, m.day, m.sender.id)
+		}
+		tell(lost)
+	case fate < 96:
+		w.logf("  %s day %d of n%d never arrives", m.token, m.day, m.sender.id)
+		tell(lost)
+		off()
+	default: // ClickHouse dies between its log of tokens and the part
+		if !slices.Contains(w.tokens[m.day], m.token) {
+			w.logf("  %s day %d of n%d is spent by a crash, without rows", m.token, m.day, m.sender.id)
+			w.spend(m)
+		}
+		tell(lost)
+		off()
+	}
+}
+
+func (w *world) done() bool {
+	for p, log := range w.logs {
+		s, err := w.fetch(p)
+		if err != nil || s.Offset != int64(len(log)) || len(s.Pending) > 0 {
+			return false
+		}
+	}
+	return len(w.wire) == 0
+}
+
+func offsets(rows []row) string {
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "p%d:%d ", r.partition, r.offset)
+	}
+	return b.String()
+}
