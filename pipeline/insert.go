@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	ch "github.com/ClickHouse/ch-go"
 
@@ -50,7 +51,10 @@ func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
 // pinned are the settings every insert states, whatever the server's profile
 // says: the token's protection depends on each of them. async_insert is on by
 // default since ClickHouse 26.2 and would merge inserts of several tokens.
-func pinned(token string) []ch.Setting {
+//
+// max_execution_time ends an insert on the server when the client has given it
+// up: a token has to be remembered for longer than an insert under it lasts.
+func pinned(token string, timeout time.Duration) []ch.Setting {
 	if failpoint.Off("token") {
 		return []ch.Setting{ch.SettingInt("async_insert", 0), ch.SettingInt("insert_deduplicate", 0)}
 	}
@@ -59,6 +63,7 @@ func pinned(token string) []ch.Setting {
 		ch.SettingInt("insert_deduplicate", 1),
 		ch.SettingInt("deduplicate_blocks_in_dependent_materialized_views", 1),
 		ch.SettingInt("max_insert_threads", 1),
+		ch.SettingInt("max_execution_time", int(timeout.Seconds())+1),
 		{Key: "insert_deduplication_token", Value: token, Important: true},
 	}
 }
@@ -95,7 +100,7 @@ func (i *inserter) insert(ctx context.Context, shard int, token string, b *schem
 		}
 		i.conns[shard] = conn
 	}
-	return conn.Do(ctx, ch.Query{Body: i.into, Input: b.Input(), Settings: pinned(token)})
+	return conn.Do(ctx, ch.Query{Body: i.into, Input: b.Input(), Settings: pinned(token, i.cfg.InsertTimeout)})
 }
 
 // drop closes the connection to the shard, if there is one.

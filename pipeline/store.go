@@ -96,12 +96,13 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 // fault. A row that is refused alone is dead-lettered. What is left, with what is
 // missing as of insert, needs another token, since this one is spent.
 func (s *store) insertSome(ctx context.Context, token string, at place, rows *schema.Block) (left *schema.Block, rejected []origin, err error) {
-	for n := rows.Rows(); n > 0; {
+	all := rows.Rows()
+	for n := all; n > 0; {
 		some := rows
 		if n < rows.Rows() {
 			some = rows.Slice(0, n)
 		}
-		missing, err := s.insert(ctx, token, at, some)
+		missing, err := s.insert(ctx, token, at, some, n < all)
 		switch {
 		case err == nil:
 			left = rows.Slice(n, rows.Rows())
@@ -132,9 +133,10 @@ func (s *store) isRefusal(err error) bool {
 // insert has the rows of one place stored under the token. An answer that did
 // not come may have been a yes, so every repetition first asks the receipts: the
 // server forgets tokens. And what it acknowledges to a repetition may be no more
-// than that the token is spent, so the receipts are asked once more after it;
-// insert returns the rows that are missing then.
-func (s *store) insert(ctx context.Context, token string, at place, rows *schema.Block) (missing *schema.Block, err error) {
+// than that the token is spent, so the receipts are asked once more after it; so
+// they are if the token was used before for more rows than these. insert returns
+// the rows that are missing then.
+func (s *store) insert(ctx context.Context, token string, at place, rows *schema.Block, used bool) (missing *schema.Block, err error) {
 	began, left, doubtful, found := time.Now(), rows, false, false
 	attempts, err := s.again.do(ctx, func(ctx context.Context) (err error) {
 		repeated := doubtful
@@ -150,7 +152,7 @@ func (s *store) insert(ctx context.Context, token string, at place, rows *schema
 		err = s.sink.Insert(ctx, at.shard, token, left)
 		doubtful = doubtful || err != nil && !failpoint.Off("receipts")
 		switch {
-		case err == nil && repeated:
+		case err == nil && (repeated || used):
 			missing, err = s.missing(ctx, at.shard, left)
 		case err == nil:
 			missing = left.Slice(0, 0)
