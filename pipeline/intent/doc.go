@@ -53,12 +53,14 @@
 // # What whoever acts on this has to do
 //
 //   - Commit as the doc of Ledger says: one at a time, under an ownership epoch.
-//   - Ask the receipts, on the replica that is written to, before each attempt
-//     that comes after an attempt whose answer is missing, and send only what
-//     they do not show; under the same token. Once such an insert, or one of
-//     fewer rows than were meant, is acknowledged, ask again: what is missing
-//     still is left for Renew. An insert whose every attempt was answered, and
-//     that was taken whole, is stored.
+//   - Once the answer to an attempt is missing, ask the receipts, on the replica
+//     that is written to, before each further attempt of the batch, also those of
+//     its other days, and send only what they do not show; under the same token.
+//   - Once an insert is acknowledged that was such a repetition, or that held
+//     fewer rows than were meant, ask for all rows of the batch, also those it did
+//     not hold: the whole may have landed before it. What is missing still is
+//     left for Renew. A batch whose every attempt was answered, and that was taken
+//     whole, is stored.
 //   - Bound the time from that look, or from the commit, to the moment when the
 //     attempt has had its effect or never will, on the client and on the server.
 //     ClickHouse must not forget a token while an insert under it is in flight:
