@@ -19,8 +19,8 @@ var (
 )
 
 // rangesAtOnce is how many ranges of offsets one statement names. It keeps a
-// statement under 30 kB, of ClickHouse's 256 kB (max_query_size), and answers
-// for all partitions of a node at once.
+// statement well under the 256 kB of max_query_size, and has room for all
+// partitions of a node.
 const rangesAtOnce = 256
 
 // within is the condition that a row is of one of spans.
