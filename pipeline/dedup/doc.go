@@ -33,9 +33,9 @@
 //
 // # Not promised
 //
-// Each of these needs a restart within the window, after fewer than 512
-// readings or in the same 512, and concerns no more readings than that block
-// has numbers. They are counted as duplicates where that is said.
+// Each of these needs a restart within the window, and a block with numbers
+// from before and after it; no more readings are concerned than such a block has
+// numbers. They are counted as duplicates, so an audit shows them.
 //
 //   - A device that resets its number and its clock, or restarts with a clock
 //     that is behind times it has used, repeats identities: a new reading
