@@ -26,7 +26,7 @@ type span struct {
 
 // place is where rows go with one insert: a day of a shard's table.
 type place struct {
-	shard int // index into ClickHouse.shards
+	shard int // index into ClickHouse.AllShards
 	day   schema.Day
 }
 

@@ -17,7 +17,7 @@ import (
 // topics in Kafka, and in ClickHouse the tables with the schema's columns.
 func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	errs := []error{checkKafka(ctx, cfg.Kafka, report)}
-	for _, shard := range cfg.ClickHouse.shards() {
+	for _, shard := range cfg.ClickHouse.AllShards() {
 		errs = append(errs, checkTables(ctx, cfg.ClickHouse, shard, s, report))
 	}
 	return errors.Join(errs...)
@@ -168,9 +168,9 @@ func checkKafka(ctx context.Context, k Kafka, report func(string)) error {
 		report(fmt.Sprintf("topic %s: %d partitions", k.Topic, len(topic.Partitions)))
 	}
 	if dead.Err != nil {
-		err = errors.Join(err, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`, which gives it as many partitions as kafka.topic has", k.deadLetterTopic(), dead.Err))
+		err = errors.Join(err, fmt.Errorf("dead-letter topic %s: %w; create it with `ingest migrate`, which gives it as many partitions as kafka.topic has", k.DeadLetters(), dead.Err))
 	} else {
-		report(fmt.Sprintf("dead-letter topic %s: %d partitions", k.deadLetterTopic(), len(dead.Partitions)))
+		report(fmt.Sprintf("dead-letter topic %s: %d partitions", k.DeadLetters(), len(dead.Partitions)))
 	}
 	return err
 }

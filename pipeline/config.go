@@ -143,8 +143,8 @@ func Default() Config {
 	}
 }
 
-// deadLetterTopic returns the configured or the derived name.
-func (k Kafka) deadLetterTopic() string {
+// DeadLetters returns the configured or the derived name.
+func (k Kafka) DeadLetters() string {
 	if k.DeadLetterTopic != "" {
 		return k.DeadLetterTopic
 	}
@@ -204,7 +204,7 @@ func (c Config) Validate() error {
 	check(len(c.Kafka.Brokers) > 0, "kafka.brokers is empty; name at least one, such as [localhost:9092]")
 	check(c.Kafka.Topic != "", "kafka.topic is empty; name the topic the devices send to")
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
-	check(c.Kafka.deadLetterTopic() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
+	check(c.Kafka.DeadLetters() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
 	errs = append(errs, c.ClickHouse.faults()...)
 	check(c.ClickHouse.Database != "", "clickhouse.database is empty; the default is default")

@@ -45,7 +45,7 @@ func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
 	for _, c := range s.Columns() {
 		names = append(names, schema.QuoteIdent(c.Name))
 	}
-	return &inserter{cfg: cfg, shards: cfg.shards(), conns: map[int]*ch.Client{}, into: fmt.Sprintf("INSERT INTO %s (%s) VALUES", s.Hot(cfg.Tables()), strings.Join(names, ", "))}
+	return &inserter{cfg: cfg, shards: cfg.AllShards(), conns: map[int]*ch.Client{}, into: fmt.Sprintf("INSERT INTO %s (%s) VALUES", s.Hot(cfg.Tables()), strings.Join(names, ", "))}
 }
 
 // pinned are the settings every insert states, whatever the server's profile
@@ -130,5 +130,5 @@ var _ slog.LogValuer = ClickHouse{}
 
 // LogValue keeps the password out of logs.
 func (c ClickHouse) LogValue() slog.Value {
-	return slog.GroupValue(slog.Any("shards", c.shards()), slog.String("database", c.Database), slog.String("user", c.User))
+	return slog.GroupValue(slog.Any("shards", c.AllShards()), slog.String("database", c.Database), slog.String("user", c.User))
 }

@@ -67,7 +67,7 @@ const rebalanceSlack = 40 * time.Second
 
 // run is Node.Run for one membership.
 func (m *member) run(ctx context.Context) (err error) {
-	for _, shard := range m.cfg.ClickHouse.shards() {
+	for _, shard := range m.cfg.ClickHouse.AllShards() {
 		r, err := m.stored(shard)
 		if err != nil {
 			return err
@@ -196,7 +196,7 @@ func (m *member) drainOf(l *lane) *drain {
 func (m *member) storeOf(lane int) *store {
 	letters := m.again
 	letters.what, letters.breaker = "dead-letter", nil
-	topic := m.cfg.Kafka.deadLetterTopic()
+	topic := m.cfg.Kafka.DeadLetters()
 	letters.verdict = func(err error) (fate, error) { return fateOfProduce(err, topic) }
 	return &store{
 		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again,

@@ -22,7 +22,7 @@ import (
 // exists. Every step that is done is given to report.
 func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	var errs []error
-	for _, shard := range cfg.ClickHouse.shards() {
+	for _, shard := range cfg.ClickHouse.AllShards() {
 		errs = append(errs, createTables(ctx, cfg.ClickHouse, shard, s, report))
 	}
 	if err := errors.Join(append(errs, createDeadLetterTopic(ctx, cfg.Kafka, report))...); err != nil {
@@ -31,8 +31,8 @@ func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step
 	return Check(ctx, cfg, s, report)
 }
 
-// options is how the shard is reached by everything but inserts.
-func (c ClickHouse) options(shard Shard, database string) *clickhouse.Options {
+// Options is how the shard is reached by everything but inserts.
+func (c ClickHouse) Options(shard Shard, database string) *clickhouse.Options {
 	return &clickhouse.Options{
 		Addr:        []string{shard.Addr},
 		Auth:        clickhouse.Auth{Database: database, Username: c.User, Password: c.Password},
@@ -41,7 +41,7 @@ func (c ClickHouse) options(shard Shard, database string) *clickhouse.Options {
 }
 
 func (c ClickHouse) connect(ctx context.Context, shard Shard, database string) (driver.Conn, error) {
-	conn, err := clickhouse.Open(c.options(shard, database))
+	conn, err := clickhouse.Open(c.Options(shard, database))
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr %s: %w", shard.Addr, err)
 	}
@@ -85,11 +85,11 @@ func (k Kafka) admin() (*kadm.Client, error) {
 
 // topics returns the details of the topic and the dead-letter topic.
 func (k Kafka) topics(ctx context.Context, admin *kadm.Client) (topic, dead kadm.TopicDetail, err error) {
-	details, err := admin.ListTopics(ctx, k.Topic, k.deadLetterTopic())
+	details, err := admin.ListTopics(ctx, k.Topic, k.DeadLetters())
 	if err != nil {
 		return topic, dead, &Unreachable{fmt.Errorf("kafka.brokers %v do not answer: %w; are they up, and is the address theirs?", k.Brokers, err)}
 	}
-	return details[k.Topic], details[k.deadLetterTopic()], nil
+	return details[k.Topic], details[k.DeadLetters()], nil
 }
 
 // createDeadLetterTopic creates it with the topic's own number of partitions,
@@ -108,14 +108,14 @@ func createDeadLetterTopic(ctx context.Context, k Kafka, report func(string)) er
 	maxBytes, retention := strconv.Itoa(deadLetterMaxBytes), strconv.Itoa(30*24*60*60*1000)
 	_, err = admin.CreateTopic(ctx, int32(len(topic.Partitions)), int16(topic.Partitions.NumReplicas()), map[string]*string{
 		"max.message.bytes": &maxBytes, "retention.ms": &retention,
-	}, k.deadLetterTopic())
+	}, k.DeadLetters())
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
-		return fmt.Errorf("create dead-letter topic %s: %w", k.deadLetterTopic(), err)
+		return fmt.Errorf("create dead-letter topic %s: %w", k.DeadLetters(), err)
 	}
 	if err := k.awaitDeadLetterTopic(ctx, admin); err != nil {
 		return err
 	}
-	report("created dead-letter topic " + k.deadLetterTopic())
+	report("created dead-letter topic " + k.DeadLetters())
 	return nil
 }
 
@@ -131,7 +131,7 @@ func (k Kafka) awaitDeadLetterTopic(ctx context.Context, admin *kadm.Client) err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("dead-letter topic %s was created and is not known to the brokers: %w: %w", k.deadLetterTopic(), dead.Err, context.Cause(ctx))
+			return fmt.Errorf("dead-letter topic %s was created and is not known to the brokers: %w: %w", k.DeadLetters(), dead.Err, context.Cause(ctx))
 		case <-again.C:
 		}
 	}

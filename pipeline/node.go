@@ -27,7 +27,7 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 		cfg: cfg, schema: s, events: events.ensure(),
 		sink: func() sink { return newInserter(cfg.ClickHouse, s) },
 		stored: func(shard Shard) (stored, error) {
-			return receipts.Open(cfg.ClickHouse.options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())
+			return receipts.Open(cfg.ClickHouse.Options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())
 		},
 	}, nil
 }

@@ -32,8 +32,8 @@ func (s Shard) String() string { return s.Name + "=" + s.Addr }
 // onlyShard is the name of the one shard that is given as an address.
 const onlyShard = "1"
 
-// shards returns those that take rows, and after them the retired ones.
-func (c ClickHouse) shards() []Shard {
+// AllShards returns those that take rows, and after them the retired ones.
+func (c ClickHouse) AllShards() []Shard {
 	if c.Addr != "" {
 		return append([]Shard{{onlyShard, c.Addr}}, c.Retired...)
 	}
@@ -42,15 +42,15 @@ func (c ClickHouse) shards() []Shard {
 
 // shardOf returns the index of the shard that takes the partition's rows.
 func (c ClickHouse) shardOf(partition int32) int {
-	return int(partition) % max(1, len(c.shards())-len(c.Retired))
+	return int(partition) % max(1, len(c.AllShards())-len(c.Retired))
 }
 
 // shardName returns the name of the shard that takes the partition's rows.
-func (c ClickHouse) shardName(partition int32) string { return c.shards()[c.shardOf(partition)].Name }
+func (c ClickHouse) shardName(partition int32) string { return c.AllShards()[c.shardOf(partition)].Name }
 
 // shardNamed returns the index of the shard that an intent names.
 func (c ClickHouse) shardNamed(name string) (int, error) {
-	for i, s := range c.shards() {
+	for i, s := range c.AllShards() {
 		if s.Name == name {
 			return i, nil
 		}
@@ -68,7 +68,7 @@ func (c ClickHouse) faults() (errs []error) {
 		errs = append(errs, fmt.Errorf("clickhouse.addr is %s, and clickhouse.shards is set too; keep one of them", c.Addr))
 	}
 	seen := map[string]bool{}
-	for _, s := range c.shards() {
+	for _, s := range c.AllShards() {
 		if seen[s.Name] {
 			errs = append(errs, fmt.Errorf("clickhouse.shards and clickhouse.retired have two shards of the name %q; intents name shards, so give each its own", s.Name))
 		}
