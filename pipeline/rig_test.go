@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"flag"
 	"fmt"
 	"strings"
 	"sync"
@@ -200,9 +199,11 @@ func newRig(t *testing.T) *rig {
 	return &rig{t: t, cfg: cfg, cluster: cluster, client: client, table: newTable()}
 }
 
-// event is a good record of the device.
-func event(device string, seq int) string {
-	return fmt.Sprintf(`{"device_id":%q,"seq":%d,"ts":%d,"temperature":21.5}`, device, seq, time.Now().UnixMilli())
+// event is a good record of the device, taken now. A resend is the same string.
+func event(device string, seq int) string { return eventAt(device, seq, time.Now()) }
+
+func eventAt(device string, seq int, taken time.Time) string {
+	return fmt.Sprintf(`{"device_id":%q,"seq":%d,"ts":%d,"temperature":21.5}`, device, seq, taken.UnixMilli())
 }
 
 // send produces values to the partition.
@@ -307,6 +308,17 @@ func (r *rig) committed() map[int32]int64 {
 	return out
 }
 
+// expectNothingConfirmed checks that nothing is said to be done: the offset of
+// an intent is that of the first record that is not.
+func (r *rig) expectNothingConfirmed() {
+	r.t.Helper()
+	for p, next := range r.committed() {
+		if next > 0 {
+			r.t.Errorf("p%d is committed at %d; nothing of it is done", p, next)
+		}
+	}
+}
+
 // deadLetters reads n records of the dead-letter topic.
 func (r *rig) deadLetters(n int) []*kgo.Record {
 	r.t.Helper()
@@ -336,5 +348,3 @@ func headerOf(r *kgo.Record, key string) string {
 	}
 	return ""
 }
-
-var rewrite = flag.Bool("rewrite", false, "x")
