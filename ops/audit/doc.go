@@ -23,14 +23,15 @@
 // record is stored or dead-lettered before it is committed. The hot table is
 // read before the sealed one, so that a day which is moved in between is seen
 // in one of them; whether an offset is stored twice is confirmed in the other
-// order, so that it is not seen in both. What is still missing is looked for a
-// second time after a moment, for a replica that is behind.
+// order, so that it is not seen in both. What nothing explains is looked for
+// a second time after a moment, for a replica that is behind.
 //
 // # Cost
 //
-// What is stored comes as bitmaps, 64 offsets to some 20 bytes: an hour of
-// 20,000 events/s is 72 million offsets and 25 MB. Kafka is read only around
-// offsets that nothing else explains, which is as good as all of it where
+// What is stored comes as bitmaps, from the receipts projection: a million
+// offsets are 0.1 s of ClickHouse and 375 kB, and that no event is stored twice
+// another 0.1 s; an hour of 20,000 events/s is 72 million. Kafka is read only
+// around offsets that nothing else explains, which is as good as all of it where
 // devices resend all the time: a resend leaves no other trace than its record.
 // Memory is bounded by some chunks of a million offsets, and 8 bytes a dead
 // letter of the range.

@@ -73,12 +73,10 @@ func (e *examiner) lookNear(ctx context.Context, these []*fated) (left []*fated,
 	return left, nil
 }
 
-// near returns where the copies of events of a range are looked for first: from
-// two dedup windows before it, as far as the offsets at the beginning tell, to a
-// little after.
+// near returns where the copies of events of a range are looked for first: in
+// the windows before it, and a little after.
 func (e *examiner) near(of Range) Range {
-	back := max(2*(e.limits.from-e.limits.lookback), chunkOffsets)
-	return Range{max(min(e.limits.lookback, e.out.First), of.First-back), min(e.out.Next, of.Next+chunkOffsets)}
+	return Range{max(min(e.limits.lookback, e.out.First), of.First-e.windows()), min(e.out.Next, of.Next+chunkOffsets)}
 }
 
 // lookFar decides what no copy was near.

@@ -189,18 +189,30 @@ type Repeat struct {
 
 const (
 	// repeatRows is about how many rows are grouped by their event at once: some
-	// 300 MB of the server's memory.
-	repeatRows = 4 << 20
+	// 350 bytes of the server's memory each.
+	repeatRows = 1 << 20
 	// repeatsMost is how many events are returned of each such group.
 	repeatsMost = 1_000
 )
 
 // Repeats returns events that a span has at more than one offset, if two of
 // these came to Kafka within a time of each other. Of very many it returns some.
+// A span is some million offsets: its events are counted first, which takes 50
+// bytes a row, and grouped only if they are fewer than its rows.
 func (r *Reader) Repeats(ctx context.Context, in Span, within time.Duration) (found []Repeat, err error) {
+	var events, offsets uint64
+	statement := fmt.Sprintf("SELECT uniqExact(cityHash64(id, at)), uniqExact(o) FROM (%s)", r.events(in, 0, 1))
+	err = r.query(ctx, "events", statement, func(rows driver.Rows) error { return rows.Scan(&events, &offsets) })
+	if err != nil || events == offsets {
+		return nil, err
+	}
 	groups := (in.Next-in.First)/repeatRows + 1
 	for group := range groups {
-		err := r.query(ctx, "repeated events", r.repeats(in, within, group, groups), func(rows driver.Rows) error {
+		// Of n offsets two neighbours are no further apart than all are over n-1.
+		statement := fmt.Sprintf("SELECT min(o), max(o), uniqExact(o) AS offsets, toInt64(abs(argMax(came, o) - argMin(came, o))) AS apart FROM (%s) "+
+			"GROUP BY id, at HAVING min(o) < max(o) AND apart <= %d * toInt64(offsets - 1) ORDER BY max(o) LIMIT %d",
+			r.events(in, group, groups), within.Milliseconds(), repeatsMost)
+		err := r.query(ctx, "repeated events", statement, func(rows driver.Rows) error {
 			var one Repeat
 			var apart int64
 			if err := rows.Scan(&one.First, &one.Last, &one.Offsets, &apart); err != nil {
@@ -217,18 +229,15 @@ func (r *Reader) Repeats(ctx context.Context, in Span, within time.Duration) (fo
 	return found, nil
 }
 
-// repeats asks both tables at once: a row that a move lets appear in both has
-// the same offset in both.
-func (r *Reader) repeats(in Span, apart time.Duration, group, groups int64) string {
+// events is the event and the offset of each row of a span, or of one of so many
+// groups of them. Both tables are asked at once: a row that a move lets appear
+// in both has the same offset in both.
+func (r *Reader) events(in Span, group, groups int64) string {
 	id := r.schema.Fingerprint()
-	seq, at := id[len(id)-1], schema.QuoteIdent(r.schema.Time.Field)
 	rows := make([]string, len(r.tables))
 	for i, table := range r.tables {
-		rows[i] = fmt.Sprintf("SELECT %s AS id, %s AS at, %s AS o, toUnixTimestamp64Milli(%s) AS came FROM %s WHERE (%s) AND %s %% %d = %d",
-			"("+strings.Join(id, ", ")+")", at, offset, ingestedAt, table, within([]Span{in}), seq, groups, group)
+		rows[i] = fmt.Sprintf("SELECT (%s) AS id, %s AS at, %s AS o, toUnixTimestamp64Milli(%s) AS came FROM %s WHERE (%s) AND %s %% %d = %d",
+			strings.Join(id, ", "), schema.QuoteIdent(r.schema.Time.Field), offset, ingestedAt, table, within([]Span{in}), id[len(id)-1], groups, group)
 	}
-	// Of n offsets two neighbours are no further apart than all are over n-1.
-	return fmt.Sprintf("SELECT min(o), max(o), uniqExact(o) AS offsets, toInt64(abs(argMax(came, o) - argMin(came, o))) AS apart FROM (%s) "+
-		"GROUP BY id, at HAVING min(o) < max(o) AND apart <= %d * toInt64(offsets - 1) ORDER BY max(o) LIMIT %d",
-		strings.Join(rows, " UNION ALL "), apart.Milliseconds(), repeatsMost)
+	return strings.Join(rows, " UNION ALL ")
 }
