@@ -41,6 +41,7 @@ type batch struct {
 	id string
 	// renewed counts the ids it had before, see outcome.left.
 	renewed int
+	inquiry inquiry
 	schema  *schema.Schema
 	spans   map[int32]span
 	blocks  map[place]*schema.Block

@@ -136,6 +136,7 @@ func (d *drain) declare(ctx context.Context, b *batch) error {
 		return err
 	}
 	failpoint.At("intent.after")
+	b.inquiry.at = time.Now()
 	return nil
 }
 
@@ -155,8 +156,12 @@ func (d *drain) took(ctx context.Context, o outcome) error {
 		b.renewed++
 		as := fmt.Sprintf("%s.%d", id, b.renewed)
 		d.ledger.Renew(b.id, as)
-		b.id = as
-		return d.putDue(ctx)
+		b.id, b.inquiry = as, inquiry{}
+		if err := d.putDue(ctx); err != nil {
+			return err
+		}
+		b.inquiry.at = time.Now()
+		return nil
 	}
 	d.ledger.Stored(b.id)
 	b.reset()

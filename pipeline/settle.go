@@ -196,7 +196,7 @@ func (s *settlement) again(verdict func(error) (fate, error)) persistence {
 func (s *settlement) insert(ctx context.Context, token string, b *batch) error {
 	for _, at := range b.inserts() {
 		rows := b.blocks[at]
-		_, rejected, err := s.store.insertSome(ctx, token, at, rows)
+		_, rejected, err := s.store.insertSome(ctx, &b.inquiry, token, at, rows)
 		if err != nil {
 			return err
 		}
@@ -214,6 +214,7 @@ func (s *settlement) check(ctx context.Context, b *batch) (missing int, err erro
 	if failpoint.Off("receipts") {
 		return 0, nil
 	}
+	b.inquiry = inquiry{at: time.Now()}
 	for _, at := range b.inserts() {
 		if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
 			left, err := s.store.missing(ctx, at.shard, b.blocks[at])

@@ -46,7 +46,9 @@ func (c ClickHouse) shardOf(partition int32) int {
 }
 
 // shardName returns the name of the shard that takes the partition's rows.
-func (c ClickHouse) shardName(partition int32) string { return c.AllShards()[c.shardOf(partition)].Name }
+func (c ClickHouse) shardName(partition int32) string {
+	return c.AllShards()[c.shardOf(partition)].Name
+}
 
 // shardNamed returns the index of the shard that an intent names.
 func (c ClickHouse) shardNamed(name string) (int, error) {

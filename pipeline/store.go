@@ -24,6 +24,8 @@ type store struct {
 	letters  deadLetters
 	again    persistence // for inserts
 	reread   func(ctx context.Context, partition int32, offset int64) (*kgo.Record, error)
+	// bound is how long an attempt of an insert may take at most.
+	bound time.Duration
 }
 
 // stored is what ClickHouse says is stored; [receipts.Reader] is one.
@@ -80,12 +82,16 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 	}
 	b.forgetRejects()
 	for _, at := range b.inserts() {
-		left, rejected, err := s.insertSome(ctx, b.id, at, b.blocks[at])
+		left, rejected, err := s.insertSome(ctx, &b.inquiry, b.id, at, b.blocks[at])
 		if err != nil {
 			return o, err
 		}
 		o.rejected = append(o.rejected, rejected...)
-		o.left = o.left || left.Rows() > 0
+		if left == nil {
+			b.blocks[at].Reset()
+			continue
+		}
+		o.left = true
 		b.blocks[at] = left
 	}
 	return o, nil
@@ -93,20 +99,33 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 
 // insertSome inserts the rows under the token, or, if the server refuses them
 // together, as many of the first as it takes: it does not say which row is at
-// fault. A row that is refused alone is dead-lettered. What is left, with what is
-// missing as of insert, needs another token, since this one is spent.
-func (s *store) insertSome(ctx context.Context, token string, at place, rows *schema.Block) (left *schema.Block, rejected []origin, err error) {
+// fault. A row that is refused alone is dead-lettered. What is left needs another
+// token, since this one is spent; nil is nothing.
+//
+// Unless the rows were taken whole, and every attempt was answered, that they
+// are stored is for the receipts to say, of all of them: a copy of an attempt
+// with more rows may have come first.
+func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (left *schema.Block, rejected []origin, err error) {
 	all := rows.Rows()
 	for n := all; n > 0; {
 		some := rows
 		if n < rows.Rows() {
 			some = rows.Slice(0, n)
 		}
-		missing, err := s.insert(ctx, token, at, some, n < all)
+		sure, err := s.insert(ctx, q, token, at, some)
 		switch {
+		case err == nil && sure && n == all:
+			return nil, nil, nil
 		case err == nil:
-			left = rows.Slice(n, rows.Rows())
-			missing.AppendTo(left)
+			if _, err = s.again.do(ctx, func(ctx context.Context) error {
+				left, err = s.missing(ctx, at.shard, rows)
+				return err
+			}); err != nil {
+				return nil, nil, err
+			}
+			if left.Rows() == 0 {
+				left = nil
+			}
 			return left, rejected, nil
 		case ctx.Err() != nil || !s.isRefusal(err):
 			return nil, nil, err
@@ -122,52 +141,59 @@ func (s *store) insertSome(ctx context.Context, token string, at place, rows *sc
 			n /= 2
 		}
 	}
-	return rows, rejected, nil
+	return nil, rejected, nil
 }
+
+// inquiry is when the receipts have to be asked of a batch before it is inserted.
+type inquiry struct {
+	// unanswered: an attempt of the batch had no answer.
+	unanswered bool
+	// at is when Kafka accepted the intents, or the receipts were asked last.
+	at time.Time
+}
+
+// due says that a token of the batch may have been spent and forgotten since:
+// ClickHouse remembers a number of tokens, not a time. A node that was stopped
+// and goes on is the case that no answer tells.
+func (q *inquiry) due(bound time.Duration) bool { return q.unanswered || time.Since(q.at) > bound }
 
 func (s *store) isRefusal(err error) bool {
 	f, _ := s.again.verdict(err)
 	return f == refuse
 }
 
-// insert has the rows of one place stored under the token. An answer that did
-// not come may have been a yes, so every repetition first asks the receipts: the
-// server forgets tokens. And what it acknowledges to a repetition may be no more
-// than that the token is spent, so the receipts are asked once more after it; so
-// they are if the token was used before for more rows than these. insert returns
-// the rows that are missing then.
-func (s *store) insert(ctx context.Context, token string, at place, rows *schema.Block, used bool) (missing *schema.Block, err error) {
-	began, left, doubtful, found := time.Now(), rows, false, false
+// insert has the rows of one place stored under the token, or their token spent:
+// sure says that it is the first. An answer that did not come may have been a
+// yes, so every repetition first asks the receipts. And what is acknowledged to
+// a repetition may be no more than that the token is spent.
+func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (sure bool, err error) {
+	began, left, found := time.Now(), rows, false
 	attempts, err := s.again.do(ctx, func(ctx context.Context) (err error) {
-		repeated := doubtful
-		if repeated {
+		if q.due(s.bound) && !failpoint.Off("receipts") {
 			if left, err = s.missing(ctx, at.shard, left); err != nil {
 				return err
 			}
+			q.at = time.Now()
 			if found = left.Rows() == 0; found {
-				missing = left
 				return nil
 			}
 		}
+		sure = !q.unanswered
 		err = s.sink.Insert(ctx, at.shard, token, left)
-		doubtful = doubtful || err != nil && !failpoint.Off("receipts")
-		switch {
-		case err == nil && (repeated || used):
-			missing, err = s.missing(ctx, at.shard, left)
-		case err == nil:
-			missing = left.Slice(0, 0)
-		case repeated && s.isRefusal(err):
+		refusal := err != nil && s.isRefusal(err)
+		if refusal && q.unanswered {
 			// What has not been answered may be stored yet, and fewer rows
 			// under its token would be taken for it.
 			return fmt.Errorf("%w: refused, but an earlier attempt was not answered: %w", errDoubt, err)
 		}
+		q.unanswered = q.unanswered || err != nil && !refusal
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return false, err
 	}
 	s.events.Inserted(Inserted{Lane: s.lane, Day: at.day, Rows: rows.Rows(), Bytes: rows.Bytes(), Attempts: attempts, Found: found, Took: time.Since(began)})
-	return missing, nil
+	return sure && !found, nil
 }
 
 // missing returns those of the rows that the receipts do not show.

@@ -129,9 +129,6 @@ func (b *Block) MoveLast(dst *Block) {
 	}
 }
 
-// AppendTo appends all rows of b to dst.
-func (b *Block) AppendTo(dst *Block) { dst.appendRows(b, 0, b.Rows()) }
-
 // Slice returns a new block with the rows [lo, hi).
 func (b *Block) Slice(lo, hi int) *Block {
 	if lo < 0 || hi > b.Rows() || lo > hi {
