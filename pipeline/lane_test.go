@@ -286,7 +286,7 @@ func (s *stage) fetch(args []string) {
 		if malformed {
 			value = "{"
 		}
-		c.records = append(c.records, &kgo.Record{Partition: c.partition, Offset: int64(offset), Timestamp: at, Value: []byte(value)})
+		c.records = append(c.records, record(c.partition, offset, value, at))
 	}
 	s.lane.queue.push(c)
 }
@@ -314,4 +314,9 @@ func partitions(t *testing.T, words []string) []int32 {
 		scan(t, strings.TrimPrefix(w, "p"), &out[i])
 	}
 	return out
+}
+
+// record is one record as Kafka gives it.
+func record(partition int32, offset int, value string, at time.Time) *kgo.Record {
+	return &kgo.Record{Topic: "telemetry", Partition: partition, Offset: int64(offset), Timestamp: at, Value: []byte(value)}
 }

@@ -2,163 +2,18 @@ package pipeline
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/ch-go/proto"
-	"github.com/cespare/xxhash/v2"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
 
-	"penstock/pipeline/dedup"
-	"penstock/pipeline/receipts"
 	"penstock/schema"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// table is a ClickHouse table as far as inserts and receipts can tell: it keeps
-// rows by their origin and skips a token it has seen for the day.
-type table struct {
-	mu     sync.Mutex
-	rows   map[origin][]identified
-	tokens map[string]bool
-	// fault, if set, answers instead of the table.
-	fault func(rows []origin) error
-	// lose is how many answers are lost after the rows are stored.
-	lose int
-}
-
-// identified is one row.
-type identified struct {
-	id   schema.Identity
-	time int64
-}
-
-func newTable() *table { return &table{rows: map[origin][]identified{}, tokens: map[string]bool{}} }
-
-func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	rows := make([]origin, b.Rows())
-	for i := range rows {
-		rows[i].partition, rows[i].offset = b.Origin(i)
-	}
-	if t.fault != nil {
-		if err := t.fault(rows); err != nil {
-			return err
-		}
-	}
-	key := token + "/" + b.Day().String()
-	if t.tokens[key] {
-		return nil
-	}
-	t.tokens[key] = true
-	ids := identities(b)
-	for i, r := range rows {
-		t.rows[r] = append(t.rows[r], ids[i])
-	}
-	if t.lose > 0 {
-		t.lose--
-		return errors.New("read: connection reset by peer")
-	}
-	return ctx.Err()
-}
-
-// identities reads the identities of a block's rows off what is sent of it.
-func identities(b *schema.Block) []identified {
-	out := make([]identified, b.Rows())
-	for _, c := range b.Input() {
-		var buf proto.Buffer
-		c.Data.EncodeColumn(&buf)
-		for i := range out {
-			switch c.Name {
-			case "device_id":
-				size, n := binary.Uvarint(buf.Buf)
-				out[i].id.Device = xxhash.Sum64(buf.Buf[n : n+int(size)])
-				buf.Buf = buf.Buf[n+int(size):]
-			case "seq":
-				out[i].id.Seq = binary.LittleEndian.Uint64(buf.Buf[8*i:])
-			case "ts":
-				out[i].time = int64(binary.LittleEndian.Uint64(buf.Buf[8*i:]))
-			}
-		}
-	}
-	return out
-}
-
-func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Offsets, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	found := map[int32][]int64{}
-	for o := range t.rows {
-		for _, s := range spans {
-			if o.partition == s.Partition && s.First <= o.offset && o.offset < s.Next {
-				found[o.partition] = append(found[o.partition], o.offset)
-			}
-		}
-	}
-	return receipts.NewOffsets(found), nil
-}
-
-func (t *table) Last(_ context.Context, from map[int32]int64) (map[int32]receipts.Last, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := map[int32]receipts.Last{}
-	for o := range t.rows {
-		if first, ok := from[o.partition]; ok && o.offset >= max(first, out[o.partition].Offset) {
-			out[o.partition] = receipts.Last{Offset: o.offset}
-		}
-	}
-	return out, nil
-}
-
-func (t *table) Windows(_ context.Context, from map[int32]receipts.Since, visit func(int32, dedup.Block) error) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for o, rows := range t.rows {
-		since, ok := from[o.partition]
-		if !ok || o.offset < since.Offset {
-			continue
-		}
-		for _, r := range rows {
-			b := dedup.Block{Device: r.id.Device, Number: r.id.Seq / dedup.BlockNumbers, First: r.time, Last: r.time, At: r.time}
-			b.Bits[r.id.Seq/64%8] = 1 << (r.id.Seq % 64)
-			if err := visit(o.partition, b); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (t *table) Close() error { return nil }
-
-func (t *table) setFault(f func([]origin) error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.fault = f
-}
-
-// counts returns how many distinct records are stored, and how many of them
-// more than once.
-func (t *table) counts() (stored, doubled int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, rows := range t.rows {
-		if len(rows) > 1 {
-			doubled++
-		}
-	}
-	return len(t.rows), doubled
-}
 
 // rig is a Kafka of one process, a table, and a fleet's end of the topic.
 type rig struct {

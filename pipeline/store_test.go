@@ -1,0 +1,204 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	ch "github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var errRefused = &ch.Exception{Code: proto.ErrViolatedConstraint, Name: "DB::Exception", Message: "constraint"}
+
+// An answer that is lost may have been a yes: the receipts tell, and nothing is
+// inserted again.
+func TestALostAnswerIsFoundInTheReceipts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0)
+		s.table.lose = 1
+		inserts := 0
+		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+			inserts++
+			return s.hold(ctx, token, rows)
+		})
+		s.seal("a", 0, 0, 3)
+		time.Sleep(time.Minute)
+		s.expect("stored", "p0=0 a[0,3)", "p0=3")
+		s.expectStored("stored", 3)
+		if got := s.inserted; inserts != 1 || len(got) != 1 || !got[0].Found || got[0].Attempts != 2 || got[0].Rows != 3 {
+			t.Errorf("%d inserts, told of %+v; want one, found at the second attempt", inserts, got)
+		}
+	})
+}
+
+// The table remembers so many tokens, and others are spent while the answer to
+// one is awaited: the token protects no longer, and the receipts do.
+func TestATokenThatIsForgottenDoublesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0)
+		s.table.window, s.table.lose = 2, 1
+		attempts := 0
+		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+			if token == "a" {
+				if attempts++; attempts == 2 {
+					t.Error("stored rows are inserted again")
+				}
+			}
+			return s.hold(ctx, token, rows)
+		})
+		s.owned.take(1)
+		s.seal("a", 0, 0, 3)
+		for i := range 5 {
+			s.seal(fmt.Sprintf("b%d", i), 1, i, 1)
+		}
+		time.Sleep(time.Minute)
+		s.expectStored("answered", 8)
+		if slices.Contains(s.table.spent(), "a@2026-11-23") {
+			t.Error("the token is still remembered, so this shows nothing")
+		}
+		if got := s.kafka[0]; got.Offset != 3 || len(got.Pending) > 0 {
+			t.Errorf("committed %+v", got)
+		}
+	})
+}
+
+// A server that dies may keep a token whose rows it loses. It then acknowledges
+// a repetition, and stores nothing: the rows go under another id.
+func TestATokenThatIsSpentWithoutItsRowsLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0)
+		s.owned.take(1)
+		s.table.crash = 2 // also under the second id
+		b := <-s.lane.free
+		b.id = "run-0-1"
+		for i := range 3 {
+			s.put(b, 0, i)
+			s.put(b, 1, i)
+		}
+		s.lane.full <- b
+		time.Sleep(time.Minute)
+		s.expect("stored at last", "p0=0 run-0-1[0,3) p1=0 run-0-1[0,3)", "p0=0 run-0-1.1[0,3) p1=0 run-0-1.1[0,3)",
+			"p0=0 run-0-1.2[0,3) p1=0 run-0-1.2[0,3)", "p0=3 p1=3")
+		s.expectStored("stored at last", 6)
+		want := []string{"run-0-1.1@2026-11-23", "run-0-1.2@2026-11-23", "run-0-1@2026-11-23"}
+		if got := s.table.spent(); !slices.Equal(got, want) {
+			t.Errorf("tokens %v; want %v", got, want)
+		}
+	})
+}
+
+// The server refuses rows together that it takes in smaller numbers: it takes
+// what it can under the token, and the rest has ids of its own, each declared.
+func TestRowsRefusedTogetherGoOnUnderAnotherID(t *testing.T) {
+	f := func(what string, lose int) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			s := newSewer(t)
+			defer s.end()
+			s.owned.take(0)
+			s.table.setFault(func(rows []origin) error {
+				if len(rows) > 2 {
+					return errRefused
+				}
+				return nil
+			})
+			s.table.lose = lose
+			s.seal("run-0-1", 0, 0, 8)
+			time.Sleep(time.Minute)
+			s.expect(what, "p0=0 run-0-1[0,8)", "p0=0 run-0-1.1[0,8)", "p0=0 run-0-1.2[0,8)", "p0=0 run-0-1.3[0,8)", "p0=0 run-0-1.4[0,8)", "p0=8")
+			s.expectStored(what, 8)
+		})
+	}
+	f("answered", 0)
+	f("answers lost", 4)
+}
+
+// What was not answered may be stored yet, and a smaller insert under its token
+// would be taken for it: nobody can say what is stored until it is settled.
+func TestARefusalAfterALostAnswerIsADoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.stop()
+		s.owned.take(0)
+		attempts := 0
+		s.table.setFault(func([]origin) error {
+			if attempts++; attempts == 1 {
+				return io.EOF
+			}
+			return errRefused
+		})
+		s.seal("a", 0, 0, 3)
+		time.Sleep(time.Minute)
+		if err := <-s.done; !errors.Is(err, errDoubt) || !strings.Contains(err.Error(), "constraint") {
+			t.Errorf("it ended with %v", err)
+		}
+		s.expect("declared, and no more", "p0=0 a[0,3)")
+	})
+}
+
+func TestARefusedRecordIsReadAgainUntilItComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.stop()
+		s.owned.take(0)
+		s.table.setFault(func([]origin) error { return errRefused })
+		tries := 0
+		for _, st := range s.stores {
+			st.reread = func(context.Context, int32, int64) (*kgo.Record, error) {
+				if tries++; tries < 10 {
+					return nil, io.EOF
+				}
+				return nil, fmt.Errorf("p0@0: %w", errRecordGone)
+			}
+		}
+		s.seal("a", 0, 0, 1)
+		err := <-s.done
+		if tries != 10 || !errors.Is(err, errRecordGone) || !strings.Contains(err.Error(), "retention") {
+			t.Errorf("after %d tries: %v; want it to give up only on a record that is gone", tries, err)
+		}
+		s.expect("declared, and no more", "p0=0 a[0,1)")
+	})
+}
+
+// A batch of two days is two inserts, and one token in each.
+func TestABatchOfTwoDaysHalfStoredIsStoredOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0)
+		b := <-s.lane.free
+		b.id = "a"
+		s.put(b, 0, 0)
+		noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+		s.putAt(b, 0, 1, noon)
+		failed := false
+		s.table.setFault(func(rows []origin) error {
+			if rows[0].offset == 1 && !failed {
+				failed = true
+				return io.EOF
+			}
+			return nil
+		})
+		s.lane.full <- b
+		time.Sleep(time.Minute)
+		s.expect("stored", "p0=0 a[0,2)", "p0=2")
+		s.expectStored("stored", 2)
+		if got, want := s.table.spent(), []string{"a@2026-11-22", "a@2026-11-23"}; !slices.Equal(got, want) {
+			t.Errorf("tokens %v; want %v", got, want)
+		}
+	})
+}
