@@ -136,7 +136,7 @@ func (f auditFlags) request(cfg pipeline.Config, s *schema.Schema, now time.Time
 	return request, days, errors.Join(faults...)
 }
 
-func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.Writer) (_ *audit.Report, err error) {
+func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.Writer) (_ *audit.Report, failed error) {
 	cfg, err := load(from)
 	if err != nil {
 		return nil, err
@@ -149,23 +149,44 @@ func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.
 	if err != nil {
 		return nil, err
 	}
-	reader, err := receipts.Open(clickHouseOptions(cfg.Pipeline.ClickHouse), s, cfg.Pipeline.ClickHouse.Tables())
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, reader.Close()) }()
-	show := newAuditProgress(stderr)
-	defer show.close()
-	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, []*receipts.Reader{reader}, s, request, show.show)
-	if err != nil {
-		return nil, err
-	}
-	if days == nil {
-		if days, err = reader.Days(ctx, spans(report)); err != nil {
+	ch, tables := cfg.Pipeline.ClickHouse, cfg.Pipeline.ClickHouse.Tables()
+	var readers []*receipts.Reader
+	for _, shard := range ch.AllShards() {
+		reader, err := receipts.Open(ch.Options(shard, ch.Database), s, tables)
+		if err != nil {
 			return nil, err
 		}
+		defer func() { failed = errors.Join(failed, reader.Close()) }()
+		readers = append(readers, reader)
 	}
-	return report, f.rollups(ctx, cfg.Pipeline.ClickHouse, s, days, report, show)
+	show := newAuditProgress(stderr)
+	defer show.close()
+	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, readers, s, request, show.show)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := s.RollupState(tables); !ok {
+		return report, nil
+	}
+	for i, shard := range ch.AllShards() {
+		these := days
+		if these == nil {
+			if these, err = readers[i].Days(ctx, spans(report)); err != nil {
+				return nil, err
+			}
+		}
+		found, err := f.rollups(ctx, ch.Options(shard, ch.Database), s, tables, these, show)
+		if err != nil {
+			return nil, err
+		}
+		for _, day := range found {
+			if len(readers) > 1 {
+				day.Shard = shard.Name
+			}
+			report.Rollups = append(report.Rollups, day)
+		}
+	}
+	return report, nil
 }
 
 func spans(r *audit.Report) (all []receipts.Span) {
@@ -177,16 +198,13 @@ func spans(r *audit.Report) (all []receipts.Span) {
 	return all
 }
 
-// rollups compares days, or repairs them, into the report.
-func (f auditFlags) rollups(ctx context.Context, cfg pipeline.ClickHouse, s *schema.Schema, days []schema.Day, report *audit.Report, show *auditProgress) (err error) {
-	if _, ok := s.RollupState(cfg.Tables()); !ok {
-		return nil
-	}
-	rollups, err := audit.OpenRollups(clickHouseOptions(cfg), s, cfg.Tables())
+// rollups compares days of a shard, or repairs them.
+func (f auditFlags) rollups(ctx context.Context, at *clickhouse.Options, s *schema.Schema, t schema.Tables, days []schema.Day, show *auditProgress) (all []audit.Day, failed error) {
+	rollups, err := audit.OpenRollups(at, s, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, rollups.Close()) }()
+	defer func() { failed = errors.Join(failed, rollups.Close()) }()
 	do := rollups.Compare
 	if f.repair {
 		do = rollups.Repair
@@ -195,17 +213,9 @@ func (f auditFlags) rollups(ctx context.Context, cfg pipeline.ClickHouse, s *sch
 		show.show(audit.Progress{What: "days of the rollup", Done: int64(i), Of: int64(len(days))})
 		outcome, err := do(ctx, day)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		report.Rollups = append(report.Rollups, outcome)
+		all = append(all, outcome)
 	}
-	return nil
-}
-
-func clickHouseOptions(c pipeline.ClickHouse) *clickhouse.Options {
-	return &clickhouse.Options{
-		Addr:        []string{c.Addr},
-		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
-		DialTimeout: c.DialTimeout,
-	}
+	return all, nil
 }

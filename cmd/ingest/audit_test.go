@@ -58,7 +58,7 @@ func TestAnAuditThatFailsIsUndecided(t *testing.T) {
 	f(`--from: "yesterday" is no time; want one such as`, "--from", "yesterday", "--day", "x")
 	f(`--day: day "x" is not written as`, "--from", "yesterday", "--day", "x")
 	f("give a --from that is before --to", "--from", "1h", "--to", "2h")
-	f("read the offsets of group penstock at ["+nobody+"]")
+	f("read the offsets of group penstock at [" + nobody + "]")
 }
 
 func TestAuditRequest(t *testing.T) {

@@ -29,7 +29,7 @@ const sendersClock = time.Minute
 // letters reads the dead letters that were written since a time, and keeps
 // those whose record is in the ranges.
 func (s *source) letters(ctx context.Context, from time.Time, ranges map[int32]Range) (letters, error) {
-	topic := s.deadLetterTopic()
+	topic := s.cfg.DeadLetters()
 	starts, err := s.starts(ctx, topic)
 	if err != nil {
 		return letters{}, err

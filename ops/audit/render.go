@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -78,9 +79,9 @@ func (w *writer) rollups(days []Day) {
 	}
 	w.line("")
 	w.table(func(line func(string, ...any)) {
-		line("day\trows\tin the rollup\tminutes that differ\tstate")
+		line("day\tshard\trows\tin the rollup\tminutes that differ\tstate")
 		for _, d := range days {
-			line("%s\t%d\t%d\t%d\t%s", d.Day, d.Rows, d.Rollup, d.Minutes, d.State)
+			line("%s\t%s\t%d\t%d\t%d\t%s", d.Day, d.Shard, d.Rows, d.Rollup, d.Minutes, d.State)
 		}
 	})
 }
@@ -95,7 +96,7 @@ func (w *writer) findings(r *Report) {
 	}
 	for _, d := range r.Rollups {
 		if d.Why != "" {
-			w.line("rollup of %s: %s", d.Day, d.Why)
+			w.line("rollup of %s: %s", strings.TrimSpace(d.Day+" "+d.Shard), d.Why)
 		}
 	}
 }

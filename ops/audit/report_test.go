@@ -31,7 +31,7 @@ func reportOfAll() *Report {
 		Rollups: []Day{
 			{Day: "2026-11-20", State: NotHere, Rows: 2, Rollup: 500_000, Minutes: 1440},
 			{Day: "2026-11-21", State: Repaired, Rows: 300_000, Rollup: 300_000},
-			{Day: "2026-11-22", State: Differs, Rows: 300_000, Rollup: 299_000, Minutes: 2, Why: "2 minutes differ"},
+			{Day: "2026-11-22", Shard: "s1", State: Differs, Rows: 300_000, Rollup: 299_000, Minutes: 2, Why: "2 minutes differ"},
 		},
 		Notes: []string{"p2: the commit's metadata is not understood"}}
 	r.report([]*tally{a, b})

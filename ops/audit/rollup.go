@@ -32,7 +32,8 @@ const (
 
 // Day is a day of the one-minute rollup.
 type Day struct {
-	Day     string `json:"day"` // as 2026-11-22
+	Day     string `json:"day"`             // as 2026-11-22
+	Shard   string `json:"shard,omitempty"` // empty if there is only one
 	State   State  `json:"state"`
 	Rows    uint64 `json:"rows"`    // hot and sealed
 	Rollup  uint64 `json:"rollup"`  // the rollup's count of them

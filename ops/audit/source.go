@@ -30,14 +30,6 @@ func openSource(cfg pipeline.Kafka) (*source, error) {
 
 func (s *source) close() { s.admin.Close() }
 
-// deadLetterTopic is the configured or the derived name.
-func (s *source) deadLetterTopic() string {
-	if s.cfg.DeadLetterTopic != "" {
-		return s.cfg.DeadLetterTopic
-	}
-	return s.cfg.Topic + ".dead"
-}
-
 // commits returns what the group has committed. A commit whose metadata is not
 // a node's is its offset and no more; a note says so.
 func (s *source) commits(ctx context.Context) (states map[int32]intent.State, notes []string, err error) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"penstock/pipeline"
 	"penstock/pipeline/receipts"
 )
 
@@ -53,12 +54,29 @@ const (
 	looksMost = 3
 )
 
-// counter is what a watch asks: a [receipts.Reader].
+// Shards are the receipts of all ClickHouse servers. What several of them have
+// of a span is added up: a row that is on two of them is for [Run] to find.
+type Shards []*receipts.Reader
+
+// Counts returns what all of them have of each span.
+func (s Shards) Counts(ctx context.Context, spans []receipts.Span) (map[receipts.Span]receipts.Count, error) {
+	all := map[receipts.Span]receipts.Count{}
+	for _, r := range s {
+		found, err := r.Counts(ctx, spans)
+		if err != nil {
+			return nil, err
+		}
+		for of, c := range found {
+			all[of] = receipts.Count{Rows: all[of].Rows + c.Rows, Distinct: all[of].Distinct + c.Distinct}
+		}
+	}
+	return all, nil
+}
+
+// counter is what a watch asks: [Shards].
 type counter interface {
 	Counts(ctx context.Context, spans []receipts.Span) (map[receipts.Span]receipts.Count, error)
 }
-
-var _ counter = (*receipts.Reader)(nil)
 
 // claim is what a node has confirmed: of the span's offsets it stored so many.
 type claim struct {
@@ -109,21 +127,25 @@ func NewWatch(c counter, cfg Config, reg prometheus.Registerer, log *slog.Logger
 	return w
 }
 
-// Confirmed takes what a commit has confirmed: that of the offsets [first, next)
-// of a partition this many rows are stored. It returns at once.
-func (w *Watch) Confirmed(partition int32, first, next, rows int64) {
-	if w.every == 0 || first >= next {
-		return
+// PipelineEvents returns the hook by which a node's claims come.
+func (w *Watch) PipelineEvents() pipeline.Events {
+	if w.every == 0 {
+		return pipeline.Events{}
 	}
+	return pipeline.Events{Confirmed: w.confirmed}
+}
+
+// confirmed takes a claim. It returns at once.
+func (w *Watch) confirmed(c pipeline.Confirmed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	of := w.claims[partition]
-	if n := len(of) - 1; n >= 0 && of[n].Next == first && of[n].looks == 0 && next-of[n].First <= spanMost {
-		of[n].Next = next
-		of[n].rows += rows
+	of := w.claims[c.Partition]
+	if n := len(of) - 1; n >= 0 && of[n].Next == c.First && of[n].looks == 0 && c.Next-of[n].First <= spanMost {
+		of[n].Next = c.Next
+		of[n].rows += int64(c.Rows)
 		return
 	}
-	w.add(claim{Span: receipts.Span{Partition: partition, First: first, Next: next}, rows: rows})
+	w.add(claim{Span: receipts.Span{Partition: c.Partition, First: c.First, Next: c.Next}, rows: int64(c.Rows)})
 }
 
 // add is called with mu held. Beyond the bound the oldest goes.

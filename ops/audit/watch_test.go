@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"penstock/pipeline"
 	"penstock/pipeline/receipts"
 )
 
@@ -93,6 +94,12 @@ func exported(t *testing.T, registry *prometheus.Registry, want []float64) {
 	}
 }
 
+func claims(w *Watch, partition int32, first, next int64, rows int) {
+	if hook := w.PipelineEvents().Confirmed; hook != nil {
+		hook(pipeline.Confirmed{Partition: partition, First: first, Next: next, Rows: rows})
+	}
+}
+
 func TestWatchSeesWhatIsMissingAndDoubled(t *testing.T) {
 	watched(t, func(w *Watch, s *tables, log *bytes.Buffer, wants wants) {
 		s.set(func() {
@@ -100,9 +107,9 @@ func TestWatchSeesWhatIsMissingAndDoubled(t *testing.T) {
 				s.rows[0][o], s.rows[1][o] = 1, 1
 			}
 		})
-		w.Confirmed(0, 0, 50, 50)
-		w.Confirmed(0, 50, 100, 50) // what follows on is asked about together
-		w.Confirmed(1, 0, 100, 100)
+		claims(w, 0, 0, 50, 50)
+		claims(w, 0, 50, 100, 50) // what follows on is asked about together
+		claims(w, 1, 0, 100, 100)
 		minutes(1)
 		wants(200, 0, 0, 0, 0)
 		if len(s.asked) != 2 {
@@ -113,9 +120,9 @@ func TestWatchSeesWhatIsMissingAndDoubled(t *testing.T) {
 		}
 
 		s.set(func() { delete(s.rows[0], 120) })
-		w.Confirmed(0, 100, 200, 3) // three rows, the others were duplicates
+		claims(w, 0, 100, 200, 3) // three rows, the others were duplicates
 		s.set(func() { s.rows[0][110], s.rows[0][130], s.rows[0][140] = 1, 1, 3 })
-		w.Confirmed(1, 100, 110, 2)
+		claims(w, 1, 100, 110, 2)
 		s.set(func() { s.rows[1][105] = 1 })
 		minutes(3)
 		wants(205, 1, 2, 0, 0)
@@ -133,7 +140,7 @@ func TestWatchSeesWhatIsMissingAndDoubled(t *testing.T) {
 // an audit that found nothing.
 func TestWatchLooksAgain(t *testing.T) {
 	watched(t, func(w *Watch, s *tables, _ *bytes.Buffer, wants wants) {
-		w.Confirmed(0, 0, 10, 10)
+		claims(w, 0, 0, 10, 10)
 		minutes(2)
 		wants(0, 0, 0, 0, 0)
 		s.set(func() { s.err = errors.New("away") })
@@ -155,7 +162,7 @@ func TestWatchLooksAgain(t *testing.T) {
 func TestWatchIsBounded(t *testing.T) {
 	watched(t, func(w *Watch, s *tables, _ *bytes.Buffer, wants wants) {
 		for i := range int64(2 * spansMost) {
-			w.Confirmed(0, 10*i, 10*i+1, 1) // no two touch
+			claims(w, 0, 10*i, 10*i+1, 1) // no two touch
 			s.set(func() { s.rows[0][10*i] = 1 })
 		}
 		minutes(1)
@@ -163,7 +170,7 @@ func TestWatchIsBounded(t *testing.T) {
 
 		s.asked = nil
 		for p := range int32(12) {
-			w.Confirmed(p, 1<<40, 1<<40+spanMost, 0)
+			claims(w, p, 1<<40, 1<<40+spanMost, 0)
 		}
 		minutes(1)
 		if len(s.asked) != lookMost/spanMost {
@@ -171,7 +178,7 @@ func TestWatchIsBounded(t *testing.T) {
 		}
 		first := s.asked[0].Partition
 		for p := range int32(12) {
-			w.Confirmed(p, 1<<41, 1<<41+spanMost, 0)
+			claims(w, p, 1<<41, 1<<41+spanMost, 0)
 		}
 		s.asked = nil
 		minutes(1)
@@ -183,7 +190,7 @@ func TestWatchIsBounded(t *testing.T) {
 
 func TestWatchThatIsOff(t *testing.T) {
 	w := NewWatch(&tables{}, Config{}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
-	w.Confirmed(0, 0, 10, 10)
+	claims(w, 0, 0, 10, 10)
 	w.Run(t.Context()) // returns
 	if len(w.claims) > 0 {
 		t.Error("a watch that is off collects claims")
