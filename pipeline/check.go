@@ -108,12 +108,19 @@ func checkRelations(s *schema.Schema, database string, created map[string]string
 		case strings.Contains(statement, "MergeTree") && !strings.Contains(statement, "Replicated") && !tokenWindow.MatchString(statement):
 			faults = append(faults, fmt.Errorf("table %s.%s remembers no insert tokens, so a repeated insert would be stored twice; "+
 				"ALTER TABLE %[1]s.%[2]s MODIFY SETTING non_replicated_deduplication_window = 10000", database, name))
-		case (name == s.Name || name == s.Name+"_sealed") && !strings.Contains(statement, "PROJECTION receipts"):
-			faults = append(faults, fmt.Errorf("table %s.%s has no projection receipts, which tells what is stored; "+
-				"add it as `ingest migrate` creates it on an empty database, and MATERIALIZE it", database, name))
+		case (name == s.Name || name == s.Name+"_sealed") && !strings.Contains(plain(statement), plain(s.Receipts())):
+			faults = append(faults, fmt.Errorf("table %s.%s has no projection receipts, or not with these columns, so nothing tells what is stored; "+
+				"ALTER TABLE %[1]s.%[2]s DROP PROJECTION IF EXISTS receipts, ADD %[3]s, and MATERIALIZE PROJECTION receipts", database, name, s.Receipts()))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// plain is a statement without quotes of names and with single spaces: the server
+// tells a statement in words of its own.
+func plain(statement string) string {
+	words := strings.Fields(strings.ReplaceAll(statement, "`", ""))
+	return strings.NewReplacer("( ", "(", " )", ")").Replace(strings.Join(words, " "))
 }
 
 // pairs returns the rows of a query for two strings, the second by the first.

@@ -72,8 +72,12 @@ func TestCheckRelations(t *testing.T) {
 		"ALTER TABLE db.telemetry MODIFY SETTING non_replicated_deduplication_window = 10000")
 	f("no receipts", schema.Tables{}, func(created map[string]string) {
 		created["telemetry_sealed"] = strings.ReplaceAll(created["telemetry_sealed"], "PROJECTION", "INDEX")
-	}, "table db.telemetry_sealed has no projection receipts, which tells what is stored; "+
-		"add it as `ingest migrate` creates it on an empty database, and MATERIALIZE it")
+	}, "table db.telemetry_sealed has no projection receipts, or not with these columns, so nothing tells what is stored; "+
+		"ALTER TABLE db.telemetry_sealed DROP PROJECTION IF EXISTS receipts, ADD "+schema.Telemetry().Receipts()+", and MATERIALIZE PROJECTION receipts")
+	f("receipts of an older version", schema.Tables{}, func(created map[string]string) {
+		created["telemetry"] = strings.ReplaceAll(created["telemetry"], "`ts`, xxHash64", "xxHash64")
+	}, "table db.telemetry has no projection receipts, or not with these columns, so nothing tells what is stored; "+
+		"ALTER TABLE db.telemetry DROP PROJECTION IF EXISTS receipts, ADD "+schema.Telemetry().Receipts()+", and MATERIALIZE PROJECTION receipts")
 	f("a hot table that is gone is its columns' fault", schema.Tables{}, func(created map[string]string) { delete(created, "telemetry") }, "")
 }
 

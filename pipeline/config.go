@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"time"
 
+	"penstock/pipeline/dedup"
 	"penstock/schema"
 )
 
@@ -23,7 +24,7 @@ type Config struct {
 	Lanes int `koanf:"lanes"`
 	// Memory is the node's budget in bytes: its batches, queues, fetches and
 	// identities fit in it. The default value is 256 MiB a core, of which
-	// identities may take 60, and each of a lane's batches 15.
+	// identities may take 72, and each of a lane's batches 13.
 	//
 	// Why not smaller? A batch gets what is left for it, and small batches
 	// cost ClickHouse as much as large ones. Why not larger? Nothing waits in
@@ -108,9 +109,9 @@ type Dedup struct {
 	// Window is how long an identity is remembered at least, by record time.
 	// The default value is one hour.
 	Window time.Duration `koanf:"window"`
-	// Blocks bounds a lane's memory for identities: a block is 64 bytes and
-	// its place in a map, 95 to 125 in all, and holds 512 consecutive
-	// sequence numbers of one device. At the bound the older half of the
+	// Blocks bounds a lane's memory for identities: a block holds 512
+	// consecutive sequence numbers of one device and takes up to 150 bytes, see
+	// package dedup. At the bound the older half of the
 	// window is forgotten. Larger: less of memory is left for batches. The
 	// default value is 500,000.
 	Blocks int `koanf:"blocks"`
@@ -155,7 +156,7 @@ func (k Kafka) DeadLetters() string {
 const minBatchBytes = 1 << 20
 
 // blockBytes is about what a block of identities takes, see [Dedup].Blocks.
-const blockBytes = 125
+var blockBytes = int64(dedup.Sequences.Bytes())
 
 // Fetches are bounded by what they are on the wire, and by their number: one a
 // broker would be no bound. Telemetry is packed to some quarter of its size.
@@ -166,6 +167,9 @@ const (
 
 // identityBytes is what the dedup windows of all lanes may take.
 func (c Config) identityBytes() int64 { return int64(c.Lanes) * int64(c.Dedup.Blocks) * blockBytes }
+
+// blocks bounds each of the two generations of each of a lane's windows.
+func (c Config) blocks(windows int) int { return max(1, c.Dedup.Blocks/2/max(1, windows)) }
 
 // share is how the budget is shared: a quarter is the runtime's, for garbage
 // not yet collected, and of what identities leave of the others a third each

@@ -26,7 +26,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		c.Dedup.Blocks, c.Breaker.Failures, c.MaxRecordBytes, c.Memory = 2, 1, 1, c.memoryFor(minBatchBytes)
 	})
 	f("too little memory for the lanes", func(c *Config) { c.Lanes, c.Memory = 8, 600<<20 },
-		"memory is 629145600 bytes, which leaves 0 for each of 24 batches; raise it to 767329964, or lower lanes, batch.per_lane or dedup.blocks")
+		"memory is 629145600 bytes, which leaves 0 for each of 24 batches; raise it to 900663296, or lower lanes, batch.per_lane or dedup.blocks")
 	f("too many of everything", func(c *Config) {
 		c.Lanes, c.Batch.PerLane, c.Dedup.Blocks, c.Memory = 1<<62, 1<<62, 1<<62, 0
 	},

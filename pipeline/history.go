@@ -20,6 +20,7 @@ type history struct {
 	admin    *kadm.Client
 	receipts []stored // by shard
 	events   Events
+	most     int // blocks of a generation of a window
 }
 
 func (h history) again() persistence {
@@ -82,7 +83,7 @@ func (h history) window(ctx context.Context, partition int32, offset int64) (*de
 		}
 		for _, r := range h.receipts {
 			if err := r.Windows(ctx, map[int32]receipts.Since{partition: {Offset: since}},
-				func(_ int32, b dedup.Block) error { shrunk = w.Restore(b, h.cfg.Dedup.Blocks/2) || shrunk; return nil }); err != nil {
+				func(_ int32, b dedup.Block) error { shrunk = w.Restore(b, h.most) || shrunk; return nil }); err != nil {
 				return err
 			}
 		}

@@ -180,7 +180,7 @@ func (l *lane) decode() {
 	}
 	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
 	t, shard := l.tenants[l.work.partition], l.cfg.ClickHouse.shardOf(l.work.partition)
-	blocks := max(1, l.cfg.Dedup.Blocks/2/len(l.tenants)) // of each generation of each window
+	blocks := l.cfg.blocks(len(l.tenants))
 	n := 0
 	for size := 0; n < most && size < decodeStepBytes; n++ {
 		r := l.work.records[n]

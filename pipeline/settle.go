@@ -36,9 +36,10 @@ type settlement struct {
 
 // settlementOf returns the settlement of one partition.
 func (m *member) settlementOf(partition int32, epoch uint64, lane int) *settlement {
+	mine := len(m.only(m.lanes[lane], m.owned.list()))
 	return &settlement{
 		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id,
-		history: history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events},
+		history: history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events, most: m.cfg.blocks(mine)},
 		store:   m.storeOf(lane), commit: m.commit.put,
 		filler: filler{lane: lane, events: m.events, decoder: schema.NewDecoder(m.schema, m.cfg.MaxRecordBytes)},
 	}
@@ -175,7 +176,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 			return nil
 		}
 		return rereadSpan(ctx, s.cfg.Kafka, s.partition, next, in.Next, func(r *kgo.Record) {
-			s.filler.add(b, s.window, r, shard, arrival(r, time.Now()), s.cfg.Dedup.Blocks/2)
+			s.filler.add(b, s.window, r, shard, arrival(r, time.Now()), s.history.most)
 			next = r.Offset + 1
 		})
 	}); err != nil {

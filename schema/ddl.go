@@ -121,17 +121,19 @@ func (s *Schema) eventTable(t Tables, table string) string {
 		}
 		b.WriteString(",\n")
 	}
-	fmt.Fprintf(&b, "    PROJECTION receipts (SELECT %s ORDER BY %s, %s)\n", s.receipt(), QuoteIdent(ColPartition), QuoteIdent(ColOffset))
+	fmt.Fprintf(&b, "    %s\n", s.Receipts())
 	fmt.Fprintf(&b, ")\nENGINE = %s\nPARTITION BY toDate(%s)\nORDER BY (%s, %s)\nSETTINGS %s",
 		t.engine("", table), QuoteIdent(s.Time.Field), QuoteIdent(s.Device), QuoteIdent(s.Time.Field), t.settings())
 	return b.String()
 }
 
-// receipt is what the receipts projection keeps of a row: where it came from,
-// when, and the event time and identity by which a resend of it is known.
-func (s *Schema) receipt() string {
+// Receipts is the definition of the receipts projection. It keeps of a row where
+// it came from, when, and the event time and identity by which a resend of it is
+// known.
+func (s *Schema) Receipts() string {
 	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt), QuoteIdent(s.Time.Field)}
-	return strings.Join(append(cols, s.Fingerprint()...), ", ")
+	return fmt.Sprintf("PROJECTION receipts (SELECT %s ORDER BY %s, %s)",
+		strings.Join(append(cols, s.Fingerprint()...), ", "), QuoteIdent(ColPartition), QuoteIdent(ColOffset))
 }
 
 // Fingerprint returns the expressions by which ClickHouse makes an [Identity]

@@ -114,6 +114,16 @@ func Open(path string) (*Schema, error) {
 	return s, nil
 }
 
+// Event returns the names of the fields by which two rows are the same event:
+// those of its identity, and its time, since a device that restarts may use a
+// number again.
+func (s *Schema) Event() []string {
+	if slices.Contains(s.Identity, s.Time.Field) {
+		return s.Identity
+	}
+	return append(slices.Clip(s.Identity), s.Time.Field)
+}
+
 // Columns returns every column in insert order: the fields, then the columns
 // every event has.
 func (s *Schema) Columns() []Column { return slices.Concat(s.Fields, ownColumns) }

@@ -42,7 +42,7 @@ func NewBlock(s *schema.Schema) *Block {
 		b.vectors = append(b.vectors, v)
 		b.results = append(b.results, proto.ResultColumn{Name: c.Name, Data: result})
 	}
-	for _, name := range s.Identity {
+	for _, name := range s.Event() {
 		b.identity = append(b.identity, byName[name])
 	}
 	b.device = byName[s.Device].(*strings)

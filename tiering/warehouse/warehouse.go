@@ -238,7 +238,7 @@ func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 	known := "false"
 	if files != "" {
 		var identity []string
-		for _, name := range w.schema.Identity {
+		for _, name := range w.schema.Event() {
 			identity = append(identity, schema.QuoteIdent(name))
 		}
 		list := strings.Join(identity, ", ")
@@ -247,8 +247,8 @@ func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 	}
 	selected = append(selected, "CAST("+known+", 'Bool') AS `known`")
 	order := []string{column(w.schema.Device), column(w.schema.Time.Field)}
-	for _, name := range w.schema.Identity {
-		if name != w.schema.Device {
+	for _, name := range w.schema.Event() {
+		if name != w.schema.Device && name != w.schema.Time.Field {
 			order = append(order, column(name))
 		}
 	}
