@@ -170,10 +170,11 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 	began, left, found := time.Now(), rows, false
 	attempts, err := s.again.do(ctx, func(ctx context.Context) (err error) {
 		if q.due(s.bound) && !failpoint.Off("receipts") {
-			if left, err = s.missing(ctx, at.shard, left); err != nil {
+			still, err := s.missing(ctx, at.shard, left)
+			if err != nil {
 				return err
 			}
-			q.at = time.Now()
+			left, q.at = still, time.Now()
 			if found = left.Rows() == 0; found {
 				return nil
 			}
