@@ -39,9 +39,10 @@ type lane struct {
 	open    *batch            // nil while every batch is being stored
 	overdue bool              // open is past its age, and no batch is free to follow it
 	work    chunk             // being decoded
-	age     *time.Timer       // runs while open has records
-	serial  uint64            // of the last token
-	prefix  string            // of every token: unique to this lane of this process
+	age     *time.Timer       // runs while open has records, until due
+	due     time.Time
+	serial  uint64 // of the last token
+	prefix  string // of every token: unique to this lane of this process
 }
 
 // tenant is a settled partition of a lane.
@@ -49,6 +50,7 @@ type tenant struct {
 	epoch  uint64
 	window *dedup.Window
 	next   int64 // the offset to go on at: records below are accounted for
+	waits  bool  // nobody has read it for a while
 }
 
 // control asks the fill goroutine for something between two records.
@@ -170,16 +172,32 @@ const (
 	decodeStepBytes = 256 << 10 // but for the record that crosses it
 )
 
+// firstAge is the age of a batch that has the first records of a partition since
+// it is the lane's. Together with the commit and the insert it ends the stall of
+// a rebalance.
+const firstAge = 100 * time.Millisecond
+
+// sealAt has the open batch sealed by its age at that time.
+func (l *lane) sealAt(t time.Time) {
+	l.due = t
+	l.age.Reset(time.Until(t))
+}
+
 // decode moves some of the chunk at work into the open batch, and seals it if
 // it is full.
 func (l *lane) decode() {
 	now := time.Now()
+	t := l.tenants[l.work.partition]
 	if l.open.empty() {
 		l.open.opened = now
-		l.age.Reset(l.cfg.Batch.Age)
+		l.sealAt(now.Add(l.cfg.Batch.Age))
 	}
+	if t.waits && l.due.After(now.Add(firstAge)) {
+		l.sealAt(now.Add(firstAge))
+	}
+	t.waits = false
 	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
-	t, shard := l.tenants[l.work.partition], l.cfg.ClickHouse.shardOf(l.work.partition)
+	shard := l.cfg.ClickHouse.shardOf(l.work.partition)
 	blocks := l.cfg.blocks(len(l.tenants))
 	n := 0
 	for size := 0; n < most && size < decodeStepBytes; n++ {

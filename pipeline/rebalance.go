@@ -103,7 +103,7 @@ func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, s
 	if err != nil {
 		return err
 	}
-	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: {epoch: epoch, window: s.window, next: next}}}); err != nil {
+	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: {epoch: epoch, window: s.window, next: next, waits: true}}}); err != nil {
 		return err
 	}
 	m.events.Settled(s.found)
