@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"penstock/pipeline/intent"
+	"penstock/pipeline/receipts"
+	"penstock/schema"
 )
 
 // Shard is one ClickHouse server, or one set of replicas, that holds a share of
@@ -59,6 +61,20 @@ func (c ClickHouse) shardNamed(name string) (int, error) {
 	}
 	return 0, fmt.Errorf("rows may have been stored on the ClickHouse shard %q, which the config does not name; "+
 		"put it back: in clickhouse.shards, or in clickhouse.retired if it is to take no new rows", name)
+}
+
+// Receipts opens a reader for each of the shards, retired ones too. It connects
+// when it is first asked something. The caller closes it.
+func (c ClickHouse) Receipts(s *schema.Schema) (receipts.Shards, error) {
+	var all receipts.Shards
+	for _, shard := range c.AllShards() {
+		r, err := receipts.Open(c.Options(shard, c.Database), s, c.Tables())
+		if err != nil {
+			return nil, errors.Join(err, all.Close())
+		}
+		all = append(all, r)
+	}
+	return all, nil
 }
 
 // faults reports what is wrong with the shards.

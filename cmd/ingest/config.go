@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"penstock/ops"
+	"penstock/ops/audit"
 	"penstock/ops/settings"
 	"penstock/pipeline"
 )
@@ -18,6 +19,7 @@ type config struct {
 	Pipeline pipeline.Config `koanf:",squash"`
 	Admin    ops.Config      `koanf:"admin"`
 	Log      ops.LogConfig   `koanf:"log"`
+	Audit    audit.Config    `koanf:"audit"`
 	// Schema is the file that describes the event. The default value is the
 	// one the program was built with, schema/telemetry.yaml.
 	Schema string `koanf:"schema"`
@@ -25,11 +27,11 @@ type config struct {
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.Pipeline.Validate(), c.Admin.Validate(), c.Log.Validate())
+	return errors.Join(c.Pipeline.Validate(), c.Admin.Validate(), c.Log.Validate(), c.Audit.Validate())
 }
 
 func load(from settings.Sources) (config, error) {
-	cfg := config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog()}
+	cfg := config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default()}
 	if err := settings.Load(&cfg, from); err != nil {
 		return config{}, fmt.Errorf("config:\n%w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"runtime/debug"
@@ -9,12 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"penstock/ops"
+	"penstock/ops/audit"
 	"penstock/pipeline"
 	"penstock/schema"
 )
 
 // run wires a node and whoever watches it, and returns when it has stopped.
-func run(ctx context.Context, cfg config, stderr io.Writer) error {
+func run(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	s, err := schema.Open(cfg.Schema)
 	if err != nil {
 		return err
@@ -23,7 +25,13 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
 	health := ops.NewHealth(cfg.Admin)
-	events := ops.Tee(ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline), health.PipelineEvents(), ops.LogPipeline(log))
+	stored, err := cfg.Pipeline.ClickHouse.Receipts(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stored.Close()) }()
+	watch := audit.NewWatch(stored, cfg.Audit, registry, log)
+	events := ops.Tee(ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline), health.PipelineEvents(), ops.LogPipeline(log), watch.PipelineEvents())
 
 	admin, err := ops.NewAdmin(cfg.Admin, registry, health.Problems)
 	if err != nil {
@@ -41,7 +49,7 @@ func run(ctx context.Context, cfg config, stderr io.Writer) error {
 		case ctx.Err() != nil:
 			err = nil // stopped before it began: nothing was read
 		case err == nil:
-			err = node.Run(ctx)
+			err = watch.During(func() error { return node.Run(ctx) })
 		}
 		return err
 	})

@@ -158,6 +158,16 @@ func (w *Watch) add(c claim) {
 	w.claims[c.Partition] = of
 }
 
+// During watches while work lasts, and returns its error.
+func (w *Watch) During(work func() error) error {
+	ctx, stop := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	watching.Go(func() { w.Run(ctx) })
+	defer watching.Wait()
+	defer stop()
+	return work()
+}
+
 // Run looks every so often until ctx ends. It returns at once if the watch is
 // off.
 func (w *Watch) Run(ctx context.Context) {
