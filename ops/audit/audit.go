@@ -82,8 +82,8 @@ type run struct {
 	progress func(Progress)
 }
 
-// Run audits a topic. The report is complete or there is an error: one of these
-// is a service that does not answer. Progress may be nil.
+// Run audits a topic. The report is complete, or there is an error, such as that
+// a service does not answer. Progress may be nil; it is called one at a time.
 func Run(ctx context.Context, cfg pipeline.Kafka, readers []*receipts.Reader, s *schema.Schema, request Request, progress func(Progress)) (*Report, error) {
 	if !request.From.Before(request.To) {
 		return nil, fmt.Errorf("nothing lies from %s to %s; give a --from that is before --to", request.From.Format(time.RFC3339), request.To.Format(time.RFC3339))
