@@ -3,8 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +22,8 @@ type rig struct {
 	cluster *kfake.Cluster
 	client  *kgo.Client
 	table   *table
+	tables  map[string]*table // of shards that have one of their own
 	sent    int
-	node    *Node // started last
 }
 
 const rigPartitions = 4
@@ -86,49 +86,77 @@ func (r *rig) sendEvents(n int) {
 	r.sent += n
 }
 
-// start runs a node and returns what stops it and waits.
-func (r *rig) start(events Events) (stop func() error) {
+// running is a node at work, on a connection of its own to the tables.
+type running struct {
+	*link
+	cancel context.CancelFunc
+	done   chan struct{} // closed when it has ended of err
+	err    error
+}
+
+// stop asks the node to end, and waits for it.
+func (n *running) stop() error {
+	n.cancel()
+	<-n.done
+	return n.err
+}
+
+// run runs a node. Whoever asked for it looks at how it ends.
+func (r *rig) run(events Events) *running {
 	r.t.Helper()
 	node, err := New(r.cfg, schema.Telemetry(), events)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	node.sink = func() sink { return r.table }
-	node.stored = func(Shard) (stored, error) { return r.table, nil }
-	r.node = node
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- node.Run(ctx) }()
-	var once sync.Once
-	stop = func() (err error) {
-		once.Do(func() { cancel(); err = <-done })
-		return err
+	shards := r.cfg.ClickHouse.AllShards()
+	tables := make([]*table, len(shards))
+	for i, s := range shards {
+		if tables[i] = r.tables[s.Name]; tables[i] == nil {
+			tables[i] = r.table
+		}
 	}
+	n := &running{link: &link{tables: tables, cut: make(chan struct{}), stuck: make(chan string, 100)}, done: make(chan struct{})}
+	node.sink = func() sink { return n.link }
+	node.stored = func(s Shard) (stored, error) { return tables[slices.Index(shards, s)], nil }
+	ctx, cancel := context.WithCancel(context.Background())
+	n.cancel = cancel
+	go func() { defer close(n.done); n.err = node.Run(ctx) }()
+	r.t.Cleanup(func() { cancel(); <-n.done })
+	return n
+}
+
+// start runs a node that has to end well, and returns what stops it and waits.
+func (r *rig) start(events Events) (stop func() error) {
+	r.t.Helper()
+	n := r.run(events)
+	asked := false
 	r.t.Cleanup(func() {
-		if err := stop(); err != nil {
+		if err := n.stop(); err != nil && !asked {
 			r.t.Error("node:", err)
 		}
 	})
-	return stop
+	return func() error { asked = true; return n.stop() }
+}
+
+// expectEnd waits until the node ends by itself, and holds what it says.
+func (r *rig) expectEnd(n *running, remedies ...string) {
+	r.t.Helper()
+	select {
+	case <-n.done:
+	case <-time.After(15 * time.Second):
+		r.t.Fatal("it did not stop by itself")
+	}
+	for _, remedy := range remedies {
+		if n.err == nil || !strings.Contains(n.err.Error(), remedy) {
+			r.t.Errorf("got %v; want it to say %q", n.err, remedy)
+		}
+	}
 }
 
 // expectStop runs a node until it stops by itself and says remedy.
-func (r *rig) expectStop(remedy string) {
+func (r *rig) expectStop(remedies ...string) {
 	r.t.Helper()
-	node, err := New(r.cfg, schema.Telemetry(), Events{})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	node.sink = func() sink { return r.table }
-	node.stored = func(Shard) (stored, error) { return r.table, nil }
-	ctx, cancel := context.WithTimeout(r.t.Context(), 15*time.Second)
-	defer cancel()
-	if err = node.Run(ctx); err == nil || !strings.Contains(err.Error(), remedy) {
-		r.t.Errorf("got %v; want it to say %q", err, remedy)
-	}
-	if ctx.Err() != nil {
-		r.t.Error("it did not stop by itself")
-	}
+	r.expectEnd(r.run(Events{}), remedies...)
 }
 
 // await polls until ok is true.

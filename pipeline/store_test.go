@@ -101,6 +101,28 @@ func TestATokenThatIsSpentWithoutItsRowsLosesNothing(t *testing.T) {
 	})
 }
 
+// While the receipts do not answer, nobody knows whether a repetition is safe.
+func TestNothingIsRepeatedUntilTheReceiptsAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0)
+		s.table.lose = 1
+		s.table.deaf = 20
+		inserts := 0
+		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+			inserts++
+			return s.hold(ctx, token, rows)
+		})
+		s.seal("a", 0, 0, 3)
+		time.Sleep(10 * time.Minute)
+		s.expectStored("answered", 3)
+		if inserts != 1 || s.table.deaf != 0 {
+			t.Errorf("%d inserts, and %d questions are left unanswered; want one and none", inserts, s.table.deaf)
+		}
+	})
+}
+
 // The server refuses rows together that it takes in smaller numbers: it takes
 // what it can under the token, and the rest has ids of its own, each declared.
 func TestRowsRefusedTogetherGoOnUnderAnotherID(t *testing.T) {
