@@ -18,7 +18,7 @@ func BenchmarkLaneDecode(b *testing.B) {
 	cfg := Default()
 	cfg.Lanes = 2
 	owned := &ownership{}
-	owned.take(0)
+	owned.take(0, "")
 	l := newLane(0, cfg, schema.Telemetry(), "run", owned, Events{}.ensure(), func(int, bool) {})
 	l.tenants[0] = &tenant{epoch: owned.epoch(0), window: dedup.NewWindow(cfg.Dedup.Window, dedup.Sequences)}
 	now := time.Now()

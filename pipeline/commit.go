@@ -67,9 +67,9 @@ func (c *committer) put(ctx context.Context, all map[int32]statement) error {
 
 func (c *committer) attempt(ctx context.Context, all map[int32]statement) error {
 	req := kmsg.NewPtrOffsetCommitRequest()
-	// The membership is read before ownership is looked at. A client that has
-	// lost its partitions says so before it joins again: if what is read here
-	// is the new membership, ownership has ended by the time it is looked at.
+	// The membership is read before ownership is looked at, which knows as which
+	// member a partition was given: never is what one member read committed as
+	// another.
 	req.MemberID, req.Generation = c.client.GroupMetadata()
 	req.Group = c.group
 	topic := kmsg.NewOffsetCommitRequestTopic()
@@ -82,7 +82,7 @@ func (c *committer) attempt(ctx context.Context, all map[int32]statement) error 
 		part.Metadata = kmsg.StringPtr(s.state.Metadata())
 		topic.Partitions = append(topic.Partitions, part)
 	}
-	if !c.owned.current(epochs) {
+	if !c.owned.current(epochs, req.MemberID) {
 		return errDoubt
 	}
 	req.Topics = append(req.Topics, topic)

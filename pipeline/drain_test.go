@@ -89,7 +89,7 @@ func (s *sewer) accept(all map[int32]statement) error {
 	for p, st := range all {
 		epochs[p] = st.epoch
 	}
-	if !s.owned.current(epochs) {
+	if !s.owned.current(epochs, "") {
 		return errDoubt
 	}
 	var words []string
@@ -182,8 +182,8 @@ func TestABatchIsDeclaredThenStoredThenConfirmedWithTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
-		s.owned.take(1)
+		s.owned.take(0, "")
+		s.owned.take(1, "")
 		s.seal("a", 0, 0, 3)
 		s.expect("sealed", "p0=0 a[0,3)")
 		s.expectStored("sealed", 3)
@@ -209,8 +209,8 @@ func TestWhileKafkaTakesNoCommitNothingIsInserted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
-		s.owned.take(1)
+		s.owned.take(0, "")
+		s.owned.take(1, "")
 		s.fault(kerr.NotCoordinator)
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 1, 5, 2)
@@ -233,8 +233,8 @@ func TestACommitOfAnOwnershipThatIsOverEndsTheDrain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSewer(t)
 			defer s.stop()
-			s.owned.take(0)
-			s.owned.take(1)
+			s.owned.take(0, "")
+			s.owned.take(1, "")
 			s.seal("a", 0, 0, 3)
 			s.expect("owned", "p0=0 a[0,3)")
 			b := <-s.lane.free // decoded under the ownership of now
@@ -257,7 +257,7 @@ func TestACommitOfAnOwnershipThatIsOverEndsTheDrain(t *testing.T) {
 		})
 	}
 	f("lost", func(o *ownership) { o.drop([]int32{0}) }, 3)
-	f("lost, and owned anew", func(o *ownership) { o.drop([]int32{0}); o.take(0) }, 3)
+	f("lost, and owned anew", func(o *ownership) { o.drop([]int32{0}); o.take(0, "") }, 3)
 	f("another of the batch is lost", func(o *ownership) { o.drop([]int32{1}) }, 3)
 }
 
@@ -266,10 +266,10 @@ func TestABatchOfAnotherOwnershipThanWhatIsPendingEndsTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.stop()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.seal("a", 0, 0, 3)
 		s.owned.drop([]int32{0})
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.seal("b", 0, 3, 3)
 		if err := <-s.done; !errors.Is(err, errDoubt) || !strings.Contains(err.Error(), "p0") {
 			t.Errorf("it ended with %v", err)
@@ -282,7 +282,7 @@ func TestNothingIsConfirmedBeforeItIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.table.setFault(func([]origin) error { return io.ErrUnexpectedEOF })
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 0, 3, 3)
@@ -335,8 +335,8 @@ func TestAYoungerBatchIsConfirmedAfterTheOlderOnesOfItsPartitions(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
-		s.owned.take(1)
+		s.owned.take(0, "")
+		s.owned.take(1, "")
 		g := s.gate("a", "b")
 		s.seal("a", 0, 0, 3)
 		b := <-s.lane.free
@@ -362,7 +362,7 @@ func TestABatchWaitsForRoomAmongThePending(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		g := s.gate("b0")
 		const pending = 16
 		for i := range pending {
@@ -401,8 +401,8 @@ func TestAReleaseConfirmsAtOnceAndForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
-		s.owned.take(1)
+		s.owned.take(0, "")
+		s.owned.take(1, "")
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 1, 0, 3)
 		s.expect("sealed", "p0=0 a[0,3)", "p0=3 p1=0 b[0,3)")
@@ -412,7 +412,7 @@ func TestAReleaseConfirmsAtOnceAndForgets(t *testing.T) {
 		s.expect("released", "p1=3")
 		// Another owner had it, and somebody moved its offset back.
 		s.owned.drop([]int32{0})
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.seal("c", 0, 1, 1)
 		s.expect("owned anew", "p0=1 c[1,2)")
 		if err := <-s.ask(7, time.Second); err != nil { // of which no record came
@@ -429,7 +429,7 @@ func TestAReleaseRepeatsItsCommit(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSewer(t)
 			defer s.stop()
-			s.owned.take(0)
+			s.owned.take(0, "")
 			s.seal("a", 0, 0, 3)
 			s.expect(what+": sealed", "p0=0 a[0,3)")
 			play(s)

@@ -69,12 +69,16 @@ func fateOf(err error) (fate, error) {
 		asking    *clickhouse.Exception
 	)
 	switch {
-	case errors.Is(err, errDoubt), errors.Is(err, errRecordGone):
+	case errors.Is(err, errDoubt), errors.Is(err, errRecordGone), errors.Is(err, errOtherRecords):
 		return stop, err
 	case errors.As(err, &inserting):
 		return fateOfCode(int32(inserting.Code), err)
 	case errors.As(err, &asking):
-		return fateOfCode(asking.Code, err)
+		f, err := fateOfCode(asking.Code, err)
+		if f == refuse {
+			f = retry // a question has no rows to refuse
+		}
+		return f, err
 	}
 	return retry, err // everything about reaching a server
 }
@@ -151,8 +155,8 @@ func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 		errors.Is(e.Err, kerr.ClusterAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
 		return stop, fmt.Errorf("%w; allow the node to read topic %s in group %s", err, e.Topic, group)
 	case errors.Is(e.Err, kerr.UnknownTopicID):
-		return stop, fmt.Errorf("%w: the topic was deleted and created again, so the offsets of group %s are another topic's; "+
-			"start the node again, which then begins where the group's offsets in the new topic say", err, group)
+		return stop, fmt.Errorf("%w: the topic was deleted and created again, so the offsets of group %s, and those that are stored, are another topic's; "+
+			"give the new topic a name and tables of its own, or empty the tables, before the node starts again", err, group)
 	case errors.Is(e.Err, kerr.InvalidSessionTimeout):
 		return stop, fmt.Errorf("%w; set kafka.session_timeout within the brokers' group.min.session.timeout.ms (6s by default) and group.max.session.timeout.ms", err)
 	case errors.Is(e.Err, kerr.InconsistentGroupProtocol):

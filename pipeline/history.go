@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -30,18 +31,27 @@ func (h history) again() persistence {
 // first returns the offset of the first record that Kafka has.
 func (h history) first(ctx context.Context, partition int32) (offset int64, err error) {
 	_, err = h.again().do(ctx, func(ctx context.Context) error {
-		starts, err := h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic)
-		if err != nil {
-			return fmt.Errorf("start of %s: %w", h.cfg.Kafka.Topic, err)
-		}
-		start, ok := starts.Lookup(h.cfg.Kafka.Topic, partition)
-		if !ok || start.Err != nil {
-			return fmt.Errorf("start of %s p%d: %w", h.cfg.Kafka.Topic, partition, start.Err)
-		}
-		offset = start.Offset
-		return nil
+		offset, err = h.listed(partition)(h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic))
+		return err
 	})
 	return offset, err
+}
+
+// listed returns a partition's offset of those that were listed. Another's
+// broker may be away.
+func (h history) listed(partition int32) func(kadm.ListedOffsets, error) (int64, error) {
+	return func(all kadm.ListedOffsets, err error) (int64, error) {
+		o, ok := all.Lookup(h.cfg.Kafka.Topic, partition)
+		switch {
+		case ok && o.Err == nil:
+			return o.Offset, nil
+		case ok:
+			err = o.Err
+		case err == nil:
+			err = errors.New("Kafka told nothing of it")
+		}
+		return 0, fmt.Errorf("list offsets of %s p%d: %w", h.cfg.Kafka.Topic, partition, err)
+	}
 }
 
 // last returns the offset after the last record of the partition that is
@@ -66,7 +76,9 @@ func (h history) last(ctx context.Context, partition int32, from int64) (next in
 }
 
 // window returns the partition's identities as they would be in the window of a
-// node that has read it up to the offset, and those stored beyond it.
+// node that has read it up to the offset. What is stored beyond is left out: to
+// those who read it again a number that is used again further on looks like a
+// resend.
 func (h history) window(ctx context.Context, partition int32, offset int64) (*dedup.Window, error) {
 	var (
 		w      *dedup.Window
@@ -82,7 +94,7 @@ func (h history) window(ctx context.Context, partition int32, offset int64) (*de
 			return err
 		}
 		for _, r := range h.receipts {
-			if err := r.Windows(ctx, map[int32]receipts.Since{partition: {Offset: since}},
+			if err := r.Windows(ctx, map[int32]receipts.Since{partition: {Offset: since, Before: offset}},
 				func(_ int32, b dedup.Block) error { shrunk = w.Restore(b, h.most) || shrunk; return nil }); err != nil {
 				return err
 			}
@@ -98,29 +110,59 @@ func (h history) window(ctx context.Context, partition int32, offset int64) (*de
 	return w, nil
 }
 
+// errOtherRecords: rows are stored under offsets that are now other records'.
+var errOtherRecords = errors.New("rows of other records are stored under its offsets, as of a topic that was deleted and created again: " +
+	"give the topic a name and tables of its own, or empty the tables")
+
+// holds makes sure that what is stored under the partition's offset is the record
+// that Kafka has there.
+func (h history) holds(ctx context.Context, partition int32, offset int64) error {
+	_, err := h.again().do(ctx, func(ctx context.Context) error {
+		end, err := h.listed(partition)(h.admin.ListEndOffsets(ctx, h.cfg.Kafka.Topic))
+		if err != nil {
+			return err
+		}
+		if offset >= end {
+			return fmt.Errorf("%s p%d@%d is stored, and Kafka's log ends at %d: %w", h.cfg.Kafka.Topic, partition, offset, end, errOtherRecords)
+		}
+		r, err := reread(ctx, h.cfg.Kafka, partition, offset)
+		if err != nil {
+			return err
+		}
+		key, err := schema.NewDecoder(h.schema, h.cfg.MaxRecordBytes).Decode(
+			schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: arrival(r, time.Now()), Value: r.Value}, schema.NewBlock(h.schema))
+		for _, shard := range h.receipts {
+			if err != nil {
+				break // no row was ever made of such a record
+			}
+			found, err := shard.Copies(ctx, receipts.Span{Partition: partition, First: offset, Next: offset + 1}, []schema.Identity{key.Identity})
+			if err != nil {
+				return err
+			}
+			if len(found) > 0 {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
+	})
+	return err
+}
+
 // since returns the offset of the first record that came to Kafka within the
 // window before the one at the given offset.
 func (h history) since(ctx context.Context, partition int32, offset int64) (int64, error) {
-	topic := h.cfg.Kafka.Topic
-	ends, err := h.admin.ListEndOffsets(ctx, topic)
+	end, err := h.listed(partition)(h.admin.ListEndOffsets(ctx, h.cfg.Kafka.Topic))
 	if err != nil {
-		return 0, fmt.Errorf("end of %s: %w", topic, err)
+		return 0, err
 	}
 	at := time.Now()
-	if end, ok := ends.Lookup(topic, partition); ok && offset < end.Offset {
+	if offset < end {
 		r, err := reread(ctx, h.cfg.Kafka, partition, offset)
 		if err != nil {
 			return 0, err
 		}
 		at = time.UnixMilli(arrival(r, at))
 	}
-	firsts, err := h.admin.ListOffsetsAfterMilli(ctx, at.Add(-h.cfg.Dedup.Window).UnixMilli(), topic)
-	if err != nil {
-		return 0, fmt.Errorf("offsets of %s by time: %w", topic, err)
-	}
-	first, ok := firsts.Lookup(topic, partition)
-	if !ok || first.Err != nil {
-		return 0, fmt.Errorf("offset of %s p%d by time: %w", topic, partition, first.Err)
-	}
-	return min(offset, first.Offset), nil
+	first, err := h.listed(partition)(h.admin.ListOffsetsAfterMilli(ctx, at.Add(-h.cfg.Dedup.Window).UnixMilli(), h.cfg.Kafka.Topic))
+	return min(offset, first), err
 }

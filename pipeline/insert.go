@@ -31,6 +31,9 @@ type sink interface {
 	Close() error
 }
 
+// errNotSent: an insert that failed before anything of it was sent.
+var errNotSent = errors.New("connect")
+
 // inserter is the sink for ClickHouse's native protocol. It has one connection
 // a shard, opened when needed, and is used by one goroutine.
 type inserter struct {
@@ -96,7 +99,7 @@ func (i *inserter) insert(ctx context.Context, shard int, token string, b *schem
 			Compression: compressions[i.cfg.Compression], ClientName: "penstock-ingest",
 			DialTimeout: i.cfg.DialTimeout, HandshakeTimeout: i.cfg.DialTimeout, ReadTimeout: i.cfg.InsertTimeout,
 		}); err != nil {
-			return fmt.Errorf("connect: %w", err)
+			return fmt.Errorf("%w: %w", errNotSent, err)
 		}
 		i.conns[shard] = conn
 	}

@@ -49,8 +49,9 @@ type lane struct {
 type tenant struct {
 	epoch  uint64
 	window *dedup.Window
-	next   int64 // the offset to go on at: records below are accounted for
-	waits  bool  // nobody has read it for a while
+	next   int64  // the offset to go on at: records below are accounted for
+	waits  bool   // nobody has read it for a while
+	resume func() // has Kafka read; called once, unless the lane is full
 }
 
 // control asks the fill goroutine for something between two records.
@@ -147,21 +148,27 @@ func (l *lane) fill(ctx context.Context) error {
 			}
 			l.open = b
 		case <-ready:
-			l.next()
+			if err := l.next(); err != nil {
+				return err
+			}
 		case <-l.age.C:
-			l.overdue = !l.open.empty()
+			l.overdue = l.open != nil && !l.open.empty()
 		}
 	}
 }
 
 // next takes the oldest chunk from the queue.
-func (l *lane) next() {
+func (l *lane) next() error {
 	c, ok := l.queue.pop()
 	// A released partition is no tenant, and a lost one has another epoch: what
 	// is still queued of them is no longer this lane's to store.
 	if t := l.tenants[c.partition]; ok && t != nil && t.epoch == c.epoch && l.owned.epoch(c.partition) == c.epoch {
 		l.work = c
+	} else if ok && l.owned.astray(c.partition, c.epoch) {
+		// To drop them would lose them: later ones would be taken.
+		return fmt.Errorf("%w: p%d was read before it was settled", errDoubt, c.partition)
 	}
+	return nil
 }
 
 // A step of decoding is small enough that control is obeyed at once and a batch
@@ -241,6 +248,13 @@ func (l *lane) obey(ctx context.Context, c control) error {
 			continue // given up while it was being settled
 		}
 		l.tenants[p] = t
+		// Here and not by whoever settled it: a release comes before or after,
+		// so a partition that is given up and taken again is never read early.
+		l.queue.admit(func(pause bool) {
+			if !pause {
+				t.resume()
+			}
+		})
 	}
 	if c.wait == nil {
 		return nil
@@ -265,6 +279,7 @@ func (l *lane) finish(ctx context.Context, c control) error {
 	if l.open != nil {
 		home = append(home, l.open)
 		l.open = nil
+		l.age.Stop()
 	}
 	defer func() {
 		for _, b := range home {
@@ -286,6 +301,8 @@ func (l *lane) finish(ctx context.Context, c control) error {
 	case l.releases <- r:
 	case <-ctx.Done():
 		return errLaneEnded
+	case <-c.wait.Done():
+		return fmt.Errorf("lane %d: stored, but commits are not taken; the next owner settles it: %w", l.id, context.Cause(c.wait))
 	}
 	select {
 	case err := <-r.done:

@@ -235,11 +235,11 @@ func (s *stage) settled(words []string) map[int32]*tenant {
 	for _, word := range words {
 		name, next, _ := strings.Cut(word, "@")
 		p := partitions(s.t, []string{name})[0]
-		t := &tenant{window: dedup.NewWindow(s.lane.cfg.Dedup.Window, dedup.Sequences)}
+		t := &tenant{window: dedup.NewWindow(s.lane.cfg.Dedup.Window, dedup.Sequences), resume: func() {}}
 		if next != "" {
 			scan(s.t, next, &t.next)
 		}
-		s.owned.take(p)
+		s.owned.take(p, "")
 		t.epoch = s.owned.epoch(p)
 		admit[p] = t
 	}

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -120,12 +121,17 @@ func (m *member) run(ctx context.Context) (err error) {
 		}
 		return nil
 	})
-	err = m.poll(polling)
+	fatal := m.poll(polling)
 	stopPolling()
 
-	err = errors.Join(err, m.stop())
+	err = m.stop()
 	kill()
-	return errors.Join(m.group.Wait(), err)
+	err = errors.Join(m.group.Wait(), err)
+	if fatal != nil && err != nil {
+		// Whatever else went wrong, a doubt above all, the node is not to go on.
+		fatal = fmt.Errorf("%w\n%v", fatal, err) //nolint:errorlint // so that it is not taken for one
+	}
+	return cmp.Or(fatal, err)
 }
 
 // end ends the membership with the error.

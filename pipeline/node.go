@@ -46,7 +46,7 @@ const rejoinAfter = 200 * time.Millisecond
 func (n *Node) Run(ctx context.Context) error {
 	for {
 		err := newMember(n).run(ctx)
-		if !errors.Is(err, errDoubt) {
+		if !errors.Is(err, errDoubt) || ctx.Err() != nil {
 			return err
 		}
 		n.events.Doubted(err)

@@ -19,10 +19,14 @@ type ownership struct {
 	owned  map[int32]*tenure
 }
 
-// tenure is one time of owning a partition. It is settling at first, then
+// tenure is one time of owning a partition, as one member of the group. A client
+// that is thrown out while it joins comes back as another member without a word,
+// and keeps partitions that others owned meanwhile; so who the member was counts
+// as much as the epoch. It is settling at first, then
 // ready; once it is ending, it never becomes ready any more.
 type tenure struct {
-	epoch uint64
+	epoch  uint64
+	member string // the group's name for the node then
 	// ctx ends as soon as the tenure is ending: settling stops at once, while
 	// what is decoded of a ready partition is still stored and committed.
 	ctx    context.Context
@@ -32,8 +36,8 @@ type tenure struct {
 	end                     int64 // see ownership.settle
 }
 
-// take begins a new epoch of the partition.
-func (o *ownership) take(partition int32) {
+// take begins a new epoch of the partition, which the member was given.
+func (o *ownership) take(partition int32, member string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.owned == nil {
@@ -41,7 +45,7 @@ func (o *ownership) take(partition int32) {
 	}
 	o.serial++
 	ctx, end := context.WithCancel(context.Background())
-	o.owned[partition] = &tenure{epoch: o.serial, ctx: ctx, cancel: end}
+	o.owned[partition] = &tenure{epoch: o.serial, member: member, ctx: ctx, cancel: end}
 }
 
 // settle begins to settle a partition of which what is committed or declared
@@ -117,19 +121,29 @@ func (o *ownership) epoch(partition int32) uint64 {
 	return 0
 }
 
-// current reports whether every one of the partitions is owned under its epoch.
-func (o *ownership) current(epochs map[int32]uint64) bool {
+// current reports whether every one of the partitions is owned under its epoch,
+// by the member.
+func (o *ownership) current(epochs map[int32]uint64, member string) bool {
 	if failpoint.Off("epoch") {
 		return true
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for p, epoch := range epochs {
-		if t := o.owned[p]; t == nil || t.epoch != epoch {
+		if t := o.owned[p]; t == nil || t.epoch != epoch || t.member != member {
 			return false
 		}
 	}
 	return true
+}
+
+// astray says that records of the partition were read that nobody waits for: it
+// is owned under the epoch, and neither ready nor about to be given up.
+func (o *ownership) astray(partition int32, epoch uint64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := o.owned[partition]
+	return t != nil && t.epoch == epoch && !t.ready && !t.ending
 }
 
 // list returns the partitions owned now.

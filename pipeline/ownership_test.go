@@ -11,8 +11,8 @@ func TestOwnership(t *testing.T) {
 		t.Error("a new node owns something")
 	}
 	o.drop([]int32{3}) // of a partition it never had
-	o.take(3)
-	o.take(1)
+	o.take(3, "")
+	o.take(1, "")
 	first, other := o.epoch(3), o.epoch(1)
 	if first == 0 || other == 0 || first == other {
 		t.Errorf("epochs %d and %d; want two, and not 0", first, other)
@@ -24,10 +24,10 @@ func TestOwnership(t *testing.T) {
 	if o.epoch(3) != 0 || !slices.Equal(o.list(), []int32{1}) {
 		t.Errorf("dropped, and owns %v with epoch %d", o.list(), o.epoch(3))
 	}
-	if o.take(3); o.epoch(3) == first || o.epoch(3) == other {
+	if o.take(3, ""); o.epoch(3) == first || o.epoch(3) == other {
 		t.Errorf("taken again under epoch %d, which was there before", o.epoch(3))
 	}
-	if o.take(1); o.epoch(1) == other {
+	if o.take(1, ""); o.epoch(1) == other {
 		t.Error("taken twice under one epoch")
 	}
 }
@@ -44,7 +44,7 @@ func TestATenureGoesOneWay(t *testing.T) {
 	if _, _, ok := o.settle(1, 10); ok {
 		t.Error("settles a partition it does not own")
 	}
-	o.take(1)
+	o.take(1, "")
 	expect("taken")
 	epoch, ctx, ok := o.settle(1, 10)
 	if !ok || epoch != o.epoch(1) || o.end(1) != 10 || o.end(2) != 0 {
@@ -69,19 +69,19 @@ func TestATenureGoesOneWay(t *testing.T) {
 	if _, _, ok := o.settle(1, 30); ok {
 		t.Error("about to be given up, it is settled")
 	}
-	if !o.current(map[int32]uint64{1: epoch}) {
+	if !o.current(map[int32]uint64{1: epoch}, "") {
 		t.Error("about to be given up, nothing of it may be committed any more")
 	}
 	o.drop([]int32{1})
-	if o.current(map[int32]uint64{1: epoch}) {
+	if o.current(map[int32]uint64{1: epoch}, "") {
 		t.Error("given up, and it may still be committed")
 	}
 
 	// A commit says all its partitions or none.
-	o.take(1)
-	o.take(2)
+	o.take(1, "")
+	o.take(2, "")
 	_, gone, _ := o.settle(2, 0)
-	if !o.current(map[int32]uint64{1: o.epoch(1), 2: o.epoch(2)}) || o.current(map[int32]uint64{1: epoch, 2: o.epoch(2)}) {
+	if !o.current(map[int32]uint64{1: o.epoch(1), 2: o.epoch(2)}, "") || o.current(map[int32]uint64{1: epoch, 2: o.epoch(2)}, "") {
 		t.Error("current is not that of every partition")
 	}
 	if o.end(1) != 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
@@ -23,8 +24,9 @@ func (m *member) assigned(_ context.Context, client *kgo.Client, topics map[stri
 		return
 	}
 	client.PauseFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: partitions})
+	id, _ := client.GroupMetadata()
 	for _, p := range partitions {
-		m.owned.take(p)
+		m.owned.take(p, id)
 	}
 	m.events.Assigned(partitions)
 }
@@ -35,10 +37,15 @@ func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetc
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				if p.ErrorCode != 0 {
-					continue // the client asks again
+				err := kerr.ErrorForCode(p.ErrorCode)
+				if err != nil {
+					// The client has asked again where that helps, and would
+					// leave the partition unread.
+					err = fmt.Errorf("%w: p%d is assigned, and not what is committed of it: %w", errDoubt, p.Partition, err)
+				} else {
+					err = m.settle(p.Partition, p.Offset, p.Metadata)
 				}
-				if err := m.settle(p.Partition, p.Offset, p.Metadata); err != nil {
+				if err != nil {
 					m.end(err)
 					return err
 				}
@@ -70,7 +77,7 @@ func (m *member) settle(partition int32, offset int64, metadata *string) error {
 		defer cancel()
 		defer context.AfterFunc(tenure, cancel)()
 		err := m.makeReady(ctx, partition, epoch, state, offset < 0)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || tenure.Err() != nil {
 			return nil //nolint:nilerr // the partition is another's to settle
 		}
 		return err
@@ -81,7 +88,8 @@ func (m *member) settle(partition int32, offset int64, metadata *string) error {
 // begin has the client begin after what is to be settled.
 func (m *member) begin(_ context.Context, topics map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	for p, o := range topics[m.cfg.Kafka.Topic] {
-		if end := m.owned.end(p); end > o.EpochOffset().Offset {
+		// A negative one says that nothing is committed.
+		if at, end := o.EpochOffset().Offset, m.owned.end(p); at >= 0 && end > at {
 			topics[m.cfg.Kafka.Topic][p] = kgo.NewOffset().At(end)
 		}
 	}
@@ -103,17 +111,13 @@ func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, s
 	if err != nil {
 		return err
 	}
-	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: {epoch: epoch, window: s.window, next: next, waits: true}}}); err != nil {
+	t := &tenant{epoch: epoch, window: s.window, next: next, waits: true, resume: func() {
+		m.client.ResumeFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: {partition}})
+	}}
+	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: t}}); err != nil {
 		return err
 	}
 	m.events.Settled(s.found)
-	l.queue.admit(func(pause bool) {
-		// Under the queue's gate: whoever pauses the lane later finds the
-		// partition among those that are ready.
-		if !pause && m.owned.epoch(partition) == epoch {
-			m.client.ResumeFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: {partition}})
-		}
-	})
 	return nil
 }
 

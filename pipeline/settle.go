@@ -50,8 +50,8 @@ func (m *member) settlementOf(partition int32, epoch uint64, lane int) *settleme
 const settlesAtOnce = 4
 
 // rewindStep is how many offsets are settled at a time where rows are stored
-// beyond what is committed. They are held in memory.
-const rewindStep = 20_000
+// beyond what is committed. They are held in memory, whatever their size.
+const rewindStep = 5_000
 
 // settle does it, however long it takes, and returns the offset to go on at.
 //
@@ -78,6 +78,11 @@ func (s *settlement) settle(ctx context.Context, state intent.State, fresh bool)
 	beyond, err := s.history.last(ctx, s.partition, next)
 	if err != nil {
 		return 0, err
+	}
+	if next < beyond {
+		if err := s.history.holds(ctx, s.partition, beyond-1); err != nil {
+			return 0, err
+		}
 	}
 	for next < beyond {
 		to := min(next+rewindStep, beyond)
@@ -217,14 +222,17 @@ func (s *settlement) check(ctx context.Context, b *batch) (missing int, err erro
 	}
 	b.inquiry = inquiry{at: time.Now()}
 	for _, at := range b.inserts() {
-		if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
-			left, err := s.store.missing(ctx, at.shard, b.blocks[at])
-			if err == nil {
-				b.blocks[at] = left
+		// Of all shards: the partition may have been another's when they came.
+		for shard := range s.store.receipts {
+			if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
+				left, err := s.store.missing(ctx, shard, b.blocks[at])
+				if err == nil {
+					b.blocks[at] = left
+				}
+				return err
+			}); err != nil {
+				return 0, err
 			}
-			return err
-		}); err != nil {
-			return 0, err
 		}
 		missing += b.blocks[at].Rows()
 	}

@@ -33,6 +33,7 @@ type stored interface {
 	Stored(ctx context.Context, spans []receipts.Span) (receipts.Offsets, error)
 	Last(ctx context.Context, from map[int32]int64) (map[int32]receipts.Last, error)
 	Windows(ctx context.Context, from map[int32]receipts.Since, visit func(partition int32, b dedup.Block) error) error
+	Copies(ctx context.Context, in receipts.Span, ids []schema.Identity) ([]receipts.Copy, error)
 	Close() error
 }
 
@@ -146,8 +147,8 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 
 // inquiry is when the receipts have to be asked of a batch before it is inserted.
 type inquiry struct {
-	// unanswered: an attempt of the batch had no answer.
-	unanswered bool
+	// unanswered are the places of which an attempt had no answer.
+	unanswered map[place]bool
 	// at is when Kafka accepted the intents, or the receipts were asked last.
 	at time.Time
 }
@@ -155,7 +156,9 @@ type inquiry struct {
 // due says that a token of the batch may have been spent and forgotten since:
 // ClickHouse remembers a number of tokens, not a time. A node that was stopped
 // and goes on is the case that no answer tells.
-func (q *inquiry) due(bound time.Duration) bool { return q.unanswered || time.Since(q.at) > bound }
+func (q *inquiry) due(bound time.Duration) bool {
+	return len(q.unanswered) > 0 || time.Since(q.at) > bound
+}
 
 func (s *store) isRefusal(err error) bool {
 	f, _ := s.again.verdict(err)
@@ -179,15 +182,20 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 				return nil
 			}
 		}
-		sure = !q.unanswered
+		sure = !q.unanswered[at]
 		err = s.sink.Insert(ctx, at.shard, token, left)
 		refusal := err != nil && s.isRefusal(err)
-		if refusal && q.unanswered {
+		if refusal && q.unanswered[at] {
 			// What has not been answered may be stored yet, and fewer rows
 			// under its token would be taken for it.
 			return fmt.Errorf("%w: refused, but an earlier attempt was not answered: %w", errDoubt, err)
 		}
-		q.unanswered = q.unanswered || err != nil && !refusal
+		if err != nil && !refusal && !errors.Is(err, errNotSent) {
+			if q.unanswered == nil {
+				q.unanswered = map[place]bool{}
+			}
+			q.unanswered[at] = true
+		}
 		return err
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ func TestALostAnswerIsFoundInTheReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.table.lose = 1
 		inserts := 0
 		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
@@ -47,7 +47,7 @@ func TestATokenThatIsForgottenDoublesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.table.window, s.table.lose = 2, 1
 		attempts := 0
 		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
@@ -58,7 +58,7 @@ func TestATokenThatIsForgottenDoublesNothing(t *testing.T) {
 			}
 			return s.hold(ctx, token, rows)
 		})
-		s.owned.take(1)
+		s.owned.take(1, "")
 		s.seal("a", 0, 0, 3)
 		for i := range 5 {
 			s.seal(fmt.Sprintf("b%d", i), 1, i, 1)
@@ -80,8 +80,8 @@ func TestATokenThatIsSpentWithoutItsRowsLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
-		s.owned.take(1)
+		s.owned.take(0, "")
+		s.owned.take(1, "")
 		s.table.crash = 2 // also under the second id
 		b := <-s.lane.free
 		b.id = "run-0-1"
@@ -106,7 +106,7 @@ func TestNothingIsRepeatedUntilTheReceiptsAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.table.lose = 1
 		s.table.deaf = 20
 		inserts := 0
@@ -131,7 +131,7 @@ func TestRowsRefusedTogetherGoOnUnderAnotherID(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSewer(t)
 			defer s.end()
-			s.owned.take(0)
+			s.owned.take(0, "")
 			s.table.setFault(func(rows []origin) error {
 				if len(rows) > 2 {
 					return errRefused
@@ -155,7 +155,7 @@ func TestARefusalAfterALostAnswerIsADoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.stop()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		attempts := 0
 		s.table.setFault(func([]origin) error {
 			if attempts++; attempts == 1 {
@@ -176,7 +176,7 @@ func TestARefusedRecordIsReadAgainUntilItComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.stop()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		s.table.setFault(func([]origin) error { return errRefused })
 		tries := 0
 		for _, st := range s.stores {
@@ -201,7 +201,7 @@ func TestABatchOfTwoDaysHalfStoredIsStoredOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
-		s.owned.take(0)
+		s.owned.take(0, "")
 		b := <-s.lane.free
 		b.id = "a"
 		s.put(b, 0, 0)

@@ -142,6 +142,19 @@ func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Offse
 	return receipts.NewOffsets(found), nil
 }
 
+func (t *table) Copies(_ context.Context, in receipts.Span, ids []schema.Identity) (found []receipts.Copy, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for o, rows := range t.rows {
+		for _, r := range rows {
+			if o.partition == in.Partition && in.First <= o.offset && o.offset < in.Next && slices.Contains(ids, r.id) {
+				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Partition: o.partition, Offset: o.offset})
+			}
+		}
+	}
+	return found, nil
+}
+
 func (t *table) Last(_ context.Context, from map[int32]int64) (map[int32]receipts.Last, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -159,7 +172,7 @@ func (t *table) Windows(_ context.Context, from map[int32]receipts.Since, visit 
 	defer t.mu.Unlock()
 	for o, rows := range t.rows {
 		since, ok := from[o.partition]
-		if !ok || o.offset < since.Offset {
+		if !ok || o.offset < since.Offset || o.offset >= since.Before {
 			continue
 		}
 		for _, r := range rows {

@@ -150,15 +150,11 @@ func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.
 		return nil, err
 	}
 	ch, tables := cfg.Pipeline.ClickHouse, cfg.Pipeline.ClickHouse.Tables()
-	var readers []*receipts.Reader
-	for _, shard := range ch.AllShards() {
-		reader, err := receipts.Open(ch.Options(shard, ch.Database), s, tables)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { failed = errors.Join(failed, reader.Close()) }()
-		readers = append(readers, reader)
+	readers, err := ch.Receipts(s)
+	if err != nil {
+		return nil, err
 	}
+	defer func() { failed = errors.Join(failed, readers.Close()) }()
 	show := newAuditProgress(stderr)
 	defer show.close()
 	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, readers, s, request, show.show)

@@ -54,26 +54,7 @@ const (
 	looksMost = 3
 )
 
-// Shards are the receipts of all ClickHouse servers. What several of them have
-// of a span is added up: a row that is on two of them is for [Run] to find.
-type Shards []*receipts.Reader
-
-// Counts returns what all of them have of each span.
-func (s Shards) Counts(ctx context.Context, spans []receipts.Span) (map[receipts.Span]receipts.Count, error) {
-	all := map[receipts.Span]receipts.Count{}
-	for _, r := range s {
-		found, err := r.Counts(ctx, spans)
-		if err != nil {
-			return nil, err
-		}
-		for of, c := range found {
-			all[of] = receipts.Count{Rows: all[of].Rows + c.Rows, Distinct: all[of].Distinct + c.Distinct}
-		}
-	}
-	return all, nil
-}
-
-// counter is what a watch asks: [Shards].
+// counter is what a watch asks: [receipts.Shards].
 type counter interface {
 	Counts(ctx context.Context, spans []receipts.Span) (map[receipts.Span]receipts.Count, error)
 }

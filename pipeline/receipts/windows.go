@@ -13,11 +13,11 @@ import (
 	"penstock/schema"
 )
 
-// Since says from where on a partition's identities are wanted: both bounds
-// hold of what is returned.
+// Since says which of a partition's identities are wanted: those of the offsets
+// [Offset, Before) that came at IngestedAt or later.
 type Since struct {
-	Offset     int64
-	IngestedAt int64 // Unix milliseconds
+	Offset, Before int64
+	IngestedAt     int64 // Unix milliseconds
 }
 
 // Windows hands visit the identities of partitions, as [dedup.Window.Restore]
@@ -30,7 +30,7 @@ func (r *Reader) Windows(ctx context.Context, from map[int32]Since, visit func(p
 		for chunk := range slices.Chunk(slices.Sorted(maps.Keys(from)), rangesAtOnce) {
 			terms := make([]string, len(chunk))
 			for i, p := range chunk {
-				terms[i] = fmt.Sprintf("(%s = %d AND %s >= %d AND %s >= fromUnixTimestamp64Milli(%d, 'UTC'))", partition, p, offset, from[p].Offset, ingestedAt, from[p].IngestedAt)
+				terms[i] = fmt.Sprintf("(%s = %d AND %s >= %d AND %[3]s < %d AND %s >= fromUnixTimestamp64Milli(%d, 'UTC'))", partition, p, offset, from[p].Offset, from[p].Before, ingestedAt, from[p].IngestedAt)
 			}
 			statement := fmt.Sprintf("SELECT %s, %s, toUnixTimestamp64Milli(max(%s)) FROM %s WHERE %s GROUP BY %s, %s",
 				partition, columns, ingestedAt, table, strings.Join(terms, " OR "), partition, groups)

@@ -300,12 +300,13 @@ func (r *receiptsOf) windows(t *testing.T, from map[int32]receipts.Since) (map[b
 
 func testWindows(t *testing.T, r *receiptsOf) {
 	records := r.fill(t)
-	from := map[int32]receipts.Since{0: {}, 1: {Offset: 15_000}, 2: {IngestedAt: records[40_000].at}, 3: {Offset: 30_000}, 9: {}}
+	const all = 1 << 40 // beyond every offset
+	from := map[int32]receipts.Since{0: {Before: all}, 1: {Offset: 15_000, Before: 45_000}, 2: {Before: all, IngestedAt: records[40_000].at}, 3: {Offset: 30_000, Before: all}, 9: {Before: all}}
 	got, windows := r.windows(t, from)
 	want := map[blockOf]dedup.Block{}
 	for _, one := range records {
 		since, ok := from[one.partition]
-		if !ok || one.offset < since.Offset || one.at < since.IngestedAt {
+		if !ok || one.offset < since.Offset || one.offset >= since.Before || one.at < since.IngestedAt {
 			continue
 		}
 		key := blockOf{one.partition, one.id.Device, one.id.Seq / 512}
@@ -332,7 +333,7 @@ func testWindows(t *testing.T, r *receiptsOf) {
 	end := records[len(records)-1].at
 	for _, one := range records {
 		since := from[one.partition]
-		within := one.offset >= since.Offset && one.at >= since.IngestedAt
+		within := one.offset >= since.Offset && one.offset < since.Before && one.at >= since.IngestedAt
 		if dup, _ := windows[one.partition].Seen(one.id, one.event, end, 1<<30); dup != within {
 			t.Fatalf("offset %d of partition %d, number %d, is a resend: %v", one.offset, one.partition, one.seq, dup)
 		}
@@ -350,7 +351,8 @@ func testWindows(t *testing.T, r *receiptsOf) {
 
 func testWindowsOfOneField(t *testing.T, r *receiptsOf) {
 	records := r.fill(t)
-	from := map[int32]receipts.Since{0: {}, 1: {Offset: 15_000}}
+	const all = 1 << 40 // beyond every offset
+	from := map[int32]receipts.Since{0: {Before: all}, 1: {Offset: 15_000, Before: all}}
 	got, windows := r.windows(t, from)
 	want := map[blockOf]dedup.Block{}
 	for _, one := range records {
@@ -466,7 +468,7 @@ func testProjectionIsRead(t *testing.T, r *receiptsOf) {
 			return err
 		},
 		"Windows": func() error {
-			from := map[int32]receipts.Since{0: {Offset: 47_000, IngestedAt: begin}, 2: {Offset: 47_000, IngestedAt: begin}}
+			from := map[int32]receipts.Since{0: {Offset: 47_000, Before: 1 << 40, IngestedAt: begin}, 2: {Offset: 47_000, Before: 1 << 40, IngestedAt: begin}}
 			return strict.Windows(t.Context(), from, func(int32, dedup.Block) error { return nil })
 		},
 		"Counts": func() error {
