@@ -86,8 +86,8 @@ func (p *progress) watch(ctx context.Context, t *tables) {
 }
 
 // await waits until a record beyond each of the ends is stored: one that was
-// produced after they were asked for.
-func (p *progress) await(ctx context.Context, ends map[int32]int64, timeout time.Duration) error {
+// produced after they were asked for. Meanwhile it calls look now and then.
+func (p *progress) await(ctx context.Context, ends map[int32]int64, timeout time.Duration, look func() error) error {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -96,6 +96,9 @@ func (p *progress) await(ctx context.Context, ends map[int32]int64, timeout time
 		ok, behind := p.passed(ends)
 		if ok {
 			return nil
+		}
+		if err := look(); err != nil {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -153,6 +153,17 @@ func (n *node) said() (_ string, err error) {
 	return string(text), err
 }
 
+// epitaph says how a node ended that nobody ended. Of a panic that is where it
+// began; else the last it said.
+func (n *node) epitaph() string {
+	said, err := n.said()
+	if at := strings.Index(said, "\npanic: "); err == nil && at >= 0 {
+		lines := strings.SplitN(said[at+1:], "\n", 14)
+		return fmt.Sprintf("%s (pid %d) ended by itself:\n  | %s", n.spec.Name, n.process.Pid(), strings.Join(lines[:len(lines)-1], "\n  | "))
+	}
+	return n.process.Err().Error()
+}
+
 // diedOf returns the failpoint the node has died of, empty if it has not.
 func (n *node) diedOf() (string, error) {
 	said, err := n.said()

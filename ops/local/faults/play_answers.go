@@ -26,15 +26,16 @@ func (r *round) doLostAnswer(ctx context.Context) error {
 		if kill {
 			err = n.kill()
 		} else {
-			err = n.clickHouse.Cut()
+			n.clickHouse.Cut()
 		}
 		if err != nil {
 			return err
 		}
 		if twice && !kill {
-			if err := errors.Join(sleep(ctx, between(r.rand, 300*time.Millisecond, time.Second)), n.clickHouse.Cut()); err != nil {
+			if err := sleep(ctx, between(r.rand, 300*time.Millisecond, time.Second)); err != nil {
 				return err
 			}
+			n.clickHouse.Cut()
 		}
 		n.answers.Lose(false)
 		if kill {
@@ -124,7 +125,7 @@ func (r *round) doOverflow(ctx context.Context) error {
 			what = "tokens forgotten, then kill -9"
 			err = errors.Join(n.kill(), n.start())
 		} else {
-			err = n.clickHouse.Cut()
+			n.clickHouse.Cut()
 		}
 		if err != nil {
 			return err

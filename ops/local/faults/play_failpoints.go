@@ -112,6 +112,6 @@ func (r *round) disarm(n *node, d *death) (again *death, err error) {
 		r.out.fired(1, point)
 		return nil, nil
 	}
-	r.out.found("%v", n.process.Err())
+	r.out.found("%s", n.epitaph())
 	return d, nil
 }

@@ -53,7 +53,7 @@ func (r *round) takeover(ctx context.Context, killed time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := r.progress.await(ctx, ends, restartTimeout); err != nil {
+	if err := r.progress.await(ctx, ends, restartTimeout, r.revive); err != nil {
 		return err
 	}
 	r.measures.takeover.add(time.Since(killed))
@@ -152,7 +152,7 @@ func (r *round) doZombie(ctx context.Context) error {
 		}
 		// Every partition has stored what was produced while the zombie stood
 		// still: others own what it had.
-		if err := r.progress.await(ctx, ends, restartTimeout); err != nil {
+		if err := r.progress.await(ctx, ends, restartTimeout, r.revive); err != nil {
 			return err
 		}
 		first, second := zombie.resume, func() error { zombie.inserts.Release(); return nil }

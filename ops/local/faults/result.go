@@ -1,9 +1,7 @@
 package faults
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -123,10 +121,6 @@ func (r Result) fault() error {
 	if failed == 0 {
 		return nil
 	}
-	errs := []error{fmt.Errorf("%d of %d rounds found something: missing %d, duplicated %d, rollup short %d, rollup over %d; seed %d",
-		failed, r.Runs, r.Missing, r.Duplicated, r.RollupShort, r.RollupOver, r.Seed)}
-	for _, f := range slices.Compact(slices.Clone(r.Findings)) {
-		errs = append(errs, errors.New(f))
-	}
-	return errors.Join(errs...)
+	return fmt.Errorf("%d of %d rounds found something: missing %d, duplicated %d, rollup short %d, rollup over %d; seed %d",
+		failed, r.Runs, r.Missing, r.Duplicated, r.RollupShort, r.RollupOver, r.Seed)
 }

@@ -33,10 +33,6 @@ type round struct {
 	fleet    *fleet
 	progress *progress
 	out      *outcome
-
-	// watchers are the goroutines that measure; they end with watching.
-	watchers sync.WaitGroup
-	watching context.Context //nolint:containedctx // the lifetime of the round's watchers, handed to those started later
 }
 
 // names are those of what a round creates.
@@ -53,8 +49,6 @@ func (h *harness) play(ctx context.Context, plan Round) *outcome {
 	r := &round{Round: plan, harness: h, rand: plan.random(), dir: filepath.Join(h.stack.Addresses().State, plan.Name()), names: plan.names(),
 		progress: newProgress(), out: &outcome{Round: plan, Fired: map[string]int{}}}
 	began := time.Now()
-	watching, unwatch := context.WithCancel(ctx)
-	r.watching = watching
 	whole, err := func() error { return nil }, error(nil)
 	if r.Scenario == DiskFull {
 		whole, err = h.confine(ctx)
@@ -62,8 +56,6 @@ func (h *harness) play(ctx context.Context, plan Round) *outcome {
 	if err == nil {
 		err = r.run(ctx)
 	}
-	unwatch()
-	r.watchers.Wait()
 	r.out.Err = errors.Join(err, r.end(ctx), whole())
 	r.out.Took = time.Since(began)
 	return r.out
@@ -73,6 +65,11 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return err
 	}
+	watching, unwatch := context.WithCancel(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { r.progress.watch(watching, r.tables) })
+	defer watcher.Wait()
+	defer unwatch()
 	if err := r.begin(ctx); err != nil {
 		return err
 	}
@@ -145,7 +142,6 @@ func (r *round) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	r.watchers.Go(func() { r.progress.watch(r.watching, r.tables) })
 	var err error
 	if r.fleet, err = r.startFleet(); err != nil {
 		return err
@@ -153,14 +149,14 @@ func (r *round) begin(ctx context.Context) error {
 	return r.flows(ctx)
 }
 
-// flows waits until every partition stores what is produced from now on, and
-// reports a node that has ended by itself meanwhile.
+// flows waits until every partition stores what is produced from now on. Nodes
+// that end by themselves meanwhile are reported and started again.
 func (r *round) flows(ctx context.Context) error {
 	ends, err := r.ends(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.progress.await(ctx, ends, r.cfg.DrainTimeout), r.revive())
+	return errors.Join(r.progress.await(ctx, ends, r.cfg.DrainTimeout, r.revive), r.revive())
 }
 
 // ends are the offsets that the topic's next records will have.
@@ -180,17 +176,15 @@ func (r *round) ends(ctx context.Context) (map[int32]int64, error) {
 }
 
 // revive starts nodes again that have ended by themselves, which no fault
-// explains: a node may wait and retry, but not go away.
+// explains: a node may wait and try again, but not go away.
 func (r *round) revive() error {
 	var errs []error
 	for _, n := range r.nodes {
-		if n.process == nil {
+		if n.process == nil || n.process.Err() == nil {
 			continue
 		}
-		if err := n.process.Err(); err != nil {
-			r.out.found("%v", err)
-			errs = append(errs, n.start())
-		}
+		r.out.found("%s", n.epitaph())
+		errs = append(errs, n.start())
 	}
 	return errors.Join(errs...)
 }

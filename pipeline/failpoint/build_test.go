@@ -1,0 +1,96 @@
+package failpoint_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// The program under test says how far it has come: past one place twice, past
+// another once, and whether tokens are off.
+const program = `package main
+
+import (
+	"fmt"
+
+	"penstock/pipeline/failpoint"
+)
+
+func main() {
+	fmt.Println("token", failpoint.Off("token"))
+	for i := range 2 {
+		failpoint.At("insert.before")
+		fmt.Println("insert", i)
+		failpoint.At("insert.after")
+	}
+	fmt.Println("end")
+}
+`
+
+// build builds it with tags.
+func build(t *testing.T, tags string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp(".", "_program-") // in the module, and not one of its packages
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	source, path := filepath.Join(dir, "main.go"), filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(source, []byte(program), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.Command("go", "build", "-tags", tags, "-o", path, source).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	return path
+}
+
+// run returns what the program said and how it ended: its exit status, or the
+// signal it died of.
+func run(t *testing.T, path string, env ...string) (out, errs string, status int, died syscall.Signal) {
+	t.Helper()
+	cmd := exec.Command(path)
+	cmd.Env = append(os.Environ(), env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	if ended := cmd.ProcessState.Sys().(syscall.WaitStatus); ended.Signaled() {
+		died = ended.Signal()
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), died
+}
+
+func TestBuilds(t *testing.T) {
+	with, without := build(t, "failpoints"), build(t, "")
+	const all = "token false\ninsert 0\ninsert 1\nend\n"
+	f := func(name, path string, env []string, want string, said string, wantStatus int, wantDied syscall.Signal) {
+		t.Helper()
+		out, errs, status, died := run(t, path, env...)
+		if out != want || !strings.Contains(errs, said) || (said == "") != (errs == "") || status != wantStatus || died != wantDied {
+			t.Errorf("%s: said %q and %q, status %d, signal %v", name, out, errs, status, died)
+		}
+	}
+	f("nothing asked for", with, nil, all, "", 0, 0)
+	f("before", with, []string{"PENSTOCK_FAILPOINT=insert.before"}, "token false\n", "failpoint: insert.before\n", -1, syscall.SIGKILL)
+	f("after", with, []string{"PENSTOCK_FAILPOINT=insert.after"}, "token false\ninsert 0\n", "failpoint: insert.after\n", -1, syscall.SIGKILL)
+	f("the second time", with, []string{"PENSTOCK_FAILPOINT=insert.after:2"}, "token false\ninsert 0\ninsert 1\n", "failpoint: insert.after\n", -1, syscall.SIGKILL)
+	f("a time that does not come", with, []string{"PENSTOCK_FAILPOINT=insert.after:3"}, all, "", 0, 0)
+	f("another place", with, []string{"PENSTOCK_FAILPOINT=seal.after"}, all, "", 0, 0)
+	f("no such place", with, []string{"PENSTOCK_FAILPOINT=insert.during"}, "", `names "insert.during"`, 2, 0)
+	f("no tokens", with, []string{"PENSTOCK_WITHOUT=token"}, strings.Replace(all, "false", "true", 1), "", 0, 0)
+	f("no such mechanism", with, []string{"PENSTOCK_WITHOUT=luck"}, "", `names "luck"`, 2, 0)
+	f("in production", without, []string{"PENSTOCK_FAILPOINT=insert.before", "PENSTOCK_WITHOUT=token"}, all, "", 0, 0)
+}
