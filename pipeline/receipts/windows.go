@@ -30,7 +30,7 @@ func (r *Reader) Windows(ctx context.Context, from map[int32]Since, visit func(p
 		for chunk := range slices.Chunk(slices.Sorted(maps.Keys(from)), rangesAtOnce) {
 			terms := make([]string, len(chunk))
 			for i, p := range chunk {
-				terms[i] = fmt.Sprintf("(%s = %d AND %s >= %d AND %[3]s < %d AND %s >= fromUnixTimestamp64Milli(%d, 'UTC'))", partition, p, offset, from[p].Offset, from[p].Before, ingestedAt, from[p].IngestedAt)
+				terms[i] = fmt.Sprintf("(%s = %d AND %s >= %d AND %s < %d AND %s >= fromUnixTimestamp64Milli(%d, 'UTC'))", partition, p, offset, from[p].Offset, offset, from[p].Before, ingestedAt, from[p].IngestedAt)
 			}
 			statement := fmt.Sprintf("SELECT %s, %s, toUnixTimestamp64Milli(max(%s)) FROM %s WHERE %s GROUP BY %s, %s",
 				partition, columns, ingestedAt, table, strings.Join(terms, " OR "), partition, groups)
