@@ -14,16 +14,14 @@ import (
 	"penstock/schema"
 )
 
-// link is a node's connection to the tables. It can be cut, as the death of the
-// node cuts it, with inserts on their way that arrive later.
+// link is a node's connection to the tables. Inserts hang in it as long as the
+// node's membership lasts, and may arrive later.
 type link struct {
-	tables []*table // by shard
-	cut    chan struct{}
+	tables []*table    // by shard
 	stuck  chan string // the token of each insert that hangs
 
 	mu sync.Mutex // guards what follows
-	// hang, if set, says whether the insert hangs until the link is cut:
-	// before it comes, or when it is stored.
+	// hang, if set, says whether and where an insert of the day hangs.
 	hang func(day schema.Day) hanging
 	late []func() error // inserts on their way
 }
@@ -33,9 +31,12 @@ type hanging int
 
 const (
 	nowhere hanging = iota
-	before
-	after
+	before          // it comes
+	after           // it is stored, before its answer
 )
+
+// always has every insert hang there.
+func always(h hanging) func(schema.Day) hanging { return func(schema.Day) hanging { return h } }
 
 func (l *link) Insert(ctx context.Context, shard int, token string, b *schema.Block) error {
 	l.mu.Lock()
@@ -201,7 +202,6 @@ func TestACrashLosesAndDoublesNothing(t *testing.T) {
 			}
 		})
 	}
-	always := func(h hanging) func(schema.Day) hanging { return func(schema.Day) hanging { return h } }
 	f("before the insert", 0, always(before))
 	f("before the insert, and answers to the next owner are lost", 3, always(before))
 	f("after the insert, before its answer", 0, always(after))

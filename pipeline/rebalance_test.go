@@ -33,8 +33,8 @@ func TestARebalanceWhileClickHouseIsAway(t *testing.T) {
 	sealed := make(chan Sealed, 1000)
 	gaveUp := make(chan error, 1000)
 	events := Events{
-		Lost:         func([]int32) { lost.Add(1) },
-		Sealed:       func(s Sealed) { sealed <- s },
+		Lost:    func([]int32) { lost.Add(1) },
+		Sealed:  func(s Sealed) { sealed <- s },
 		Doubted: func(err error) { gaveUp <- err },
 	}
 	stopFirst := r.start(events)

@@ -115,7 +115,7 @@ func (r *rig) run(events Events) *running {
 			tables[i] = r.table
 		}
 	}
-	n := &running{link: &link{tables: tables, cut: make(chan struct{}), stuck: make(chan string, 100)}, done: make(chan struct{})}
+	n := &running{link: &link{tables: tables, stuck: make(chan string, 100)}, done: make(chan struct{})}
 	node.sink = func() sink { return n.link }
 	node.stored = func(s Shard) (stored, error) { return tables[slices.Index(shards, s)], nil }
 	ctx, cancel := context.WithCancel(context.Background())
