@@ -41,6 +41,10 @@ type harness struct {
 	measures measures
 }
 
+// maxBroken is how many rounds in a row may fail to be run before a run is given
+// up.
+const maxBroken = 3
+
 // Run carries out the plan of cfg. The result is of use also with an error: it
 // has the rounds that were run. The error says what is not as it has to be.
 func Run(ctx context.Context, cfg Config) (result Result, err error) {
@@ -58,6 +62,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 
 	plan := Plan(cfg.Seed, cfg.Only, cfg.Counts)
 	var outcomes []*outcome
+	broken := 0 // rounds in a row that were not run to their end
 	for _, r := range plan {
 		h.say("round %d of %d: %s, %d faults", r.Number, len(plan), r.Scenario, r.Faults)
 		out := h.play(ctx, r)
@@ -66,11 +71,17 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		if ctx.Err() != nil {
 			break
 		}
-		if out.Err != nil {
-			// Whatever it was, the next round is to begin with a whole stack.
-			if err := h.mend(ctx); err != nil {
-				return newResult(cfg, outcomes, &h.measures), errors.Join(out.Err, err)
-			}
+		if out.Err == nil {
+			broken = 0
+			continue
+		}
+		if broken++; broken == maxBroken {
+			h.say("%d rounds in a row were not run to their end; the others would not be, either", broken)
+			break
+		}
+		// Whatever it was, the next round is to begin with a whole stack.
+		if err := h.mend(ctx); err != nil {
+			return newResult(cfg, outcomes, &h.measures), errors.Join(out.Err, err)
 		}
 	}
 	result = newResult(cfg, outcomes, &h.measures)

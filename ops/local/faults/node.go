@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -157,11 +158,16 @@ func (n *node) said() (_ string, err error) {
 // began; else the last it said.
 func (n *node) epitaph() string {
 	said, err := n.said()
-	if at := strings.Index(said, "\npanic: "); err == nil && at >= 0 {
-		lines := strings.SplitN(said[at+1:], "\n", 14)
-		return fmt.Sprintf("%s (pid %d) ended by itself:\n  | %s", n.spec.Name, n.process.Pid(), strings.Join(lines[:len(lines)-1], "\n  | "))
+	if err != nil {
+		return n.process.Err().Error()
 	}
-	return n.process.Err().Error()
+	lines := strings.Split(strings.TrimRight(said, "\n"), "\n")
+	if at := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, "panic: ") }); at >= 0 {
+		lines = lines[at:min(at+14, len(lines))]
+	} else {
+		lines = lines[max(0, len(lines)-3):]
+	}
+	return fmt.Sprintf("%s (pid %d) ended by itself:\n  | %s", n.spec.Name, n.process.Pid(), strings.Join(lines, "\n  | "))
 }
 
 // diedOf returns the failpoint the node has died of, empty if it has not.

@@ -33,6 +33,7 @@ type round struct {
 	fleet    *fleet
 	progress *progress
 	out      *outcome
+	deaths   int // of nodes that nobody ended
 }
 
 // names are those of what a round creates.
@@ -175,6 +176,10 @@ func (r *round) ends(ctx context.Context) (map[int32]int64, error) {
 	return ends, nil
 }
 
+// maxDeaths is how often nodes may end by themselves before a round is given up:
+// they would end again.
+const maxDeaths = 5
+
 // revive starts nodes again that have ended by themselves, which no fault
 // explains: a node may wait and try again, but not go away.
 func (r *round) revive() error {
@@ -184,6 +189,9 @@ func (r *round) revive() error {
 			continue
 		}
 		r.out.found("%s", n.epitaph())
+		if r.deaths++; r.deaths > maxDeaths {
+			return fmt.Errorf("nodes ended by themselves %d times", r.deaths)
+		}
 		errs = append(errs, n.start())
 	}
 	return errors.Join(errs...)
