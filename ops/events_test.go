@@ -56,6 +56,9 @@ func pipelineStory(e pipeline.Events) []event {
 	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
 	return []event{
 		{"Assigned", func() { e.Assigned([]int32{3, 4, 5}) }},
+		{"Settled", func() {
+			e.Settled(pipeline.Settled{Partition: 3, Next: 890, Intents: 2, Rows: 40, Rewound: 15, Took: 300 * time.Millisecond})
+		}},
 		{"Polled", func() {
 			e.Polled(pipeline.Polled{Partition: 3, First: 890, Records: 110, Bytes: 55_000, HighWatermark: 1000})
 		}},
@@ -80,12 +83,26 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Inserted", func() {
 			e.Inserted(pipeline.Inserted{Lane: 1, Day: 20_780, Rows: 100, Bytes: 40_000, Attempts: 2, Took: 120 * time.Millisecond})
 		}},
-		{"CommitFailed", func() { e.CommitFailed(errDown) }},
+		{"Inserted", func() {
+			e.Inserted(pipeline.Inserted{Lane: 1, Day: 20_779, Rows: 5, Bytes: 2_000, Attempts: 3, Found: true, Took: 900 * time.Millisecond})
+		}},
+		{"Retrying", func() {
+			e.Retrying(pipeline.Retrying{What: "commit", Err: errDown, Attempt: 1, Wait: 90 * time.Millisecond})
+		}},
+		{"Retrying", func() {
+			e.Retrying(pipeline.Retrying{What: "settle", Err: errDown, Attempt: 1, Wait: 70 * time.Millisecond})
+		}},
+		{"Confirmed", func() {
+			if e.Confirmed != nil { // it is for the audit; what is committed tells the rest
+				e.Confirmed(pipeline.Confirmed{Partition: 3, First: 780, Next: 890, Rows: 100})
+			}
+		}},
 		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 890, 4: 8, 9: 5}}) }},
 		{"DedupShrunk", func() { e.DedupShrunk(1) }},
 		{"Revoked", func() { e.Revoked([]int32{3}) }},
 		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 1000}}) }},
 		{"Lost", func() { e.Lost([]int32{5}) }},
+		{"Doubted", func() { e.Doubted(errors.New("ownership is in doubt")) }},
 	}
 }
 

@@ -51,7 +51,7 @@ func tell(t *testing.T, reg *prometheus.Registry, story []event) string {
 				moved = true
 			}
 		}
-		if !moved {
+		if !moved && e.hook != "Confirmed" { // see pipelineStory
 			t.Errorf("%s moved no metric", e.hook)
 		}
 		had = has
