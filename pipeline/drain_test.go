@@ -119,6 +119,13 @@ func (s *sewer) hold(_ context.Context, token string, rows []origin) error {
 	return nil
 }
 
+// said returns what Kafka has of the partition.
+func (s *sewer) said(partition int32) intent.State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kafka[partition]
+}
+
 // seal gives the drain a batch of n rows of the partition, from first.
 func (s *sewer) seal(id string, partition int32, first, n int) {
 	s.t.Helper()
@@ -290,10 +297,10 @@ func TestNothingIsConfirmedBeforeItIsStored(t *testing.T) {
 		s.expect("ClickHouse is away", "p0=0 a[0,3)", "p0=0 a[0,3) b[3,6)")
 		s.table.setFault(nil)
 		time.Sleep(lastBackoff + 2*confirmAfter)
-		if s.kafka[0].Offset != 6 || len(s.kafka[0].Pending) != 0 {
-			t.Errorf("back: committed %+v; want all of it", s.kafka[0])
-		}
 		s.expectStored("back", 6)
+		if got := s.said(0); got.Offset != 6 || len(got.Pending) != 0 {
+			t.Errorf("back: committed %+v; want all of it", got)
+		}
 	})
 }
 
@@ -371,13 +378,13 @@ func TestABatchWaitsForRoomAmongThePending(t *testing.T) {
 		s.seal("more", 0, pending, 1)
 		time.Sleep(time.Hour)
 		s.expectStored("the first hangs", pending-1)
-		if got := s.kafka[0]; got.Offset != 0 || len(got.Pending) != pending {
+		if got := s.said(0); got.Offset != 0 || len(got.Pending) != pending {
 			t.Errorf("committed %+v; want %d pending from 0", got, pending)
 		}
 		close(g.of("b0"))
 		time.Sleep(2 * confirmAfter)
 		s.expectStored("it came", pending+1)
-		if got := s.kafka[0]; got.Offset != pending+1 || len(got.Pending) != 0 {
+		if got := s.said(0); got.Offset != pending+1 || len(got.Pending) != 0 {
 			t.Errorf("committed %+v; want all of it", got)
 		}
 	})

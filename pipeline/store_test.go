@@ -68,7 +68,7 @@ func TestATokenThatIsForgottenDoublesNothing(t *testing.T) {
 		if slices.Contains(s.table.spent(), "a@2026-11-23") {
 			t.Error("the token is still remembered, so this shows nothing")
 		}
-		if got := s.kafka[0]; got.Offset != 3 || len(got.Pending) > 0 {
+		if got := s.said(0); got.Offset != 3 || len(got.Pending) > 0 {
 			t.Errorf("committed %+v", got)
 		}
 	})
