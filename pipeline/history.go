@@ -10,31 +10,145 @@ import (
 
 	"penstock/pipeline/dedup"
 	"penstock/pipeline/failpoint"
+	"penstock/pipeline/intent"
 	"penstock/pipeline/receipts"
 	"penstock/schema"
 )
 
-// history is what the receipts of all shards know of the past.
+// history asks Kafka and the receipts of all shards for the past.
 type history struct {
 	cfg      Config
 	schema   *schema.Schema
 	admin    *kadm.Client
 	receipts []stored // by shard
 	events   Events
-	most     int // blocks of a generation of a window
+}
+
+func (m *member) history() history {
+	return history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events}
 }
 
 func (h history) again() persistence {
 	return persistence{what: "settle", verdict: fateOf, events: h.events}
 }
 
-// first returns the offset of the first record that Kafka has.
-func (h history) first(ctx context.Context, partition int32) (offset int64, err error) {
-	_, err = h.again().do(ctx, func(ctx context.Context) error {
-		offset, err = h.listed(partition)(h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic))
+// past is what has to be known of a partition before it is settled.
+type past struct {
+	// offset is where settling begins: what is committed, or the first record
+	// that Kafka has.
+	offset int64
+	// beyond is the offset after the last record that is stored, if any is from
+	// the end of what is committed or declared on.
+	beyond int64
+	// window has the identities as a node has them that has read the partition
+	// up to offset. What is stored from there on is left out: to those who read
+	// it again, a number that is used again further on would look like a resend.
+	window *dedup.Window
+}
+
+// pasts is the past of the partitions that were assigned together, asked for
+// together: a node is given dozens at a time, and an operator waits for them.
+type pasts struct {
+	known chan struct{} // closed when what follows is set
+	of    map[int32]*past
+	err   error
+}
+
+// learn fills p in for partitions of which these states are committed; most
+// bounds the generations of a partition's window.
+func (p *pasts) learn(ctx context.Context, h history, states map[int32]intent.State, fresh map[int32]bool, most func(partition int32) int) {
+	defer close(p.known)
+	failpoint.At("rebuild.before")
+	_, p.err = h.again().do(ctx, func(ctx context.Context) (err error) {
+		p.of, err = h.learn(ctx, states, fresh, most)
 		return err
 	})
-	return offset, err
+	failpoint.At("rebuild.after")
+}
+
+func (h history) learn(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool, most func(partition int32) int) (map[int32]*past, error) {
+	all, ends := map[int32]*past{}, map[int32]int64{}
+	for p, state := range states {
+		all[p] = &past{offset: state.Offset, window: dedup.NewWindow(h.cfg.Dedup.Window, dedup.KindOf(h.schema))}
+		if fresh[p] {
+			first, err := h.listed(p)(h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic))
+			if err != nil {
+				return nil, err
+			}
+			all[p].offset = first
+		}
+		ends[p] = max(all[p].offset, state.End())
+		all[p].beyond = ends[p]
+	}
+	if failpoint.Off("receipts") {
+		return all, nil
+	}
+	since, err := h.since(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range h.receipts {
+		last, err := r.Last(ctx, ends)
+		if err != nil {
+			return nil, err
+		}
+		for p, at := range last {
+			all[p].beyond = max(all[p].beyond, at.Offset+1)
+		}
+		shrunk := map[int32]bool{}
+		if err := r.Windows(ctx, since, func(p int32, b dedup.Block) error {
+			if all[p].window.Restore(b, most(p)) && !shrunk[p] {
+				shrunk[p] = true
+				h.events.DedupShrunk(int(p) % h.cfg.Lanes)
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// recent is how old the record to go on at may be in a partition that is not
+// behind.
+const recent = time.Minute
+
+// since says which identities belong into the windows: of records that came to
+// Kafka within the window before the one to go on at.
+func (h history) since(ctx context.Context, all map[int32]*past) (map[int32]receipts.Since, error) {
+	now := time.Now()
+	list := func(at time.Time) (kadm.ListedOffsets, error) {
+		return h.admin.ListOffsetsAfterMilli(ctx, at.UnixMilli(), h.cfg.Kafka.Topic)
+	}
+	// Of nearly all partitions the time of that record need not be known: it is
+	// recent, or yet to come.
+	fresh, errFresh := list(now.Add(-recent))
+	early, errEarly := list(now.Add(-recent - h.cfg.Dedup.Window))
+	out := map[int32]receipts.Since{}
+	for p, one := range all {
+		first, err := h.listed(p)(fresh, errFresh)
+		if err != nil {
+			return nil, err
+		}
+		from, err := h.listed(p)(early, errEarly)
+		if err == nil && one.offset < first {
+			from, err = h.sinceOld(ctx, p, one.offset, list)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[p] = receipts.Since{Offset: min(from, one.offset), Before: one.offset}
+	}
+	return out, nil
+}
+
+// sinceOld is since for a partition that is behind.
+func (h history) sinceOld(ctx context.Context, partition int32, offset int64, list func(time.Time) (kadm.ListedOffsets, error)) (int64, error) {
+	r, err := reread(ctx, h.cfg.Kafka, partition, offset)
+	if err != nil {
+		return 0, err
+	}
+	return h.listed(partition)(list(time.UnixMilli(arrival(r, time.Now())).Add(-h.cfg.Dedup.Window)))
 }
 
 // listed returns a partition's offset of those that were listed. Another's
@@ -52,62 +166,6 @@ func (h history) listed(partition int32) func(kadm.ListedOffsets, error) (int64,
 		}
 		return 0, fmt.Errorf("list offsets of %s p%d: %w", h.cfg.Kafka.Topic, partition, err)
 	}
-}
-
-// last returns the offset after the last record of the partition that is
-// stored, or from if nothing is stored from there on.
-func (h history) last(ctx context.Context, partition int32, from int64) (next int64, err error) {
-	next = from
-	if failpoint.Off("receipts") {
-		return next, nil
-	}
-	for _, r := range h.receipts {
-		if _, err := h.again().do(ctx, func(ctx context.Context) error {
-			last, err := r.Last(ctx, map[int32]int64{partition: from})
-			if at, ok := last[partition]; ok {
-				next = max(next, at.Offset+1)
-			}
-			return err
-		}); err != nil {
-			return 0, fmt.Errorf("last stored record of p%d: %w", partition, err)
-		}
-	}
-	return next, nil
-}
-
-// window returns the partition's identities as they would be in the window of a
-// node that has read it up to the offset. What is stored beyond is left out: to
-// those who read it again a number that is used again further on looks like a
-// resend.
-func (h history) window(ctx context.Context, partition int32, offset int64) (*dedup.Window, error) {
-	var (
-		w      *dedup.Window
-		shrunk bool
-	)
-	_, err := h.again().do(ctx, func(ctx context.Context) error {
-		w = dedup.NewWindow(h.cfg.Dedup.Window, dedup.KindOf(h.schema))
-		if failpoint.Off("receipts") {
-			return nil
-		}
-		since, err := h.since(ctx, partition, offset)
-		if err != nil {
-			return err
-		}
-		for _, r := range h.receipts {
-			if err := r.Windows(ctx, map[int32]receipts.Since{partition: {Offset: since, Before: offset}},
-				func(_ int32, b dedup.Block) error { shrunk = w.Restore(b, h.most) || shrunk; return nil }); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("identities of p%d: %w", partition, err)
-	}
-	if shrunk {
-		h.events.DedupShrunk(int(partition) % h.cfg.Lanes)
-	}
-	return w, nil
 }
 
 // errOtherRecords: rows are stored under offsets that are now other records'.
@@ -146,23 +204,4 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		return fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
 	})
 	return err
-}
-
-// since returns the offset of the first record that came to Kafka within the
-// window before the one at the given offset.
-func (h history) since(ctx context.Context, partition int32, offset int64) (int64, error) {
-	end, err := h.listed(partition)(h.admin.ListEndOffsets(ctx, h.cfg.Kafka.Topic))
-	if err != nil {
-		return 0, err
-	}
-	at := time.Now()
-	if offset < end {
-		r, err := reread(ctx, h.cfg.Kafka, partition, offset)
-		if err != nil {
-			return 0, err
-		}
-		at = time.UnixMilli(arrival(r, at))
-	}
-	first, err := h.listed(partition)(h.admin.ListOffsetsAfterMilli(ctx, at.Add(-h.cfg.Dedup.Window).UnixMilli(), h.cfg.Kafka.Topic))
-	return min(offset, first), err
 }

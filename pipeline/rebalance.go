@@ -34,55 +34,67 @@ func (m *member) assigned(_ context.Context, client *kgo.Client, topics map[stri
 // fetched reads what is committed of the new partitions, and begins to settle
 // them. They are all of the one topic, which newer brokers name only by an id.
 func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	states, fresh := map[int32]intent.State{}, map[int32]bool{}
 	for _, g := range resp.Groups {
 		for _, t := range g.Topics {
 			for _, p := range t.Partitions {
-				err := kerr.ErrorForCode(p.ErrorCode)
-				if err != nil {
-					// The client has asked again where that helps, and would
-					// leave the partition unread.
-					err = fmt.Errorf("%w: p%d is assigned, and not what is committed of it: %w", errDoubt, p.Partition, err)
-				} else {
-					err = m.settle(p.Partition, p.Offset, p.Metadata)
-				}
+				state, err := m.stateOf(p)
 				if err != nil {
 					m.end(err)
 					return err
 				}
+				states[p.Partition], fresh[p.Partition] = state, p.Offset < 0
 			}
 		}
 	}
+	m.settle(states, fresh)
 	return nil
 }
 
-// settle begins to settle the partition in a goroutine of its own.
-func (m *member) settle(partition int32, offset int64, metadata *string) error {
-	var state intent.State
-	if offset >= 0 {
-		text := ""
-		if metadata != nil {
-			text = *metadata
-		}
-		var err error
-		if state, err = intent.Parse(offset, text); err != nil {
-			return fmt.Errorf("group %s, %s p%d: %w", m.cfg.Kafka.Group, m.cfg.Kafka.Topic, partition, err)
-		}
+// stateOf returns what is committed of a partition.
+func (m *member) stateOf(p kmsg.OffsetFetchResponseGroupTopicPartition) (state intent.State, err error) {
+	if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+		// The client has asked again where that helps, and would leave the
+		// partition unread.
+		return state, fmt.Errorf("%w: p%d is assigned, and not what is committed of it: %w", errDoubt, p.Partition, err)
 	}
-	epoch, tenure, ok := m.owned.settle(partition, state.End())
-	if !ok {
-		return nil
+	if p.Offset < 0 {
+		return state, nil
+	}
+	text := ""
+	if p.Metadata != nil {
+		text = *p.Metadata
+	}
+	if state, err = intent.Parse(p.Offset, text); err != nil {
+		err = fmt.Errorf("group %s, %s p%d: %w", m.cfg.Kafka.Group, m.cfg.Kafka.Topic, p.Partition, err)
+	}
+	return state, err
+}
+
+// settle begins to settle the partitions, each in a goroutine of its own.
+func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool) {
+	history := &pasts{known: make(chan struct{})}
+	for p, state := range states {
+		epoch, tenure, ok := m.owned.settle(p, state.End())
+		if !ok {
+			delete(states, p)
+			continue
+		}
+		m.group.Go(func() error {
+			ctx, cancel := context.WithCancel(m.alive)
+			defer cancel()
+			defer context.AfterFunc(tenure, cancel)()
+			err := m.makeReady(ctx, p, epoch, state, history)
+			if ctx.Err() != nil || tenure.Err() != nil {
+				return nil //nolint:nilerr // the partition is another's to settle
+			}
+			return err
+		})
 	}
 	m.group.Go(func() error {
-		ctx, cancel := context.WithCancel(m.alive)
-		defer cancel()
-		defer context.AfterFunc(tenure, cancel)()
-		err := m.makeReady(ctx, partition, epoch, state, offset < 0)
-		if ctx.Err() != nil || tenure.Err() != nil {
-			return nil //nolint:nilerr // the partition is another's to settle
-		}
-		return err
+		history.learn(m.alive, m.history(), states, fresh, m.most)
+		return nil // those who wait for it return its error
 	})
-	return nil
 }
 
 // begin has the client begin after what is to be settled.
@@ -97,21 +109,29 @@ func (m *member) begin(_ context.Context, topics map[string]map[int32]kgo.Offset
 }
 
 // makeReady settles the partition and hands it to its lane.
-func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, state intent.State, fresh bool) (err error) {
+func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, state intent.State, history *pasts) (err error) {
+	select {
+	case <-history.known:
+	case <-ctx.Done():
+		return nil
+	}
+	if history.err != nil {
+		return fmt.Errorf("what is stored of p%d: %w", partition, history.err)
+	}
 	select {
 	case m.settling <- struct{}{}:
 	case <-ctx.Done():
 		return nil
 	}
 	l := m.laneOf(partition)
-	s := m.settlementOf(partition, epoch, l.id)
-	next, err := s.settle(ctx, state, fresh)
+	s := m.settlementOf(partition, epoch, history.of[partition])
+	next, err := s.settle(ctx, state)
 	err = errors.Join(err, s.store.sink.Close())
 	<-m.settling
 	if err != nil {
 		return err
 	}
-	t := &tenant{epoch: epoch, window: s.window, next: next, waits: true, resume: func() {
+	t := &tenant{epoch: epoch, window: s.past.window, next: next, waits: true, resume: func() {
 		m.client.ResumeFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: {partition}})
 	}}
 	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: t}}); err != nil {

@@ -6,10 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/pipeline/dedup"
 	"penstock/pipeline/failpoint"
 	"penstock/pipeline/intent"
 	"penstock/schema"
@@ -30,19 +28,24 @@ type settlement struct {
 	filler    filler
 	run       string // names what is settled though no intent does
 
-	window *dedup.Window
-	found  Settled // for whoever watches
+	past  *past
+	most  int     // blocks of a generation of its window
+	found Settled // for whoever watches
 }
 
 // settlementOf returns the settlement of one partition.
-func (m *member) settlementOf(partition int32, epoch uint64, lane int) *settlement {
-	mine := len(m.only(m.lanes[lane], m.owned.list()))
+func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlement {
+	lane := m.laneOf(partition).id
 	return &settlement{
-		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id,
-		history: history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events, most: m.cfg.blocks(mine)},
-		store:   m.storeOf(lane), commit: m.commit.put,
+		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id, history: m.history(), past: p,
+		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
 		filler: filler{lane: lane, events: m.events, decoder: schema.NewDecoder(m.schema, m.cfg.MaxRecordBytes)},
 	}
+}
+
+// most bounds the blocks of a generation of the partition's window.
+func (m *member) most(partition int32) int {
+	return m.cfg.blocks(len(m.only(m.laneOf(partition), m.owned.list())))
 }
 
 // settlesAtOnce is how many partitions a node settles at the same time. They
@@ -59,26 +62,16 @@ const rewindStep = 5_000
 // offset back by hand, or the group is new and the table is not. That is no
 // guess, since receipts know each record: what is missing of that range is
 // stored as if intents had declared it.
-//
-// fresh is a partition of which nothing was ever committed; it begins at the
-// first record that Kafka has.
-func (s *settlement) settle(ctx context.Context, state intent.State, fresh bool) (next int64, err error) {
+func (s *settlement) settle(ctx context.Context, state intent.State) (next int64, err error) {
 	failpoint.At("settle.before")
 	began := time.Now()
-	if fresh {
-		if state.Offset, err = s.history.first(ctx, s.partition); err != nil {
-			return 0, err
-		}
-	}
+	state.Offset = s.past.offset
 	s.found = Settled{Partition: s.partition, Intents: len(state.Pending)}
 	if err := s.walk(ctx, state); err != nil {
 		return 0, err
 	}
 	next = state.End()
-	beyond, err := s.history.last(ctx, s.partition, next)
-	if err != nil {
-		return 0, err
-	}
+	beyond := s.past.beyond
 	if next < beyond {
 		if err := s.history.holds(ctx, s.partition, beyond-1); err != nil {
 			return 0, err
@@ -114,7 +107,7 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 				err = s.put(ctx, step.State)
 			}
 		case intent.Rebuild:
-			err = s.rebuild(ctx, state.Offset)
+			// It is in the past: what is stored below the offset does not change.
 		case intent.Check:
 			if rows == nil || rows.id != step.Intent.Batch {
 				if rows, err = s.read(ctx, step.Intent); err != nil {
@@ -148,21 +141,6 @@ func (s *settlement) put(ctx context.Context, state intent.State) error {
 	return s.commit(ctx, map[int32]statement{s.partition: {state: state, epoch: s.epoch, leaderEpoch: -1}})
 }
 
-// rebuild fills the window as of the offset, once.
-func (s *settlement) rebuild(ctx context.Context, offset int64) error {
-	if s.window != nil {
-		return nil
-	}
-	failpoint.At("rebuild.before")
-	w, err := s.history.window(ctx, s.partition, offset)
-	if err != nil {
-		return err
-	}
-	s.window = w
-	failpoint.At("rebuild.after")
-	return nil
-}
-
 // read decodes the intent's records again and returns the rows that are no
 // duplicates. Its rejects are dead-lettered, perhaps for the second time: a
 // letter is known by the coordinates it carries.
@@ -181,7 +159,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 			return nil
 		}
 		return rereadSpan(ctx, s.cfg.Kafka, s.partition, next, in.Next, func(r *kgo.Record) {
-			s.filler.add(b, s.window, r, shard, arrival(r, time.Now()), s.history.most)
+			s.filler.add(b, s.past.window, r, shard, arrival(r, time.Now()), s.most)
 			next = r.Offset + 1
 		})
 	}); err != nil {
