@@ -61,10 +61,11 @@ $(GOLANGCI_LINT):
 	@GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
 bench: ## the benchmarks of the hops from record to column
-	go test -run '^$$' -bench . -benchmem ./schema ./pipeline ./loadtest
+	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/... ./loadtest
 
-fuzz: ## the decoder's fuzz tests, a minute each
+fuzz: ## the fuzz tests of the decoder and of what commits say, a minute each
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 60s ./schema
+	go test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./pipeline/intent
 
 clean: ## remove what was built and run, not what was fetched
 	rm -rf bin .state

@@ -57,8 +57,9 @@ type Kafka struct {
 
 // ClickHouse says where rows go.
 type ClickHouse struct {
-	// Addr is host:port of the native protocol, if one server, or set of
-	// replicas, takes all rows. It is the shard of the name 1.
+	// Addr is host:port of the native protocol, if one server takes all rows.
+	// It is the shard of the name 1. Of several replicas it is one, and not a
+	// balancer over them: what is stored is asked where it was inserted.
 	Addr string `koanf:"addr"`
 	// Shards, instead of Addr, is where rows go by the partition of their
 	// record, each name=host:port. To change their number moves partitions to
