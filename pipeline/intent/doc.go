@@ -64,10 +64,15 @@
 //   - Bound the time from that look, or from the commit, to the moment when the
 //     attempt has had its effect or never will, on the client and on the server.
 //     ClickHouse must not forget a token while an insert under it is in flight:
-//     its window has to be much longer than that bound. This is the one thing
-//     assumed here that no mechanism enforces.
-//   - Commits of one member take effect in the order in which they were sent:
-//     one whose answer is missing is not repeated, the lane is in doubt.
+//     its window has to be much longer than that bound. This is assumed, and no
+//     mechanism enforces it.
+//   - Commit as the member that was given the partitions, and as no other: a node
+//     that was thrown out while it joined is a new member before it hears of it,
+//     and Kafka takes its commit of what others own or owned meanwhile.
+//   - Repeat a commit that is refused, or not answered, unchanged and before any
+//     other of its partitions, until it is accepted or the lane is in doubt. That
+//     an attempt without an answer takes no effect after a later commit is assumed
+//     too: were it held back so long, it would undo what was declared since.
 //
 // # The text
 //
@@ -90,8 +95,8 @@
 // # How it is known to hold
 //
 // The model in this package's tests drives both through a world in which nodes
-// die, freeze and go on, inserts come late, twice or never, answers are lost,
-// ClickHouse forgets tokens, or remembers one whose rows a crash has taken, and
+// die, freeze and go on, or are thrown out and come back without a word, inserts
+// come late, twice or never, answers are lost, commits are repeated, ClickHouse forgets tokens, or remembers one whose rows a crash has taken, and
 // partitions change hands meanwhile. Each mechanism, switched off, makes it show
 // a loss or a double.
 package intent

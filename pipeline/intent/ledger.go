@@ -33,10 +33,10 @@ const maxPending = 16
 // batch also confirms what was stored before it.
 //
 // What the caller guarantees:
-//   - One commit at a time, and none after one that was refused or whose answer
-//     was lost: such a lane is in doubt.
+//   - One commit at a time. One that was refused, or whose answer was lost, is
+//     repeated before any other; where it is given up, the lane is in doubt.
 //   - What is committed for a partition is committed under the ownership it was
-//     begun under. A partition that was lost makes the lane in doubt, as does a
+//     begun under, and as the member it was given to. A partition that was lost makes the lane in doubt, as does a
 //     batch that may be neither stored nor not: batches share partitions, so a
 //     doubtful one makes all that are in flight doubtful.
 //   - A lane in doubt stops its inserts, throws its ledger away, and settles all

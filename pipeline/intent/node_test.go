@@ -41,6 +41,9 @@ func newTask(f func(yield)) *task {
 type node struct {
 	w          *world
 	id         int
+	member     int  // which of its memberships this is; only Kafka tells them apart
+	joining    bool // it was thrown out while it joined
+	frozen     int  // for so many of its turns
 	generation int
 	main       *task
 	lane       *lane
@@ -57,6 +60,7 @@ type lane struct {
 
 // position is where the node is in a partition under one ownership.
 type position struct {
+	member  int // which the partition was given to
 	settled bool
 	next    int64
 	seen    map[int]bool // identities
@@ -129,7 +133,7 @@ func (n *node) join() {
 	}
 	for p := range w.owner {
 		if w.owner[p] == n && n.lane.owned[p] == nil {
-			n.lane.owned[p] = &position{}
+			n.lane.owned[p] = &position{member: n.member}
 		}
 	}
 	w.logf("n%d joins generation %d", n.id, n.generation)
@@ -141,7 +145,7 @@ func (n *node) doubt() {
 	old := n.lane
 	n.lane = newLane()
 	for p := range old.owned {
-		n.lane.owned[p] = &position{}
+		n.lane.owned[p] = &position{member: n.member}
 	}
 	for _, f := range old.flight {
 		f.land()
@@ -207,6 +211,25 @@ func (n *node) handedOver() bool {
 // current says whether the lane is still the node's: the gate.
 func (n *node) current(l *lane) bool { return n.lane == l || n.w.Off.Gate }
 
+// put has Kafka accept the states, as often as it takes: what is refused is
+// repeated, and so is what is not answered, for as long as it is the lane's to
+// say. What another member was given is not.
+func (n *node) put(yield yield, l *lane, current func() bool, states map[int32]State) bool {
+	for current() {
+		for p := range states {
+			if l.owned[p].member != n.member && !n.w.Off.Member {
+				n.doubt()
+				return false
+			}
+		}
+		if n.w.commit(n, states) == nil {
+			return true
+		}
+		yield()
+	}
+	return false
+}
+
 // cut declares a batch of what follows in the lane's partitions.
 func (n *node) cut(yield yield) {
 	w, l := n.w, n.lane
@@ -253,9 +276,6 @@ func (n *node) commit(yield yield) {
 		return
 	}
 	yield()
-	if !n.current(l) {
-		return
-	}
 	say := due
 	if n.w.Off.Intent {
 		say = map[int32]State{}
@@ -263,8 +283,7 @@ func (n *node) commit(yield yield) {
 			say[p] = State{Offset: s.Offset}
 		}
 	}
-	if err := n.w.commit(n, say); err != nil {
-		n.doubt()
+	if !n.put(yield, l, func() bool { return n.current(l) }, say) {
 		return
 	}
 	l.ledger.Committed(due)
@@ -284,7 +303,7 @@ func (n *node) begin() {
 
 // insert stores a batch, however long it takes, or renews it for what is left.
 func (n *node) insert(yield yield, l *lane, f *flight) {
-	dead, sure := n.put(yield, f.ID, &f.aim, f.rows, &f.most)
+	dead, sure := n.store(yield, f.ID, &f.aim, f.rows, &f.most)
 	yield()
 	f.rows = without(f.rows, dead)
 	if !sure && !n.w.Off.Receipts {

@@ -26,7 +26,7 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 		switch step := s.Next(); step.Do {
 		case Claim, Confirm:
 			off := w.Off.Claim && step.Do == Claim && !claimed || w.Off.Step && step.Do == Claim && claimed
-			if !off && (!n.owns(l, p, pos) || w.commit(n, map[int32]State{p: step.State}) != nil) {
+			if !off && !n.put(yield, l, func() bool { return n.owns(l, p, pos) }, map[int32]State{p: step.State}) {
 				return
 			}
 			claimed = true
@@ -48,14 +48,14 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 		case Store:
 			n.aim = step.Token
 			if !w.Off.Fence || step.Intent.Step > 0 {
-				dead, _ := n.put(yield, step.Token, &n.aim, missing, &most)
+				dead, _ := n.store(yield, step.Token, &n.aim, missing, &most)
 				rows = without(rows, dead)
 			}
 			trusted = w.Off.Receipts
 			s.Done()
 		case Finished:
 			if n.owns(l, p, pos) {
-				*pos = position{settled: true, next: step.State.Offset, seen: seen}
+				*pos = position{member: pos.member, settled: true, next: step.State.Offset, seen: seen}
 				l.ledger.Begin(p, step.State.Offset)
 			}
 			return
@@ -68,14 +68,14 @@ func (n *node) owns(l *lane, p int32, pos *position) bool {
 	return n.current(l) && l.owned[p] == pos
 }
 
-// put spends the token, in each day of the rows, by an insert of them or of as
+// store spends the token, in each day of the rows, by an insert of them or of as
 // many as the server takes. It returns the rows it has dead-lettered, and
 // whether all others are stored without having to ask: each was sent once, and
 // each was acknowledged.
 //
 // The sender has looked at the receipts, or just begun: the aim is set. It is
 // given up where an answer is missing: nobody knows how long that took.
-func (n *node) put(yield yield, token string, aim *string, rows []row, most *int) (dead []row, sure bool) {
+func (n *node) store(yield yield, token string, aim *string, rows []row, most *int) (dead []row, sure bool) {
 	sure = true
 	again := false
 	for day := range days {

@@ -35,6 +35,7 @@ type switches struct {
 	Token    bool // ClickHouse remembers no token
 	Receipts bool // nobody can ask what is stored
 	Gate     bool // a node goes on with what a rebalance took from it
+	Member   bool // and commits as one member what another was given
 	Ask      bool // an insert whose answer is missing is repeated without a look at the receipts
 	Spent    bool // a batch is renewed while its token may be unspent
 }
@@ -155,6 +156,29 @@ func (w *world) kill(n *node) {
 	delete(w.members, n)
 }
 
+// evict throws a node out whose session ends while it joins. It is not told: its
+// client joins again as a new member.
+func (w *world) evict(n *node) {
+	if !w.members[n] {
+		return
+	}
+	w.logf("n%d is evicted while it joins", n.id)
+	delete(w.members, n)
+	n.joining = true
+	w.rebalance()
+}
+
+// comeBack lets a node join again that was evicted. It has what it had, and has
+// missed nothing that it knows of.
+func (w *world) comeBack(n *node) {
+	n.joining = false
+	n.member++
+	w.members[n] = true
+	w.logf("n%d comes back as its member %d", n.id, n.member)
+	w.rebalance()
+	n.generation = w.generation - 1
+}
+
 // rebalance begins a generation. Members learn of it when they come to it.
 func (w *world) rebalance() {
 	if len(w.members) == 0 {
@@ -192,7 +216,8 @@ func (w *world) fetch(p int32) (State, error) {
 
 var errCommit = errors.New("the commit is not known to be accepted")
 
-// commit is atomic. Its answer may be lost.
+// commit is atomic. Its answer may be lost. The member that is asked for is the
+// one the node is now.
 func (w *world) commit(n *node, states map[int32]State) error {
 	if !w.members[n] || n.generation != w.generation {
 		w.logf("n%d: commit refused", n.id)
