@@ -12,6 +12,8 @@ import (
 type Round struct {
 	Number   int
 	Scenario Scenario
+	// Place is the round's among those of its scenario, from 0.
+	Place int
 	// Seed decides everything that is chosen in the round.
 	Seed uint64
 	// Faults is how many to fire.
@@ -40,8 +42,9 @@ func Plan(seed uint64, only []Scenario, counts map[Scenario]int) []Round {
 		if s == Failpoints {
 			points = shuffledPoints(source, counts[s])
 		}
-		for rounds := ceil(left, scenarios[s].perRound); rounds > 0; rounds-- {
-			r := Round{Number: len(plan) + 1, Scenario: s, Seed: source.Uint64(), Faults: ceil(left, rounds)}
+		rounds := ceil(left, scenarios[s].perRound)
+		for place := range rounds {
+			r := Round{Number: len(plan) + 1, Scenario: s, Place: place, Seed: source.Uint64(), Faults: ceil(left, rounds-place)}
 			left -= r.Faults
 			if s == Failpoints {
 				r.Points, points = points[:r.Faults], points[r.Faults:]

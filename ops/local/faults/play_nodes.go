@@ -12,7 +12,10 @@ const restartTimeout = 40 * time.Second
 // doKill kills one to three nodes at a time and starts them again; now and then
 // it lets them lie until the others have taken over.
 func (r *round) doKill(ctx context.Context) error {
-	takeovers := max(1, r.Faults/10)
+	takeovers := 0
+	if r.measured() {
+		takeovers = max(1, r.Faults/10)
+	}
 	for fired := 0; fired < r.Faults; {
 		victims := r.pick(min(1+r.rand.IntN(len(r.nodes)), r.Faults-fired))
 		lie := takeovers > 0 && len(victims) < len(r.nodes) && r.rand.IntN(3) == 0
@@ -73,7 +76,7 @@ func (r *round) restart(ctx context.Context, nodes []*node) error {
 	for _, n := range nodes {
 		go func() {
 			ok := n.awaitMetric(ctx, metricInserts, 1, restartTimeout)
-			if ok {
+			if ok && r.measured() {
 				r.measures.restart.add(time.Since(n.process.Started))
 			}
 			inserted <- ok

@@ -35,15 +35,22 @@ func (r *round) initialNodes() int {
 	return slots
 }
 
-// sessionTimeout of a round's nodes. Where nothing is measured it is short: a
-// dead node's partitions wait for it, and what is looked for is what their next
-// owner finds.
+// shortSession is the session timeout of rounds in which nothing is measured: a
+// dead node's partitions wait for it, and what is looked for there is what their
+// next owner finds.
+const shortSession = 2 * time.Second
+
+// sessionTimeout of the round's nodes.
 func (r *round) sessionTimeout() time.Duration {
-	if r.Scenario == Failpoints {
-		return min(2*time.Second, r.cfg.SessionTimeout)
+	if r.Scenario == Failpoints || r.Scenario == Kill && !r.measured() {
+		return min(shortSession, r.cfg.SessionTimeout)
 	}
 	return r.cfg.SessionTimeout
 }
+
+// measured tells whether a round of kills has the session timeout that times are
+// taken with. Every other one has, and all of a run of few.
+func (r *round) measured() bool { return r.Place%2 == 0 }
 
 // between draws a time.
 func between(source *rand.Rand, from, to time.Duration) time.Duration {

@@ -39,14 +39,14 @@ func example() Result {
 	m.restart.add(6500 * time.Millisecond)
 	m.restart.add(8100 * time.Millisecond)
 	m.takeover.add(7200 * time.Millisecond)
-	kill := &outcome{Round: Round{1, Kill, 11, 2, nil}, Produced: 1000, Stored: 960, Stall: 7 * time.Second, Took: 30 * time.Second,
+	kill := &outcome{Round: Round{Number: 1, Scenario: Kill, Seed: 11, Faults: 2}, Produced: 1000, Stored: 960, Stall: 7 * time.Second, Took: 30 * time.Second,
 		Fired: map[string]int{"kill -9": 2}}
-	again := &outcome{Round: Round{2, Kill, 12, 2, nil}, Produced: 500, Stored: 480, Stall: 9 * time.Second, Took: 20 * time.Second,
+	again := &outcome{Round: Round{Number: 2, Scenario: Kill, Seed: 12, Faults: 2}, Produced: 500, Stored: 480, Stall: 9 * time.Second, Took: 20 * time.Second,
 		Repaired: 3, Fired: map[string]int{"kill -9": 2}}
-	lost := &outcome{Round: Round{3, LostAnswer, 13, 4, nil}, Produced: 800, Stored: 790, Stall: 2 * time.Second, Took: 25 * time.Second,
+	lost := &outcome{Round: Round{Number: 3, Scenario: LostAnswer, Seed: 13, Faults: 4}, Produced: 800, Stored: 790, Stall: 2 * time.Second, Took: 25 * time.Second,
 		verdict: verdict{Missing: 1, Duplicated: 20, RollupShort: 5, Findings: []string{"1 readings are missing"}},
 		Fired:   map[string]int{"answer lost, then tried again": 2, "answer lost, then kill -9": 1}}
-	broken := &outcome{Round: Round{4, Zombie, 14, 1, nil}, Took: time.Second, Err: errors.New("no network"), Fired: map[string]int{}}
+	broken := &outcome{Round: Round{Number: 4, Scenario: Zombie, Seed: 14, Faults: 1}, Took: time.Second, Err: errors.New("no network"), Fired: map[string]int{}}
 	return newResult(Config{Seed: 42, Without: []string{"token"}}, []*outcome{kill, again, lost, broken}, m)
 }
 

@@ -46,7 +46,8 @@ func (c *ClickHouse) inside(name string) string {
 	return filepath.Join(fmt.Sprintf("/proc/%d/root", c.process.Pid()), c.data, name)
 }
 
-// Fill takes all room of the server's own disk but for about so many bytes.
+// Fill takes all room of the server's own disk but for so many bytes. It writes
+// until there is no more, because the server writes meanwhile, too.
 func (c *ClickHouse) Fill(left int64) (err error) {
 	if c.disk == 0 || c.process == nil {
 		return errors.New("ClickHouse has no disk of its own to fill")
@@ -56,27 +57,16 @@ func (c *ClickHouse) Fill(left int64) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	size := int64(0)
-	// The server writes meanwhile, so that what was free is not when it is
-	// taken: then it is asked for again.
-	for tries := 0; ; tries++ {
-		var disk syscall.Statfs_t
-		if err := syscall.Fstatfs(int(f.Fd()), &disk); err != nil {
-			return fmt.Errorf("room of ClickHouse's disk: %w", err)
-		}
-		more := int64(disk.Bavail)*disk.Bsize - left
-		if more <= 0 {
-			return nil
-		}
-		err := syscall.Fallocate(int(f.Fd()), 0, size, more)
-		if err == nil {
-			size += more
-			continue
-		}
-		if !errors.Is(err, syscall.ENOSPC) || tries == 100 {
-			return fmt.Errorf("fill ClickHouse's disk: %w", err)
-		}
+	size, piece := int64(0), make([]byte, 1<<20)
+	for err == nil {
+		var n int
+		n, err = f.Write(piece)
+		size += int64(n)
 	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		return fmt.Errorf("fill ClickHouse's disk: %w", err)
+	}
+	return f.Truncate(max(0, size-left))
 }
 
 // Empty gives the room back.
