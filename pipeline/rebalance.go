@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -145,7 +146,8 @@ func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, s
 // has nothing to settle. What is not stored within StopTimeout stays declared:
 // other partitions of this node share its batches, so the membership ends.
 func (m *member) revoked(_ context.Context, _ *kgo.Client, topics map[string][]int32) {
-	partitions := topics[m.cfg.Kafka.Topic]
+	// To leave the group revokes once more what a stop has given up.
+	partitions := slices.DeleteFunc(topics[m.cfg.Kafka.Topic], func(p int32) bool { return m.owned.epoch(p) == 0 })
 	if len(partitions) == 0 {
 		return
 	}
@@ -172,8 +174,10 @@ func (m *member) lost(_ context.Context, _ *kgo.Client, topics map[string][]int3
 
 // stop finishes everything and leaves the group.
 func (m *member) stop() error {
-	err := m.release(m.deadline, m.owned.list(), SealedByStop)
-	m.owned.drop(m.owned.list())
+	partitions := m.owned.list()
+	err := m.release(m.deadline, partitions, SealedByStop)
+	m.owned.drop(partitions)
+	m.events.Revoked(partitions)
 	m.client.CloseAllowingRebalance()
 	if m.alive.Err() != nil {
 		return nil //nolint:nilerr // the membership ended of an error, which its goroutine returns
