@@ -183,7 +183,7 @@ func TestANodeThatHasToStopDoesNotJoinAnew(t *testing.T) {
 			r.sendEvents(10)
 			<-sealed
 			stop(r, n)
-			r.expectEnd(n, remedy, "the next owner settles them")
+			r.expectEnd(n, remedy)
 			if assigned.Load() != 1 || doubted.Load() != 0 {
 				t.Errorf("it was given partitions %d times, and in doubt %d times; want 1, 0", assigned.Load(), doubted.Load())
 			}
