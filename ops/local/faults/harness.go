@@ -161,8 +161,8 @@ func (h *harness) say(format string, args ...any) {
 
 // tell says what came of a round.
 func (h *harness) tell(o *outcome) {
-	h.say("  %d faults (%s) in %.0f s: %d produced, %d stored, %d missing, %d duplicated, rollup short %d, worst stall %.1f s",
-		o.faults(), o.what(), o.Took.Seconds(), o.Produced, o.Stored, o.Missing, o.Duplicated, o.RollupShort, o.Stall.Seconds())
+	h.say("  %d faults (%s) in %.0f s: %d produced, %d stored, %d missing, %d duplicated, rollup short %d, over %d, worst stall %.1f s",
+		o.faults(), o.what(), o.Took.Seconds(), o.Produced, o.Stored, o.Missing, o.Duplicated, o.RollupShort, o.RollupOver, o.Stall.Seconds())
 	for _, f := range o.Findings {
 		h.say("  ! %s", f)
 	}

@@ -31,8 +31,8 @@ type day struct {
 type verdict struct {
 	Missing    uint64 // readings acknowledged by Kafka and not stored, and malformed records without a dead letter
 	Duplicated uint64 // rows beyond one an identity, or beyond one a Kafka coordinate, whichever are more
-	// RollupShort and RollupOver are events the rollup lacks and has too many,
-	// added up over the days.
+	// RollupShort and RollupOver are events the rollup lacked and had too many
+	// before it was repaired, added up over the days. To lack some is foreseen.
 	RollupShort, RollupOver uint64
 	// Findings is all that is not as it has to be, in words.
 	Findings []string
@@ -79,10 +79,10 @@ func (f facts) judge() verdict {
 	return v
 }
 
-// shortDays are the days whose rollup misses rows.
-func (f facts) shortDays() (days []string) {
+// daysThatDiffer are the days whose rollup is not what the rows are.
+func (f facts) daysThatDiffer() (days []string) {
 	for _, d := range f.days {
-		if d.Rollup < d.Raw {
+		if d.Rollup != d.Raw {
 			days = append(days, d.Day)
 		}
 	}

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,9 +64,9 @@ func TestJudge(t *testing.T) {
 	f("nothing at all", func(f *facts) { *f = facts{} }, want{}, "nothing is proven", "nothing was produced")
 }
 
-func TestShortDays(t *testing.T) {
-	days := facts{days: []day{{"a", 2, 2}, {"b", 2, 1}, {"c", 2, 3}}}.shortDays()
-	if len(days) != 1 || days[0] != "b" {
+func TestDaysThatDiffer(t *testing.T) {
+	days := facts{days: []day{{"a", 2, 2}, {"b", 2, 1}, {"c", 2, 3}}}.daysThatDiffer()
+	if !slices.Equal(days, []string{"b", "c"}) {
 		t.Errorf("got %v", days)
 	}
 }

@@ -39,46 +39,44 @@ func (r *round) prove(ctx context.Context) error {
 	if f.days, err = r.tables.days(ctx); err != nil {
 		return err
 	}
-	if short := f.shortDays(); len(short) > 0 {
-		if f.days, err = r.repair(ctx, f.days, len(short)); err != nil {
-			return err
-		}
-	}
 	v := f.judge()
 	v.Findings = append(r.out.Findings, v.Findings...)
 	r.out.verdict = v
 	r.out.Produced, r.out.Stored = f.fleet.Produced, f.rows
+	if differ := f.daysThatDiffer(); len(differ) > 0 {
+		if err := r.repair(ctx, len(differ)); err != nil {
+			return err
+		}
+	}
 	if v.Missing > 0 || v.Duplicated > 0 {
 		r.out.Findings = append(r.out.Findings, f.fleet.Examples...)
 	}
 	return nil
 }
 
-// repair has the product recompute the rollups of the days that miss rows, if it
-// can, and returns the days as they are then. A rollup may miss rows when
+// repair has the product recompute the rollups of the days that differ from their
+// rows, if it can, and looks whether they still do. A rollup may miss rows when
 // ClickHouse dies between a part and its rollup's, and the node that would have
 // tried again dies, too; it is provisional until it is repaired or the day is
 // sealed.
-func (r *round) repair(ctx context.Context, before []day, short int) ([]day, error) {
+func (r *round) repair(ctx context.Context, differ int) error {
 	const flag = "--repair-rollups"
 	help, err := exec.CommandContext(ctx, r.cfg.Program, "audit", "--help").CombinedOutput()
 	if err != nil || !strings.Contains(string(help), flag) {
-		r.out.Findings = append(r.out.Findings, fmt.Sprintf("the rollups of %d days miss events, and ingest cannot repair them", short))
-		return before, nil
+		r.out.found("the rollups of %d days differ from their rows, and ingest cannot repair them", differ)
+		return nil
 	}
-	if err := r.call(ctx, "audit", "audit", flag, "--config", r.nodes[0].spec.Config); err != nil {
-		r.out.Findings = append(r.out.Findings, err.Error())
-	}
+	audit := r.call(ctx, "audit", "audit", flag, "--config", r.nodes[0].spec.Config)
 	after, err := r.tables.days(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	left := facts{days: after}.shortDays()
-	r.out.Repaired = short - len(left)
+	left := facts{days: after}.daysThatDiffer()
+	r.out.Repaired = differ - len(left)
 	if len(left) > 0 {
-		r.out.Findings = append(r.out.Findings, fmt.Sprintf("the rollups of %d days miss events also after %s: %s", len(left), flag, strings.Join(left, ", ")))
+		r.out.found("the rollups of %d days differ from their rows also after %s: %s (%v)", len(left), flag, strings.Join(left, ", "), audit)
 	}
-	return after, nil
+	return nil
 }
 
 // stopNodes stops every node in order.

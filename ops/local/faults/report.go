@@ -11,7 +11,7 @@ import (
 )
 
 // columns are those of the table, in either form.
-var columns = []string{"scenario", "rounds", "faults", "produced", "stored", "missing", "duplicated", "rollup short", "days repaired", "worst stall", "time"}
+var columns = []string{"scenario", "rounds", "faults", "produced", "stored", "missing", "duplicated", "rollup short", "rollup over", "days repaired", "worst stall", "time"}
 
 func (s *ScenarioSum) row(name string) []string {
 	faults := fmt.Sprint(s.Faults)
@@ -19,14 +19,14 @@ func (s *ScenarioSum) row(name string) []string {
 		faults += fmt.Sprintf(" of %d", s.Asked)
 	}
 	return []string{name, fmt.Sprint(s.Runs), faults, fmt.Sprint(s.Produced), fmt.Sprint(s.Stored), fmt.Sprint(s.Missing), fmt.Sprint(s.Duplicated),
-		fmt.Sprint(s.RollupShort), fmt.Sprint(s.DaysRepaired), fmt.Sprintf("%.1f s", float64(s.WorstStallMS)/1000), fmt.Sprintf("%d s", s.Seconds)}
+		fmt.Sprint(s.RollupShort), fmt.Sprint(s.RollupOver), fmt.Sprint(s.DaysRepaired), fmt.Sprintf("%.1f s", float64(s.WorstStallMS)/1000), fmt.Sprintf("%d s", s.Seconds)}
 }
 
 // rows are the table: a row a scenario, and one of all.
 func (r Result) rows() [][]string {
 	var rows [][]string
 	all := ScenarioSum{Runs: r.Runs, Faults: r.Faults, Produced: r.Produced, Stored: r.Stored, Missing: r.Missing, Duplicated: r.Duplicated,
-		RollupShort: r.RollupShort, DaysRepaired: r.DaysRepaired, Seconds: r.Seconds}
+		RollupShort: r.RollupShort, RollupOver: r.RollupOver, DaysRepaired: r.DaysRepaired, Seconds: r.Seconds}
 	for _, name := range r.order {
 		s := r.Scenarios[name]
 		all.Asked += s.Asked

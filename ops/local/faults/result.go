@@ -15,9 +15,9 @@ type Result struct {
 	Stored     uint64 `json:"stored"`
 	Missing    uint64 `json:"missing"`
 	Duplicated uint64 `json:"duplicated"`
-	// RollupShort are events that the rollup lacks and could not be given;
-	// RollupOver those it has too many; DaysRepaired the days that were short
-	// until they were recomputed.
+	// RollupShort are events that the rollup lacked, RollupOver those it had too
+	// many, both before it was repaired; DaysRepaired are the days that were. What
+	// could not be repaired is among the findings.
 	RollupShort  uint64                    `json:"rollup_short"`
 	RollupOver   uint64                    `json:"rollup_over"`
 	DaysRepaired int                       `json:"days_repaired"`
