@@ -55,5 +55,5 @@ func (o *outcome) found(format string, args ...any) {
 // violated tells whether the round proves anything against the product, or did
 // not prove what it was to prove.
 func (o *outcome) violated() bool {
-	return o.Err != nil || len(o.Findings) > 0 || o.Missing > 0 || o.Duplicated > 0 || o.RollupOver > 0
+	return o.Err != nil || len(o.Findings) > 0 || o.Missing > 0 || o.Duplicated > 0
 }

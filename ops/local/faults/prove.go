@@ -57,8 +57,9 @@ func (r *round) prove(ctx context.Context) error {
 // repair has the product recompute the rollups of the days that differ from their
 // rows, if it can, and looks whether they still do. A rollup may miss rows when
 // ClickHouse dies between a part and its rollup's, and the node that would have
-// tried again dies, too; it is provisional until it is repaired or the day is
-// sealed.
+// tried again dies, too; and miss some or have too many when an insert of a dead
+// or frozen node meets the one that settles it, since rows and rollup each take
+// the first that comes. It is provisional until it is repaired.
 func (r *round) repair(ctx context.Context, differ int) error {
 	const flag = "--repair-rollups"
 	help, err := exec.CommandContext(ctx, r.cfg.Program, "audit", "--help").CombinedOutput()
