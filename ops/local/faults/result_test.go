@@ -84,7 +84,7 @@ func TestFault(t *testing.T) {
 	f("a rollup that was repaired", false, &outcome{Repaired: 2})
 	f("missing", true, &outcome{verdict: verdict{Missing: 1}})
 	f("duplicated", true, &outcome{verdict: verdict{Duplicated: 1}})
-	f("rollup over", true, &outcome{verdict: verdict{RollupOver: 1}})
+	f("rollup over, and mended", false, &outcome{verdict: verdict{RollupOver: 1}})
 	f("a rollup that was short", false, &outcome{verdict: verdict{RollupShort: 1}, Repaired: 1})
 	f("a finding", true, &outcome{verdict: verdict{Findings: []string{"a node ended"}}})
 	f("not run to its end", true, &outcome{Err: errors.New("no network")})
