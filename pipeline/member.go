@@ -22,10 +22,15 @@ type member struct {
 	owned  ownership
 	lanes  []*lane
 	client *kgo.Client
+	// begun is closed when client and commit are set: the client joins the
+	// group, and calls back, before whoever made it has it in hand.
+	begun chan struct{}
 	commit *committer
 
 	receipts []stored      // by shard
 	settling chan struct{} // has room for as many settlements as may run at once
+	// settleTurn is whose turn it is among them to insert.
+	settleTurn chan struct{}
 	// group runs all goroutines of the membership; alive ends with the first of
 	// them that fails.
 	group *errgroup.Group
@@ -42,7 +47,7 @@ type member struct {
 func newMember(n *Node) *member {
 	m := &member{
 		Node: n, id: rand.Text()[:12],
-		settling: make(chan struct{}, settlesAtOnce), fatal: make(chan error, 1), turn: make(chan struct{}, 1),
+		settling: make(chan struct{}, settlesAtOnce), settleTurn: make(chan struct{}, 1), fatal: make(chan error, 1), begun: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	for i := range n.cfg.Lanes {
 		m.lanes = append(m.lanes, newLane(i, n.cfg, n.schema, m.id, &m.owned, n.events, m.throttle))
@@ -92,6 +97,7 @@ func (m *member) run(ctx context.Context) (err error) {
 		client: client, topic: m.cfg.Kafka.Topic, group: m.cfg.Kafka.Group, owned: &m.owned,
 		again: persistence{what: "commit", verdict: fateOfCommit, events: m.events},
 	}
+	close(m.begun)
 
 	for _, l := range m.lanes {
 		d := m.drainOf(l)

@@ -24,6 +24,7 @@ func (m *member) assigned(_ context.Context, client *kgo.Client, topics map[stri
 	if len(partitions) == 0 {
 		return
 	}
+	<-m.begun
 	client.PauseFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: partitions})
 	id, _ := client.GroupMetadata()
 	for _, p := range partitions {

@@ -28,6 +28,7 @@ type settlement struct {
 	filler    filler
 	run       string // names what is settled though no intent does
 
+	turn  chan struct{} // has room for one, and all settlements of a node share it
 	past  *past
 	most  int     // blocks of a generation of its window
 	found Settled // for whoever watches
@@ -37,7 +38,7 @@ type settlement struct {
 func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlement {
 	lane := m.laneOf(partition).id
 	return &settlement{
-		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id, history: m.history(), past: p,
+		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
 		filler: filler{lane: lane, events: m.events, decoder: schema.NewDecoder(m.schema, m.cfg.MaxRecordBytes)},
 	}
@@ -98,6 +99,12 @@ func (s *settlement) settle(ctx context.Context, state intent.State) (next int64
 func (s *settlement) walk(ctx context.Context, state intent.State) error {
 	steps := intent.NewSettlement(s.partition, state)
 	var rows *batch // of the intent that is being settled
+	alone := false
+	defer func() {
+		if alone {
+			<-s.turn
+		}
+	}()
 	for {
 		step := steps.Next()
 		var err error
@@ -114,9 +121,18 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 					return err
 				}
 			}
+			if !alone {
+				if err = s.beAlone(ctx, step.Intent.Token(s.partition)); err != nil {
+					return err
+				}
+				alone = true
+			}
 			var missing int
 			if missing, err = s.check(ctx, rows); err == nil {
-				steps.Checked(missing)
+				if steps.Checked(missing); missing == 0 {
+					alone = false
+					<-s.turn
+				}
 				continue
 			}
 		case intent.Store:
@@ -135,6 +151,50 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 		}
 		steps.Done()
 	}
+}
+
+// beAlone takes the node's turn to settle an intent, and waits until no insert
+// under the token is executed any more: neither the old owner's, which ClickHouse
+// goes on with when it is dead, nor that of whoever settles another of the
+// batch's partitions. Of two at once the table takes the rows of one and the
+// rollup perhaps those of the other. What comes to ClickHouse later still meets
+// a token that is spent.
+func (s *settlement) beAlone(ctx context.Context, token string) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	err := s.quiet(ctx, token)
+	if err != nil {
+		<-s.turn
+	}
+	return err
+}
+
+// quietPause is between two looks at what ClickHouse executes.
+const quietPause = 50 * time.Millisecond
+
+func (s *settlement) quiet(ctx context.Context, token string) error {
+	for _, shard := range s.store.receipts {
+		for running := true; running; {
+			if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) (err error) {
+				running, err = shard.Inserting(ctx, token)
+				return err
+			}); err != nil {
+				return err
+			}
+			if !running {
+				break
+			}
+			select {
+			case <-time.After(quietPause):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *settlement) put(ctx context.Context, state intent.State) error {

@@ -34,6 +34,7 @@ type stored interface {
 	Last(ctx context.Context, from map[int32]int64) (map[int32]receipts.Last, error)
 	Windows(ctx context.Context, from map[int32]receipts.Since, visit func(partition int32, b dedup.Block) error) error
 	Copies(ctx context.Context, in receipts.Span, ids []schema.Identity) ([]receipts.Copy, error)
+	Inserting(ctx context.Context, token string) (bool, error)
 	Close() error
 }
 

@@ -186,6 +186,10 @@ func (t *table) Windows(_ context.Context, from map[int32]receipts.Since, visit 
 	return nil
 }
 
+// Inserting is false: an insert of this table is over before anything else is
+// asked of it.
+func (t *table) Inserting(context.Context, string) (bool, error) { return false, nil }
+
 func (t *table) Close() error { return nil }
 
 func (t *table) setFault(f func([]origin) error) {

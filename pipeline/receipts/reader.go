@@ -73,3 +73,9 @@ func (r *Reader) query(ctx context.Context, what, statement string, scan func(dr
 	}
 	return nil
 }
+
+// Inserting reports whether an insert under the token is being executed now.
+func (r *Reader) Inserting(ctx context.Context, token string) (running bool, err error) {
+	statement := "SELECT count() > 0 FROM system.processes WHERE Settings['insert_deduplication_token'] = " + schema.QuoteString(token)
+	return running, r.query(ctx, "inserts that are executed", statement, func(rows driver.Rows) error { return rows.Scan(&running) })
+}
