@@ -182,20 +182,20 @@ func (r *round) doZombie(ctx context.Context) error {
 	return nil
 }
 
-// awaitHeld waits until rows of the node are on their way and held there.
+// awaitHeld waits until rows of the node are on their way and held there, all of
+// them: the node has nothing to do any more for them to arrive.
 func (r *round) awaitHeld(ctx context.Context, n *node) bool {
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
+	const quiet = 50 * time.Millisecond
+	last := n.inserts.Held()
 	for patience := time.Now().Add(3 * time.Second); time.Now().Before(patience); {
-		if n.inserts.Held() > 0 {
-			// What follows the first piece is a matter of moments.
-			return sleep(ctx, 20*time.Millisecond) == nil
-		}
-		select {
-		case <-ctx.Done():
+		if sleep(ctx, quiet) != nil {
 			return false
-		case <-tick.C:
 		}
+		now := n.inserts.Held()
+		if now > 0 && now == last {
+			return true
+		}
+		last = now
 	}
 	return false
 }

@@ -24,32 +24,33 @@ type Inserts struct {
 	// What follows is guarded by mu.
 
 	until chan struct{} // closed when what is held may go on; nil: nothing is to be held
-	held  int           // connections of which something is held
+	held  int64         // bytes
 }
 
 // Watch is the watch to give to [Listen].
 func (i *Inserts) Watch() Watch { return Watch{Upstream, i} }
 
 // Connection implements Watcher.
-func (i *Inserts) Connection() Passage { return insertPassage{i} }
+func (i *Inserts) Connection() Passage { return &insertPassage{all: i} }
 
-type insertPassage struct{ all *Inserts }
+type insertPassage struct {
+	all *Inserts
+	// until is what this connection's bytes are held for.
+	until chan struct{}
+}
 
 // Pass implements Passage.
-func (c insertPassage) Pass(piece []byte) Verdict {
+func (c *insertPassage) Pass(piece []byte) Verdict {
 	i := c.all
-	if piece[0] != clientData {
-		i.bytes.Add(int64(len(piece)))
-		return Pass
-	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.until == nil {
-		i.bytes.Add(int64(len(piece)))
-		return Pass
+	if i.until != nil && (c.until == i.until || piece[0] == clientData) {
+		c.until = i.until
+		i.held += int64(len(piece))
+		return Hold(i.until)
 	}
-	i.held++
-	return Hold(i.until)
+	i.bytes.Add(int64(len(piece)))
+	return Pass
 }
 
 // Bytes is how many have passed.
@@ -65,8 +66,8 @@ func (i *Inserts) Hold() {
 	}
 }
 
-// Held is how many inserts are on the way.
-func (i *Inserts) Held() int {
+// Held is how many bytes are on the way.
+func (i *Inserts) Held() int64 {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return i.held

@@ -53,7 +53,8 @@ var (
 	CutBehind = Verdict{kind: cutAfter}
 )
 
-// Hold keeps a piece, and all that follow it, until the channel is closed.
+// Hold keeps a piece, and whatever follows it on the connection, until the
+// channel is closed.
 func Hold(until <-chan struct{}) Verdict { return Verdict{kind: hold, held: until} }
 
 // counter is the watcher that only counts.
@@ -87,19 +88,48 @@ type tap struct {
 // NewState implements toxics.StatefulToxic: it is called once a connection.
 func (t *tap) NewState() any { return t.watcher.Connection() }
 
-// Pipe implements toxics.Toxic.
+// Pipe implements toxics.Toxic. What is held is read all the same: whoever sent
+// it is done with it, as if it was on a long line.
 func (t *tap) Pipe(stub *toxics.ToxicStub) {
 	passage := stub.State.(Passage)
+	input := stub.Input
+	var until <-chan struct{} // while something is held
+	var held []*stream.StreamChunk
+	release := func() {
+		for _, piece := range held {
+			stub.Output <- piece
+		}
+		until, held = nil, nil
+	}
 	for {
 		select {
 		case <-stub.Interrupt:
+			// A fault is added or removed. What was held is not for the next to
+			// know, and must not be lost.
+			release()
 			return
-		case piece := <-stub.Input:
+		case <-until:
+			release()
+			if input == nil {
+				stub.Close()
+				return
+			}
+		case piece := <-input:
+			if piece == nil && until != nil {
+				input = nil // the end is held, too
+				continue
+			}
 			if piece == nil {
 				stub.Close()
 				return
 			}
-			if !t.judge(stub, passage.Pass(piece.Data), piece) {
+			v := passage.Pass(piece.Data)
+			switch {
+			case until != nil:
+				held = append(held, piece)
+			case v.kind == hold:
+				until, held = v.held, append(held, piece)
+			case !judge(stub, v, piece):
 				return
 			}
 		}
@@ -107,23 +137,11 @@ func (t *tap) Pipe(stub *toxics.ToxicStub) {
 }
 
 // judge returns false when the pipe has to end.
-func (t *tap) judge(stub *toxics.ToxicStub, v Verdict, piece *stream.StreamChunk) bool {
-	switch v.kind {
-	case lose:
-		return true
-	case cutBefore:
-		stub.Close()
-		return false
-	case hold:
-		select {
-		case <-v.held:
-		case <-stub.Interrupt:
-			stub.Output <- piece
-			return false
-		}
+func judge(stub *toxics.ToxicStub, v Verdict, piece *stream.StreamChunk) bool {
+	if v.kind == pass || v.kind == cutAfter {
+		stub.Output <- piece
 	}
-	stub.Output <- piece
-	if v.kind == cutAfter {
+	if v.kind == cutBefore || v.kind == cutAfter {
 		stub.Close()
 		return false
 	}
