@@ -24,7 +24,7 @@ type member struct {
 	client *kgo.Client
 	// begun is closed when client and commit are set: the client joins the
 	// group, and calls back, before whoever made it has it in hand.
-	begun chan struct{}
+	begun  chan struct{}
 	commit *committer
 
 	receipts []stored      // by shard

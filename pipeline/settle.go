@@ -172,12 +172,19 @@ func (s *settlement) beAlone(ctx context.Context, token string) error {
 	return err
 }
 
-// quietPause is between two looks at what ClickHouse executes.
-const quietPause = 50 * time.Millisecond
+// quietPause is between two looks at what ClickHouse executes, and quietMost how
+// long it is waited for: a frozen node may have sent half an insert, which the
+// server would wait for much longer than a takeover may last. It is skipped then
+// whenever the rest of it comes.
+const (
+	quietPause = 50 * time.Millisecond
+	quietMost  = time.Second
+)
 
 func (s *settlement) quiet(ctx context.Context, token string) error {
+	until := time.Now().Add(quietMost)
 	for _, shard := range s.store.receipts {
-		for running := true; running; {
+		for running := true; running && time.Now().Before(until); {
 			if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) (err error) {
 				running, err = shard.Inserting(ctx, token)
 				return err

@@ -40,4 +40,3 @@ func TestAStopOfItsOwnKeepsItsDeadline(t *testing.T) {
 	r.send(0, strings.Repeat(" ", int(r.cfg.share())+1)) // more than the node may unpack
 	r.expectEnd(n, "--reset-offsets", "not stored in time")
 }
-
