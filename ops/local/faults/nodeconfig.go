@@ -47,6 +47,7 @@ memory: 402653184
 stop_timeout: 15s
 admin:
   addr: {{printf "%q" .Admin}}
+  pprof: true
 log:
   level: debug
 `))

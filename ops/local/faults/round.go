@@ -79,7 +79,7 @@ func (r *round) run(ctx context.Context) error {
 	if errors.As(fired, &stuck) {
 		// That is a finding, and what is stored until then is still judged.
 		r.out.found("%s", stuck.what)
-		fired = nil
+		fired = r.dump(ctx)
 	}
 	if err := errors.Join(fired, r.recover(ctx)); err != nil {
 		return err
@@ -174,6 +174,24 @@ func (r *round) ends(ctx context.Context) (map[int32]int64, error) {
 	ends := map[int32]int64{}
 	listed.Each(func(o kadm.ListedOffset) { ends[o.Partition] = o.Offset })
 	return ends, nil
+}
+
+// dump leaves beside the logs what the nodes' goroutines wait for, which is what
+// one wants to know of a pipeline that is stuck and cannot ask for later.
+func (r *round) dump(ctx context.Context) error {
+	for _, n := range r.nodes {
+		if !n.running() || n.stopped {
+			continue
+		}
+		said, err := n.process.Goroutines(ctx)
+		if err != nil {
+			said = err.Error() // a node that does not answer is one more clue
+		}
+		if err := os.WriteFile(filepath.Join(r.dir, n.spec.Name+".goroutines"), []byte(said), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxDeaths is how often nodes may end by themselves before a round is given up:

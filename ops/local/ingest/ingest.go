@@ -92,6 +92,12 @@ func (n *Node) page(ctx context.Context, page string) (_ string, err error) {
 	return string(text), nil
 }
 
+// Goroutines returns what each of the node's goroutines is doing. Its config has
+// to allow profiles.
+func (n *Node) Goroutines(ctx context.Context) (string, error) {
+	return n.page(ctx, "/debug/pprof/goroutine?debug=2")
+}
+
 // Metrics are the samples of one look at a node, in Prometheus' text format.
 type Metrics string
 
