@@ -99,6 +99,10 @@ func (s *settlement) settle(ctx context.Context, state intent.State) (next int64
 func (s *settlement) walk(ctx context.Context, state intent.State) error {
 	steps := intent.NewSettlement(s.partition, state)
 	var rows *batch // of the intent that is being settled
+	var (
+		claim   intent.State // as Kafka accepted it last
+		claimed time.Time
+	)
 	alone := false
 	defer func() {
 		if alone {
@@ -110,9 +114,11 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 		var err error
 		switch step.Do {
 		case intent.Claim:
+			claim = step.State
 			if !failpoint.Off("claim") {
-				err = s.put(ctx, step.State)
+				err = s.put(ctx, claim)
 			}
+			claimed = time.Now()
 		case intent.Rebuild:
 			// It is in the past: what is stored below the offset does not change.
 		case intent.Check:
@@ -136,6 +142,14 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 				continue
 			}
 		case intent.Store:
+			if time.Since(claimed) > s.store.bound {
+				// A node that was stopped goes on: another may be ahead of it, and
+				// the token forgotten. Kafka knows who is current.
+				if err = s.put(ctx, claim); err != nil {
+					return err
+				}
+				claimed = time.Now()
+			}
 			token := step.Token
 			if failpoint.Off("fence") {
 				token += "-unfenced"

@@ -39,11 +39,14 @@ func newTask(f func(yield)) *task {
 // node is one lane and a member of the group. It does what Ledger and
 // Settlement say.
 type node struct {
-	w          *world
-	id         int
-	member     int  // which of its memberships this is; only Kafka tells them apart
-	joining    bool // it was thrown out while it joined
-	frozen     int  // for so many of its turns
+	w       *world
+	id      int
+	member  int  // which of its memberships this is; only Kafka tells them apart
+	joining bool // it was thrown out while it joined
+	frozen  int  // for so many of its turns
+	// claims are the tokens of what it has claimed and not settled yet: from the
+	// claim on it may send inserts under them.
+	claims     []string
 	generation int
 	main       *task
 	lane       *lane

@@ -11,7 +11,7 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 		panic(err)
 	}
 	yield()
-	defer func() { n.aim = "" }()
+	defer func() { n.aim, n.claims = "", nil }()
 	var (
 		s       = NewSettlement(p, state)
 		seen    = map[int]bool{}
@@ -30,6 +30,10 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 				return
 			}
 			claimed = true
+			n.claims = nil
+			for _, in := range step.State.Pending {
+				n.claims = append(n.claims, in.Token(p))
+			}
 			s.Done()
 		case Rebuild:
 			for _, r := range w.receipts(p) {

@@ -294,7 +294,7 @@ func (w *world) spend(m *message) {
 func (w *world) inFlight(token string) bool {
 	return slices.ContainsFunc(w.wire, func(m *message) bool { return m.token == token }) ||
 		slices.ContainsFunc(w.nodes, func(n *node) bool {
-			return n.aim == token || slices.ContainsFunc(n.lane.flight, func(f *flight) bool { return f.aim == token })
+			return n.aim == token || slices.Contains(n.claims, token) || slices.ContainsFunc(n.lane.flight, func(f *flight) bool { return f.aim == token })
 		})
 }
 
