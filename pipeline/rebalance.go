@@ -88,7 +88,7 @@ func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool) {
 			defer context.AfterFunc(tenure, cancel)()
 			err := m.makeReady(ctx, p, epoch, state, history)
 			if ctx.Err() != nil || tenure.Err() != nil {
-				return nil //nolint:nilerr // the partition is another's to settle
+				return nil // the partition is another's to settle
 			}
 			return err
 		})

@@ -135,7 +135,8 @@ func parseIntent(entry string) (in Intent, err error) {
 	}
 	span, at, _ := strings.Cut(fields[2], "@")
 	first, count, _ := strings.Cut(span, "+")
-	step, stepped := "", false
+	var step string
+	stepped := false
 	in.Batch, step, stepped = strings.Cut(fields[0], "/")
 	in.Shard = fields[1]
 	if stepped {
