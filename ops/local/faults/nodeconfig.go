@@ -14,7 +14,7 @@ type settings struct {
 	names
 	ClickHouse                         stack.ClickHouseAddress
 	KafkaProxy, ClickHouseProxy, Admin string
-	SessionTimeout                     time.Duration
+	SessionTimeout, InsertTimeout      time.Duration
 }
 
 // Unexported fields of names are no template's to read.
@@ -39,7 +39,7 @@ clickhouse:
   password: {{printf "%q" .ClickHouse.Password}}
   database: {{printf "%q" .Database}}
   dial_timeout: 2s
-  insert_timeout: 5s
+  insert_timeout: {{.InsertTimeout}}
 batch:
   age: 500ms
 lanes: 2

@@ -48,6 +48,15 @@ func (r *round) sessionTimeout() time.Duration {
 	return r.cfg.SessionTimeout
 }
 
+// insertTimeout of the round's nodes, which is about how long ClickHouse goes on
+// with an insert, too. A zombie's is to arrive after others have taken over.
+func (r *round) insertTimeout() time.Duration {
+	if r.Scenario == Zombie {
+		return 30 * time.Second // the product's default
+	}
+	return 5 * time.Second
+}
+
 // measured tells whether a round of kills has the session timeout that times are
 // taken with. Every other one has, and all of a run of few.
 func (r *round) measured() bool { return r.Place%2 == 0 }

@@ -15,6 +15,11 @@ const (
 	serverTableColumns = 11
 )
 
+// blankBlock is more than a block without rows takes. One follows every query, to
+// say that it brings no tables of its own; held, it would hold the query, too,
+// and no rows would be sent at all.
+const blankBlock = 64
+
 // Inserts watches the way to ClickHouse: it knows when rows pass, and can keep
 // them on the way.
 type Inserts struct {
@@ -44,7 +49,7 @@ func (c *insertPassage) Pass(piece []byte) Verdict {
 	i := c.all
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if i.until != nil && (c.until == i.until || piece[0] == clientData) {
+	if i.until != nil && (c.until == i.until || piece[0] == clientData && len(piece) > blankBlock) {
 		c.until = i.until
 		i.held += int64(len(piece))
 		return Hold(i.until)

@@ -17,10 +17,14 @@ func TestInsertsAreHeld(t *testing.T) {
 	p := listen(t, s, inserts.Watch())
 	c, sc := dial(t, p, s)
 	inserts.Hold()
-	send(t, c, "\x01query")
-	eventually(t, "the query passes", func() bool { return sc.received() == "\x01query" })
-	send(t, c, "\x02rows")
-	eventually(t, "the rows are held", func() bool { return inserts.Held() == int64(len("\x02rows")) })
+	const query, blank = "\x01query", "\x02blank"
+	rows := "\x02" + strings.Repeat("row", blankBlock)
+	send(t, c, query)
+	eventually(t, "the query passes", func() bool { return sc.received() == query })
+	send(t, c, blank)
+	eventually(t, "a block without rows passes", func() bool { return sc.received() == query+blank })
+	send(t, c, rows)
+	eventually(t, "the rows are held", func() bool { return inserts.Held() == int64(len(rows)) })
 	// More than any buffer of the kernel holds: who sends is done with it all the
 	// same.
 	long := strings.Repeat("\x01row", 16<<20/4)
@@ -29,17 +33,17 @@ func TestInsertsAreHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(silence)
-	if got := sc.received(); got != "\x01query" {
-		t.Errorf("while held, %q arrived", got)
+	if got := sc.received(); got != query+blank {
+		t.Errorf("while held, %d bytes arrived", len(got))
 	}
 	inserts.Release()
-	eventually(t, "the rows arrive", func() bool { return sc.received() == "\x01query\x02rows"+long })
+	eventually(t, "the rows arrive", func() bool { return sc.received() == query+blank+rows+long })
 	eventually(t, "the end arrives", sc.closed)
 
 	c, sc = dial(t, p, s)
-	send(t, c, "\x02more")
-	eventually(t, "rows pass again", func() bool { return sc.received() == "\x02more" })
-	if inserts.Bytes() != int64(len("\x01query\x02more")) {
+	send(t, c, rows)
+	eventually(t, "rows pass again", func() bool { return sc.received() == rows })
+	if inserts.Bytes() != int64(len(query+blank+rows)) {
 		t.Errorf("%d bytes were counted", inserts.Bytes())
 	}
 }
