@@ -86,7 +86,7 @@ func TestFirstRecords(t *testing.T) {
 // rejected for the reason their flaw is listed with.
 func TestFate(t *testing.T) {
 	telemetry := schema.Telemetry()
-	decoder := schema.NewDecoder(telemetry, schema.DefaultMaxRecordBytes)
+	decoder := schema.NewDecoder(telemetry, schema.JSON, schema.DefaultMaxRecordBytes)
 	block := schema.NewBlock(telemetry)
 	c := testConfig()
 	c.Shares.Malformed = 0.02

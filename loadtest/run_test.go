@@ -53,7 +53,7 @@ func startNode(t *testing.T, brokers []string, n *node) *node {
 		t.Fatal(err)
 	}
 	n.client, n.letters = client, "telemetry.dead"
-	n.decoder = schema.NewDecoder(schema.Telemetry(), schema.DefaultMaxRecordBytes)
+	n.decoder = schema.NewDecoder(schema.Telemetry(), schema.JSON, schema.DefaultMaxRecordBytes)
 	n.block = schema.NewBlock(schema.Telemetry())
 	n.stored, n.high = map[schema.Identity]bool{}, map[int32]int64{}
 	ctx, stop := context.WithCancel(t.Context())

@@ -48,7 +48,7 @@ func TestBatchAccountsForEveryOffset(t *testing.T) {
 func decodeInto(t *testing.T, b *batch, at place, seq int) {
 	t.Helper()
 	value := strings.Replace(event("dev", seq), `"temperature"`, `"x"`, 1)
-	if _, err := schema.NewDecoder(b.schema, 1000).Decode(schema.Record{Time: time.Now().UnixMilli(), Value: []byte(value)}, b.block(at)); err != nil {
+	if _, err := schema.NewDecoder(b.schema, schema.JSON, 1000).Decode(schema.Record{Time: time.Now().UnixMilli(), Value: []byte(value)}, b.block(at)); err != nil {
 		t.Fatal(err)
 	}
 }

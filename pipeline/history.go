@@ -187,7 +187,7 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		if err != nil {
 			return err
 		}
-		key, err := schema.NewDecoder(h.schema, h.cfg.MaxRecordBytes).Decode(
+		key, err := schema.NewDecoder(h.schema, schema.JSON, h.cfg.MaxRecordBytes).Decode(
 			schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: arrival(r, time.Now()), Value: r.Value}, schema.NewBlock(h.schema))
 		for _, shard := range h.receipts {
 			if err != nil {

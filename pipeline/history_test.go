@@ -11,7 +11,7 @@ import (
 // by their offsets in the partition.
 func (r *rig) store(partition int32, id string, records map[int64]string) {
 	r.t.Helper()
-	block, decoder := schema.NewBlock(schema.Telemetry()), schema.NewDecoder(schema.Telemetry(), 1000)
+	block, decoder := schema.NewBlock(schema.Telemetry()), schema.NewDecoder(schema.Telemetry(), schema.JSON, 1000)
 	for offset, value := range records {
 		of := schema.Record{Topic: "telemetry", Partition: partition, Offset: offset, Time: time.Now().UnixMilli(), Value: []byte(value)}
 		if _, err := decoder.Decode(of, block); err != nil {

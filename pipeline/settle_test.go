@@ -108,7 +108,7 @@ func TestAnIntentIsSettledOnItsShardThoughThatIsRetired(t *testing.T) {
 	r.send(0, resend, eventAt("dev", 1, taken), eventAt("dev", 2, taken), resend, eventAt("dev", 3, taken))
 	// One of the two had been stored.
 	block := schema.NewBlock(schema.Telemetry())
-	if _, err := schema.NewDecoder(schema.Telemetry(), 1000).Decode(schema.Record{Time: taken.UnixMilli(), Value: []byte(resend)}, block); err != nil {
+	if _, err := schema.NewDecoder(schema.Telemetry(), schema.JSON, 1000).Decode(schema.Record{Time: taken.UnixMilli(), Value: []byte(resend)}, block); err != nil {
 		t.Fatal(err)
 	}
 	if err := east.Insert(t.Context(), 0, "earlier", block); err != nil {

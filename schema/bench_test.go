@@ -37,7 +37,7 @@ func telemetryRecords(b *testing.B) []schema.Record {
 func BenchmarkDecodeJSON(b *testing.B) {
 	records := telemetryRecords(b)
 	s := schema.Telemetry()
-	d, block := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	d, block := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 	b.SetBytes(int64(len(records[0].Value)))
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
@@ -53,7 +53,7 @@ func BenchmarkDecodeJSON(b *testing.B) {
 // BenchmarkEncode is one block of 10,000 events per op, both ways.
 func BenchmarkEncode(b *testing.B) {
 	s := schema.Telemetry()
-	d, block := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	d, block := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 	for _, r := range telemetryRecords(b) {
 		if _, err := d.Decode(r, block); err != nil {
 			b.Fatal(err)

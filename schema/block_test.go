@@ -37,7 +37,7 @@ func compare(t rapid.TB, s *schema.Schema, b *schema.Block, want []row) {
 
 func TestBlockOnTheWire(t *testing.T) {
 	s := everyType(t)
-	b, d := schema.NewBlock(s), schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+	b, d := schema.NewBlock(s), schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes)
 	compare(t, s, b, nil)
 
 	var want []row
@@ -103,7 +103,7 @@ func TestBlockOnTheWire(t *testing.T) {
 func TestBlockAgainstModel(t *testing.T) {
 	s := everyType(t)
 	rapid.Check(t, func(t *rapid.T) {
-		d := schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+		d := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes)
 		blocks := []*schema.Block{schema.NewBlock(s), schema.NewBlock(s)}
 		models := make([][]row, 2)
 		offset := int64(0)
@@ -167,7 +167,7 @@ func TestBlockAgainstModel(t *testing.T) {
 // copies what came in their place.
 func TestCopiesAfterUndo(t *testing.T) {
 	s := everyType(t)
-	d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 	add := func(device string) {
 		t.Helper()
 		value := fmt.Sprintf(`{"device":"%s","seq":1,"at":%d}`, device, int64(noon))
@@ -209,7 +209,7 @@ func TestCopiesAfterUndo(t *testing.T) {
 func TestWhere(t *testing.T) {
 	s := everyType(t)
 	rapid.Check(t, func(t *rapid.T) {
-		d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+		d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 		for i := range rapid.IntRange(0, 40).Draw(t, "rows") {
 			value := fmt.Sprintf(`{"device":"%s","seq":%d,"at":%d,"dict":"%d"}`, strings.Repeat("d", 1+i%3*100), i, int64(noon), i%4)
 			if _, err := d.Decode(schema.Record{Topic: "t", Partition: int32(i % 2), Offset: int64(i / 2), Time: noon, Value: []byte(value)}, b); err != nil {
@@ -276,7 +276,7 @@ func TestMemoryIsWhatABlockHolds(t *testing.T) {
 	f := func(name string, blocks, rows int, value func(i int) string) {
 		t.Helper()
 		s := schema.Telemetry()
-		d := schema.NewDecoder(s, schema.DefaultMaxRecordBytes)
+		d := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes)
 		before := heap()
 		all := make([]*schema.Block, blocks)
 		counted := 0

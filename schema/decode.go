@@ -1,13 +1,8 @@
 package schema
 
 import (
-	"bytes"
-	"errors"
-	"io"
-	"strings"
+	"fmt"
 	"time"
-
-	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Record is one Kafka record, as a decoder needs it.
@@ -19,42 +14,50 @@ type Record struct {
 	Value     []byte
 }
 
-// Limits bound what a single record may cost.
+// Encoding is how the value of a record is written.
+type Encoding string
+
+// The encodings a decoder reads.
 const (
-	// DefaultMaxRecordBytes is the largest record decoded. An event is some
-	// 500 bytes; Kafka's own default for a batch is 1 MiB.
-	DefaultMaxRecordBytes = 1 << 20
-	// maxNesting is how deep a value kept in extra may be nested: the JSON
-	// readers of ClickHouse, DuckDB and Trino all bear this much.
-	maxNesting = 64
+	JSON Encoding = "json"
 )
 
-// Decoder appends JSON events to blocks. It is strict where two parsers could
-// disagree (duplicate keys, invalid UTF-8, anything after the object: all
-// rejected) and lossless where they cannot: a field the schema does not know,
+// Encodings returns every encoding.
+func Encodings() []Encoding { return []Encoding{JSON} }
+
+// DefaultMaxRecordBytes is the largest record decoded. An event is some
+// 500 bytes; Kafka's own default for a batch is 1 MiB.
+const DefaultMaxRecordBytes = 1 << 20
+
+// Decoder appends events to blocks. It is strict where two readers could
+// disagree, and lossless where they cannot: a field the schema does not know,
 // or an optional one whose value does not fit its column, is kept in extra.
 //
 // A decoder is used by one goroutine at a time.
 type Decoder struct {
 	schema   *Schema
 	maxBytes int
-	byName   map[string]int // name of a field to its column
-	seen     []bool         // whether the column has its value of this record
-	json     *jsontext.Decoder
-	value    bytes.Buffer
-	name     []byte // scratch of a name as it is written
-	plain    []byte // scratch of a name without its escapes
-	extra    []byte // scratch of the extra column
+	fields   reader
+}
+
+// reader reads events of one encoding.
+type reader interface {
+	// read appends one value to every field's column of b, in value's terms,
+	// and returns what extra has to hold, which is valid until the next call;
+	// or it appends nothing and returns why.
+	read(value []byte, b *Block) (extra []byte, rej *Rejection)
 }
 
 // NewDecoder returns a decoder for events of s that rejects records of more
 // than maxBytes.
-func NewDecoder(s *Schema, maxBytes int) *Decoder {
-	d := &Decoder{schema: s, maxBytes: maxBytes, byName: map[string]int{}, json: new(jsontext.Decoder)}
-	for i, c := range s.Fields {
-		d.byName[c.Name] = i
+func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
+	d := &Decoder{schema: s, maxBytes: maxBytes}
+	switch e {
+	case JSON:
+		d.fields = newParser(s)
+	default:
+		panic(fmt.Sprintf("BUG: no decoder for encoding %q", e))
 	}
-	d.seen = make([]bool, len(s.Fields))
 	return d
 }
 
@@ -67,125 +70,25 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 	case len(r.Value) > d.maxBytes:
 		return Key{}, reject(ReasonTooLarge, "the record has %d bytes; at most %d are decoded", len(r.Value), d.maxBytes)
 	}
-	clear(d.seen)
-	d.extra = d.extra[:0]
-	rej := d.object(r.Value, b)
-	if rej == nil {
-		rej = d.complete(b)
+	extra, rej := d.fields.read(r.Value, b)
+	if rej != nil {
+		return Key{}, rej
 	}
-	if rej == nil {
-		rej = d.identified(b)
-	}
-	if rej == nil {
+	if rej = d.identified(b); rej == nil {
 		rej = d.credible(r, b.time.last())
 	}
 	if rej != nil {
-		for i, seen := range d.seen {
-			if seen {
-				b.columns[i].undo()
-			}
+		for i := range d.schema.Fields {
+			b.columns[i].undo()
 		}
 		return Key{}, rej
 	}
-	b.extra.append(d.extra)
+	b.extra.append(extra)
 	b.topic.append([]byte(r.Topic))
 	b.partition.append(r.Partition)
 	b.offset.append(r.Offset)
 	b.ingestedAt.append(r.Time)
 	return b.lastKey(), nil
-}
-
-// object reads the record's one JSON object into the columns it names.
-func (d *Decoder) object(value []byte, b *Block) *Rejection {
-	// A bytes.Buffer, alone of all readers, is parsed where it lies.
-	d.value = *bytes.NewBuffer(value)
-	d.json.Reset(&d.value)
-	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
-		if _, err := d.json.ReadValue(); err != nil {
-			return malformed(value, err)
-		}
-		return reject(ReasonNotObject, "the value is a JSON %v, not an object", kind)
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(value, err)
-	}
-	for d.json.PeekKind() == jsontext.KindString {
-		rawName, err := d.json.ReadValue()
-		if err != nil {
-			return malformed(value, err)
-		}
-		// Reading the value may move rawName's memory; the name is needed after.
-		d.name = append(d.name[:0], rawName...)
-		raw, err := d.json.ReadValue()
-		if err != nil {
-			return malformed(value, err)
-		}
-		if rej := d.field(d.name, raw, b); rej != nil {
-			return rej
-		}
-	}
-	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(value, err)
-	}
-	end := d.json.InputOffset()
-	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
-		return reject(ReasonMalformed, "something follows the object, which ends at byte %d", end)
-	}
-	if len(d.extra) > 0 {
-		d.extra = append(d.extra, '}')
-	}
-	return nil
-}
-
-// field gives one member of the object to its column, or to extra.
-func (d *Decoder) field(rawName, raw jsontext.Value, b *Block) *Rejection {
-	name := rawName[1 : len(rawName)-1]
-	if bytes.IndexByte(name, '\\') >= 0 {
-		plain, err := jsontext.AppendUnquote(d.plain[:0], rawName)
-		if err != nil {
-			return malformed(rawName, err)
-		}
-		d.plain, name = plain, plain
-	}
-	if i, known := d.byName[string(name)]; known {
-		if raw.Kind() == jsontext.KindNull {
-			return nil // as if absent
-		}
-		if b.columns[i].appendJSON(raw) {
-			d.seen[i] = true
-			return nil
-		}
-		if c := d.schema.Fields[i]; c.Required {
-			return reject(ReasonType, "field %s is %s; want a %s", c.Name, shorten(raw), c.Type)
-		}
-	}
-	if depth(raw) > maxNesting {
-		return reject(ReasonNesting, "field %s is nested deeper than %d levels", shorten(rawName), maxNesting)
-	}
-	open := byte(',')
-	if len(d.extra) == 0 {
-		open = '{'
-	}
-	d.extra = append(d.extra, open)
-	d.extra = append(d.extra, rawName...)
-	d.extra = append(d.extra, ':')
-	d.extra = append(d.extra, raw...)
-	return nil
-}
-
-// complete gives a zero to every field the object did not name.
-func (d *Decoder) complete(b *Block) *Rejection {
-	for i, seen := range d.seen {
-		if seen {
-			continue
-		}
-		if c := d.schema.Fields[i]; c.Required {
-			return reject(ReasonMissing, "field %s is required and absent or null", c.Name)
-		}
-		b.columns[i].appendZero()
-		d.seen[i] = true
-	}
-	return nil
 }
 
 // identified checks that the event says which one it is: the events of all
@@ -212,63 +115,3 @@ func (d *Decoder) credible(r Record, millis int64) *Rejection {
 	return reject(ReasonTime, "field %s is %s; want %s to %s, the record's timestamp and %v",
 		t.Field, format(millis), format(t.NotBefore.UnixMilli()), format(latest), t.MaxAhead)
 }
-
-// malformed is the rejection for the parser's error in value. The parser has a
-// bound of its own on nesting, above maxNesting; that it met it, or anything
-// else it refused as deep as that, is one fault to whoever sent it.
-func malformed(value []byte, err error) *Rejection {
-	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) && depth(value[:syntax.ByteOffset]) > maxNesting {
-		return reject(ReasonNesting, "the record is nested deeper than %d levels", maxNesting)
-	}
-	if errors.Is(err, io.EOF) {
-		return reject(ReasonMalformed, "the record is blank")
-	}
-	return reject(ReasonMalformed, "%s", strings.TrimPrefix(err.Error(), "jsontext: "))
-}
-
-// shorten keeps a value from filling the log.
-func shorten(raw []byte) []byte {
-	const most = 64
-	if len(raw) > most {
-		return append(bytes.ToValidUTF8(raw[:most], nil), "..."...)
-	}
-	return raw
-}
-
-// depth returns how deep raw is nested: valid JSON, or the valid start of it.
-func depth(raw []byte) int {
-	deepest, now, quoted := 0, 0, false
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case quoted:
-		case c == '{' || c == '[':
-			now++
-			deepest = max(deepest, now)
-		case c == '}' || c == ']':
-			now--
-		}
-	}
-	return deepest
-}
-
-// parseTimestamp reads milliseconds since 1970 UTC, as a number or RFC 3339
-// text; finer than a millisecond is cut off.
-func parseTimestamp(raw jsontext.Value) (int64, bool) {
-	if raw.Kind() != jsontext.KindString {
-		return parseMillis(raw)
-	}
-	var scratch []byte
-	plain, ok := unquote(raw, &scratch)
-	if !ok {
-		return 0, false
-	}
-	t, err := time.Parse(time.RFC3339, text(plain))
-	return t.UnixMilli(), err == nil
-}
-
-var parseMillis = parseInt[int64](64)

@@ -22,7 +22,7 @@ type decodeTest struct {
 
 func newDecodeTest(t *testing.T, s *schema.Schema) *decodeTest {
 	t.Helper()
-	d := &decodeTest{s, schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)}
+	d := &decodeTest{s, schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)}
 	if _, err := d.decode(event("")); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestDecodeRejects(t *testing.T) {
 
 func TestDecodeTimeBounds(t *testing.T) {
 	s := everyType(t)
-	d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 	f := func(at, recordTime int64, credible bool) {
 		t.Helper()
 		value := fmt.Appendf(nil, `{"device":"d","seq":1,"at":%d}`, at)
@@ -246,7 +246,7 @@ fields:
 		if err != nil {
 			t.Fatal(err)
 		}
-		d, b := schema.NewDecoder(s, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+		d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 		key, err := d.Decode(schema.Record{Time: noon, Value: []byte(event(`,"uid":"u\u0031"`))}, b)
 		if err != nil {
 			t.Fatal(err)
@@ -263,7 +263,7 @@ fields:
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = schema.NewDecoder(s, schema.DefaultMaxRecordBytes).Decode(
+	_, err = schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes).Decode(
 		schema.Record{Time: noon, Value: []byte(event(`,"uid":""`))}, schema.NewBlock(s))
 	if want := "missing: field uid is an empty string; it has to tell events apart"; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)

@@ -27,7 +27,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	s := everyType(f)
 	const maxBytes = 4 << 10
-	d := schema.NewDecoder(s, maxBytes)
+	d := schema.NewDecoder(s, schema.JSON, maxBytes)
 	before := schema.Record{Topic: "t", Offset: 1, Time: noon, Value: []byte(`{"device":"d","seq":1,"at":1793000000000}`)}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		b := schema.NewBlock(s)

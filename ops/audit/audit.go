@@ -221,7 +221,7 @@ func (r *run) partitions(ctx context.Context, all []limits, letters map[int32][]
 			continue
 		}
 		e := &examiner{run: r, limits: all[i], letters: letters[t.Partition.Partition], out: t,
-			decoder: schema.NewDecoder(r.schema, r.request.MaxRecordBytes), block: schema.NewBlock(r.schema)}
+			decoder: schema.NewDecoder(r.schema, schema.JSON, r.request.MaxRecordBytes), block: schema.NewBlock(r.schema)}
 		g.Go(func() error { return e.examine(ctx) })
 	}
 	return tallies, g.Wait()

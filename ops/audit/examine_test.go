@@ -45,7 +45,7 @@ func (w *world) found(kind Kind, offset int64) {
 func readingOf(offset int64, seq, at int64) (*kgo.Record, receipts.Copy) {
 	value := fmt.Appendf(nil, `{"device_id":"d%d","seq":%d,"ts":%d}`, seq%5, seq, at)
 	r := &kgo.Record{Topic: "t", Partition: worldsPartition, Offset: offset, Timestamp: time.UnixMilli(at), Value: value}
-	key, err := schema.NewDecoder(schema.Telemetry(), 1<<20).Decode(schema.Record{Topic: "t", Offset: offset, Time: at, Value: value}, schema.NewBlock(schema.Telemetry()))
+	key, err := schema.NewDecoder(schema.Telemetry(), schema.JSON, 1<<20).Decode(schema.Record{Topic: "t", Offset: offset, Time: at, Value: value}, schema.NewBlock(schema.Telemetry()))
 	if err != nil {
 		panic(err)
 	}
@@ -243,7 +243,7 @@ func TestEveryOffsetIsAccountedFor(t *testing.T) {
 		e := &examiner{
 			run:    &run{stores: []store{w}, schema: schema.Telemetry(), trimmed: w.trimmed, read: w.read, progress: func(Progress) {}},
 			limits: limits{partition: worldsPartition, start: w.start, from: w.of.First}, letters: w.letters, out: out,
-			decoder: schema.NewDecoder(schema.Telemetry(), 1<<20), block: schema.NewBlock(schema.Telemetry()),
+			decoder: schema.NewDecoder(schema.Telemetry(), schema.JSON, 1<<20), block: schema.NewBlock(schema.Telemetry()),
 		}
 		var err error
 		synctest.Test(real, func(*testing.T) { // it waits before it looks again

@@ -169,7 +169,7 @@ func (r *receiptsOf) insert(t *testing.T, records []record) {
 			t.Error(err)
 		}
 	}()
-	decoder, days := schema.NewDecoder(r.schema, schema.DefaultMaxRecordBytes), map[schema.Day]*schema.Block{}
+	decoder, days := schema.NewDecoder(r.schema, schema.JSON, schema.DefaultMaxRecordBytes), map[schema.Day]*schema.Block{}
 	for i := range records {
 		one := &records[i]
 		day := schema.DayOf(one.event)
