@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"penstock/ops/local/child"
+	"penstock/ops/local/procfs"
 )
 
 // whileLoaded shows a query and does the fault, if one is asked for, each at
@@ -98,7 +99,7 @@ func (s *session) clickHouseDown(ctx context.Context, outage time.Duration) erro
 	if err != nil {
 		return err
 	}
-	peak, err := peakMemory(s.ingest.Pid())
+	peak, err := procfs.PeakMemory(s.ingest.Pid())
 	if err != nil {
 		return err
 	}

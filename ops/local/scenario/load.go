@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/ops/local/child"
+	"penstock/ops/local/procfs"
 )
 
 // load sends the fleet's load and waits until loadtest has proven it.
@@ -55,7 +56,7 @@ func (s *session) load(ctx context.Context, cfg SmokeConfig, r *Result) error {
 	if r.Lag, err = s.awaitNoLag(ctx); err != nil {
 		return err
 	}
-	peak, err := peakMemory(s.ingest.Pid())
+	peak, err := procfs.PeakMemory(s.ingest.Pid())
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (s *session) cpu() (map[process]float64, error) {
 		if p.pid == 0 {
 			continue // kfake is part of this process
 		}
-		seconds, err := cpuSeconds(p.pid)
+		seconds, err := procfs.CPUSeconds(p.pid)
 		if err != nil {
 			return nil, fmt.Errorf("CPU time of %s: %w", p.name, err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"penstock/ops/local/child"
 	"penstock/ops/local/fetch"
+	"penstock/ops/local/procfs"
 )
 
 // SmokeConfig is a smoke: a short load, with at most one fault, and all of it
@@ -81,7 +82,7 @@ func Smoke(ctx context.Context, cfg SmokeConfig) (result Result, err error) {
 	if err != nil {
 		return result, err
 	}
-	if load, err := busyness(); err == nil && load > float64(runtime.NumCPU()) {
+	if load, err := procfs.Busyness(); err == nil && load > float64(runtime.NumCPU()) {
 		s.step("this machine is busy (load %.1f on %d cores): latencies are its, too", load, runtime.NumCPU())
 	}
 	defer func() { err = errors.Join(err, s.close()) }()

@@ -1,4 +1,6 @@
-package scenario
+// Package procfs reads what the Linux kernel knows of a process: the CPU time it
+// has used and the most memory it has held.
+package procfs
 
 import (
 	"errors"
@@ -8,9 +10,9 @@ import (
 	"strings"
 )
 
-// peakMemory is the most memory a process has held, in bytes, as the kernel
+// PeakMemory is the most memory a process has held, in bytes, as the kernel
 // counted it.
-func peakMemory(pid int) (int64, error) {
+func PeakMemory(pid int) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
@@ -31,8 +33,8 @@ func parsePeak(status string) (int64, error) {
 	return 0, errors.New("the kernel does not say how much memory it held (no VmHWM)")
 }
 
-// cpuSeconds is the CPU time a process has used, of all its threads.
-func cpuSeconds(pid int) (float64, error) {
+// CPUSeconds is the CPU time a process has used, of all its threads.
+func CPUSeconds(pid int) (float64, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
@@ -62,9 +64,9 @@ func parseCPU(stat string) (float64, error) {
 	return float64(user+system) / ticksPerSecond, nil
 }
 
-// busyness is how many threads of the whole machine wanted to run, averaged
+// Busyness is how many threads of the whole machine wanted to run, averaged
 // over the last minute.
-func busyness() (float64, error) {
+func Busyness() (float64, error) {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return 0, err

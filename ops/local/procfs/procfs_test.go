@@ -1,0 +1,35 @@
+package procfs
+
+import (
+	"os"
+	"testing"
+)
+
+func TestPeakMemory(t *testing.T) {
+	if got, err := parsePeak("VmPeak:\t  1000 kB\nVmHWM:\t  2048 kB\nVmRSS:\t 1024 kB\n"); err != nil || got != 2<<20 {
+		t.Errorf("got %d, %v", got, err)
+	}
+	if _, err := parsePeak("Name:\tx\n"); err == nil {
+		t.Error("there was no VmHWM, and no error")
+	}
+	if got, err := PeakMemory(os.Getpid()); err != nil || got < 1<<20 {
+		t.Errorf("this process held %d bytes (%v)", got, err)
+	}
+}
+
+func TestCPUSeconds(t *testing.T) {
+	f := func(stat string, want float64) {
+		t.Helper()
+		if got, err := parseCPU(stat); err != nil || got != want {
+			t.Errorf("%q: %v (%v), want %v", stat, got, err, want)
+		}
+	}
+	f("22187 (ingest) S 1 22187 22187 0 -1 4194560 9000 0 1 0 1234 66 0 0 20 0 12 0", 13)
+	f("22187 (a ) (b) S 1 22187 22187 0 -1 4194560 9000 0 1 0 100 0 0 0 20 0 12 0", 1)
+	if got, err := parseCPU("22187 (ingest) S 1"); err == nil {
+		t.Errorf("there was no CPU time, got %v", got)
+	}
+	if got, err := CPUSeconds(os.Getpid()); err != nil || got < 0 {
+		t.Errorf("this process used %v (%v)", got, err)
+	}
+}
