@@ -98,15 +98,40 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(len(c.Brokers) > 0, "brokers is empty; name one, such as 127.0.0.1:9092")
-	for _, b := range c.Brokers {
-		check(isHostPort(b), "brokers: %q is not host:port, such as 127.0.0.1:9092", b)
-	}
-	check(c.Topic != "", "topic is empty; name the topic of the telemetry")
 	check(c.Topic == "" || c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
+	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
+	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
+	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
+	return errors.Join(append(errs, validateTopic(c.Brokers, c.Topic), c.validateFleet(), c.ClickHouse.Validate())...)
+}
+
+// validateTopic reports what is wrong with where records go.
+func validateTopic(brokers []string, topic string) error {
+	var errs []error
+	if len(brokers) == 0 {
+		errs = append(errs, errors.New("brokers is empty; name one, such as 127.0.0.1:9092"))
+	}
+	for _, b := range brokers {
+		if !isHostPort(b) {
+			errs = append(errs, fmt.Errorf("brokers: %q is not host:port, such as 127.0.0.1:9092", b))
+		}
+	}
+	if topic == "" {
+		errs = append(errs, errors.New("topic is empty; name the topic of the telemetry"))
+	}
+	return errors.Join(errs...)
+}
+
+// validateFleet reports what is wrong with what is sent.
+func (c Config) validateFleet() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
 	check(runName.MatchString(c.Run), "run is %q; use 1 to 16 lower-case letters and digits", c.Run)
 	check(c.Rate > 0 && c.Rate <= 10_000_000, "rate is %g; use a number of records a second in (0, 10000000]", c.Rate)
-	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
 	check(c.Devices > 0 && c.Devices <= maxDevices, "devices is %d; use 1 to %d", c.Devices, maxDevices)
 	sum := 0.0
 	for _, s := range []struct {
@@ -117,9 +142,7 @@ func (c Config) Validate() error {
 		sum += s.value
 	}
 	check(sum < 1, "resend, late and malformed are %.3g together; leave a share for live readings", sum)
-	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
-	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
-	return errors.Join(append(errs, c.ClickHouse.Validate())...)
+	return errors.Join(errs...)
 }
 
 // Validate reports every fault of c at once, each with its value and remedy.

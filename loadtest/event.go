@@ -3,6 +3,8 @@ package loadtest
 import (
 	"math/rand/v2"
 	"strconv"
+
+	"penstock/schema"
 )
 
 // event names one reading of one device. Its bytes follow from it and the
@@ -48,20 +50,22 @@ const (
 // oddShare is one in how many readings is odd.
 const oddShare = 300
 
-// encoder writes events as JSON. It is used by one goroutine at a time.
+// encoder writes events as JSON or Protobuf. It is used by one goroutine at a
+// time.
 //
 // By hand and not by encoding/json: the fleet shares its machine with what it
 // measures, and at 20,000 events/s a reflecting encoder would be its largest
 // consumer.
 type encoder struct {
-	prefix string // of every device id
-	seed   uint64
-	source rand.PCG
-	rand   *rand.Rand
+	prefix   string // of every device id
+	seed     uint64
+	encoding schema.Encoding
+	source   rand.PCG
+	rand     *rand.Rand
 }
 
-func newEncoder(run string, seed uint64) *encoder {
-	e := &encoder{prefix: devicePrefix(run), seed: seed}
+func newEncoder(run string, seed uint64, encoding schema.Encoding) *encoder {
+	e := &encoder{prefix: devicePrefix(run), seed: seed, encoding: encoding}
 	e.rand = rand.New(&e.source)
 	return e
 }
@@ -101,90 +105,80 @@ func (e *encoder) traits(device uint32) traits {
 	}
 }
 
-// event appends ev as one JSON object, about 500 bytes.
-func (e *encoder) event(b []byte, ev event) []byte {
-	t := e.traits(ev.device)
-	gen := generations[ev.device%uint32(len(generations))]
+// reading is what an event says. Numbers are in hundredths, but for those of
+// integer type and the position, which is in its device's traits.
+type reading struct {
+	event
+	traits
+	generation
+	unusual odd
+	id      uint64
+	status  string
+
+	temperature                        int64 // not sent if unusual is oddWrongType
+	humidity, pressure                 int64
+	vibrationX, vibrationY, vibrationZ int64
+	voltage, current, power, frequency int64
+	flowRate                           int64
+	battery, rssi                      int64
+	uptime, errorCode                  int64 // an errorCode below minErrorCode is null
+	doorOpen                           bool
+	torque, gateway, hops              int64 // of the next generation
+}
+
+// minErrorCode is the first error code there is: half of the draws are none.
+const minErrorCode = 128
+
+// reading draws what ev says; the same for the same event.
+func (e *encoder) reading(ev event) reading {
+	r := reading{event: ev, traits: e.traits(ev.device), generation: generations[ev.device%uint32(len(generations))], unusual: oddEnd}
 	e.source.Seed(e.seed, spread*(uint64(ev.device)<<32|uint64(ev.seq)))
-	id, noise := e.rand.Uint64(), e.rand.Uint64()
+	r.id = e.rand.Uint64()
+	noise := e.rand.Uint64()
 	// wobble takes one value's share of the reading's noise, in [0, n).
 	wobble := func(n uint64) int64 {
 		noise = noise*6364136223846793005 + 1442695040888963407
 		return int64(noise >> 33 % n)
 	}
-	unusual := oddEnd
 	if v := wobble(oddShare * uint64(oddEnd)); v < int64(oddEnd) {
-		unusual = odd(v)
+		r.unusual = odd(v)
 	}
+	r.status = status(wobble(1000))
+	if r.unusual != oddWrongType {
+		r.temperature = r.traits.temperature + wobble(400)
+	}
+	r.humidity = 3_000 + wobble(3_000)
+	r.pressure = 29_000 + wobble(4_000)
+	r.vibrationX = wobble(450)
+	r.vibrationY = wobble(450)
+	r.vibrationZ = wobble(700)
+	r.voltage = 39_200 + wobble(1_600)
+	r.current = 800 + wobble(900)
+	r.power = r.traits.power + wobble(20_000)
+	r.frequency = 4_990 + wobble(20)
+	r.flowRate = 1_800 + wobble(1_200)
+	r.battery = 80 + wobble(21)
+	r.rssi = -90 + wobble(45)
+	if !r.old {
+		r.uptime = 86_400 + int64(ev.seq)*10
+		r.errorCode = wobble(256)
+		r.doorOpen = wobble(64) == 0
+	}
+	if r.next {
+		r.torque = 200 + wobble(3_000)
+		r.gateway = 10 + wobble(40)
+		r.hops = 1 + wobble(3)
+	}
+	return r
+}
 
-	b = append(b, `{"device_id":"`...)
-	b = appendDevice(b, e.prefix, ev.device)
-	b = append(b, `","seq":`...)
-	b = strconv.AppendUint(b, uint64(ev.seq), 10)
-	b = append(b, `,"ts":`...)
-	b = strconv.AppendInt(b, ev.ts, 10)
-	b = append(b, `,"event_id":"`...)
-	b = appendHex(b, id)
-	b = append(b, `","firmware":"`...)
-	b = append(b, gen.version...)
-	if unusual == oddEscapes {
-		b = append(b, `","\u0073ite":"plant-\u00e9-`...)
-	} else {
-		b = append(b, `","site":"plant-`...)
+// event appends ev in the encoder's encoding.
+func (e *encoder) event(b []byte, ev event) []byte {
+	r := e.reading(ev)
+	if e.encoding == protobuf {
+		return e.appendProtobuf(b, &r)
 	}
-	b = strconv.AppendUint(b, uint64(10+t.site), 10)
-	b = append(b, `","line":"line-`...)
-	b = strconv.AppendUint(b, uint64(1+t.line), 10)
-	b = append(b, `","status":"`...)
-	b = append(b, status(wobble(1000))...)
-	b = append(b, '"')
-	if unusual == oddWrongType {
-		b = append(b, `,"temperature":"n/a"`...)
-	} else {
-		b = appendHundredths(b, "temperature", t.temperature+wobble(400))
-	}
-	b = appendHundredths(b, "humidity", 3_000+wobble(3_000))
-	b = appendHundredths(b, "pressure", 29_000+wobble(4_000))
-	b = appendHundredths(b, "vibration_x", wobble(450))
-	b = appendHundredths(b, "vibration_y", wobble(450))
-	b = appendHundredths(b, "vibration_z", wobble(700))
-	b = appendHundredths(b, "voltage", 39_200+wobble(1_600))
-	b = appendHundredths(b, "current", 800+wobble(900))
-	b = appendHundredths(b, "power", t.power+wobble(20_000))
-	b = appendHundredths(b, "frequency", 4_990+wobble(20))
-	b = appendHundredths(b, "flow_rate", 1_800+wobble(1_200))
-	b = append(b, `,"battery":`...)
-	b = strconv.AppendInt(b, 80+wobble(21), 10)
-	b = append(b, `,"rssi":`...)
-	b = strconv.AppendInt(b, -90+wobble(45), 10)
-	if !gen.old {
-		b = append(b, `,"latitude":`...)
-		b = appendMillionths(b, t.latitude)
-		b = append(b, `,"longitude":`...)
-		b = appendMillionths(b, t.longitude)
-		b = append(b, `,"uptime":`...)
-		b = strconv.AppendInt(b, 86_400+int64(ev.seq)*10, 10)
-		b = append(b, `,"error_code":`...)
-		if code := wobble(256); code < 128 {
-			b = append(b, "null"...)
-		} else {
-			b = strconv.AppendInt(b, code, 10)
-		}
-		b = append(b, `,"door_open":`...)
-		b = strconv.AppendBool(b, wobble(64) == 0)
-	}
-	if gen.next {
-		b = appendHundredths(b, "torque", 200+wobble(3_000))
-		b = append(b, `,"gateway":{"id":"gw-`...)
-		b = strconv.AppendInt(b, 10+wobble(40), 10)
-		b = append(b, `","hops":`...)
-		b = strconv.AppendInt(b, 1+wobble(3), 10)
-		b = append(b, '}')
-	}
-	if unusual == oddNested {
-		b = append(b, `,"diagnosis":{"bus":[1,2,{"code":"E7","open":null}],"note":"a \"quoted\" word"}`...)
-	}
-	return append(b, '}')
+	return e.appendJSON(b, &r)
 }
 
 func status(v int64) string {
@@ -195,29 +189,4 @@ func status(v int64) string {
 		return "warn"
 	}
 	return "ok"
-}
-
-func appendHundredths(b []byte, name string, v int64) []byte {
-	b = append(b, ',', '"')
-	b = append(b, name...)
-	b = append(b, '"', ':')
-	b = strconv.AppendInt(b, v/100, 10)
-	return append(b, '.', byte('0'+v/10%10), byte('0'+v%10))
-}
-
-func appendMillionths(b []byte, v int64) []byte {
-	b = strconv.AppendInt(b, v/1_000_000, 10)
-	b = append(b, '.')
-	for limit := int64(100_000); limit > 0; limit /= 10 {
-		b = append(b, byte('0'+v/limit%10))
-	}
-	return b
-}
-
-func appendHex(b []byte, v uint64) []byte {
-	const digits = "0123456789abcdef"
-	for shift := 60; shift >= 0; shift -= 4 {
-		b = append(b, digits[v>>shift&15])
-	}
-	return b
 }

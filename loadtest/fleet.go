@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"penstock/schema"
 )
 
 // kind is what a record is to whoever has to prove its fate.
@@ -69,7 +71,7 @@ type fleet struct {
 func newFleet(c Config, start time.Time) *fleet {
 	source := rand.New(rand.NewPCG(c.Seed, 0x9e3779b97f4a7c15))
 	f := &fleet{
-		enc:     newEncoder(c.Run, c.Seed),
+		enc:     newEncoder(c.Run, c.Seed, schema.JSON),
 		rand:    source,
 		shares:  c.Shares,
 		devices: float64(c.Devices),

@@ -36,7 +36,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), verifyCommand())
+	root.AddCommand(runCommand(), verifyCommand(), preloadCommand())
 	return root
 }
 
@@ -116,6 +116,45 @@ later, or after tiering has moved some of its days to Parquet.
 		}
 		fmt.Fprint(os.Stderr, v)
 		return report(v, err, *out)
+	}
+	return c
+}
+
+func preloadCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "preload",
+		Short: "Fill a topic as fast as possible",
+		Long: `Fill a topic as fast as possible with what a fleet would have sent until now, lz4-compressed in batches
+of about a megabyte, and tell what was written: records, rows that have to be stored, offsets of each partition.
+It is what a backlog of a known content is made of. Nobody else may write to the topic meanwhile.
+` + aboutEnv,
+		Example: `  loadtest preload --brokers 127.0.0.1:9092 --topic telemetry --count 3000000 --json -`,
+		Args:    cobra.NoArgs,
+	}
+	cfg, f := loadtest.DefaultPreload(), c.Flags()
+	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
+	f.StringVar(&cfg.Topic, "topic", cfg.Topic, "topic to fill; it has to exist")
+	f.StringVar((*string)(&cfg.Encoding), "encoding", string(cfg.Encoding), "how events are written: json or protobuf")
+	f.StringVar(&cfg.Key, "key", cfg.Key, "key of all records, so that they share a partition (default: the device id)")
+	f.IntVar(&cfg.Records, "count", cfg.Records, "records of all kinds")
+	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "records a second of the fleet's time: decides their timestamps")
+	f.StringVar(&cfg.Run, "run", cfg.Run, "name of this run, part of every device id")
+	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "decides what is sent")
+	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
+	f.Float64Var(&cfg.Shares.Resend, "resend", 0, "share of records sent a second time")
+	f.Float64Var(&cfg.Shares.Late, "late", 0, "share of readings up to 40 days old")
+	f.Float64Var(&cfg.Shares.Malformed, "malformed", 0, "share of records that have to be rejected; json only")
+	out := jsonFlag(f)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := fromEnv(c, os.Environ()); err != nil {
+			return err
+		}
+		p, err := loadtest.Preload(c.Context(), cfg)
+		if p.Records == 0 { // nothing was sent
+			return err
+		}
+		fmt.Fprint(os.Stderr, p)
+		return report(p, err, *out)
 	}
 	return c
 }
