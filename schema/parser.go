@@ -20,7 +20,7 @@ const maxNesting = 64
 type parser struct {
 	schema *Schema
 	byName map[string]int // name of a field to its column
-	seen   []bool         // whether the column has its value of this record
+	seen   presence
 	json   *jsontext.Decoder
 	value  bytes.Buffer
 	name   []byte // scratch of a name as it is written
@@ -29,27 +29,22 @@ type parser struct {
 }
 
 func newParser(s *Schema) *parser {
-	d := &parser{schema: s, byName: map[string]int{}, json: new(jsontext.Decoder)}
+	d := &parser{schema: s, byName: map[string]int{}, seen: newPresence(s), json: new(jsontext.Decoder)}
 	for i, c := range s.Fields {
 		d.byName[c.Name] = i
 	}
-	d.seen = make([]bool, len(s.Fields))
 	return d
 }
 
 // read implements reader.
 func (d *parser) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
-	clear(d.seen)
+	d.seen.clear()
 	d.extra = d.extra[:0]
 	if rej = d.object(value, b); rej == nil {
-		rej = d.complete(b)
+		rej = d.seen.complete(b)
 	}
 	if rej != nil {
-		for i, seen := range d.seen {
-			if seen {
-				b.columns[i].undo()
-			}
-		}
+		d.seen.undo(b)
 		return nil, rej
 	}
 	return d.extra, nil
@@ -112,7 +107,7 @@ func (d *parser) field(rawName, raw jsontext.Value, b *Block) *Rejection {
 			return nil // as if absent
 		}
 		if b.columns[i].appendJSON(raw) {
-			d.seen[i] = true
+			d.seen.set(i)
 			return nil
 		}
 		if c := d.schema.Fields[i]; c.Required {
@@ -130,21 +125,6 @@ func (d *parser) field(rawName, raw jsontext.Value, b *Block) *Rejection {
 	d.extra = append(d.extra, rawName...)
 	d.extra = append(d.extra, ':')
 	d.extra = append(d.extra, raw...)
-	return nil
-}
-
-// complete gives a zero to every field the object did not name.
-func (d *parser) complete(b *Block) *Rejection {
-	for i, seen := range d.seen {
-		if seen {
-			continue
-		}
-		if c := d.schema.Fields[i]; c.Required {
-			return reject(ReasonMissing, "field %s is required and absent or null", c.Name)
-		}
-		b.columns[i].appendZero()
-		d.seen[i] = true
-	}
 	return nil
 }
 
