@@ -12,7 +12,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # The two modules: the product, and the stack it is tried on.
 MODULES := . ops/local
 
-.PHONY: help run smoke faults build test test-unit test-stack race check bench fuzz clean
+.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-stack fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ $(GOLANGCI_LINT):
 
 bench: ## the benchmarks of the hops from record to column
 	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/... ./loadtest
+
+# STACK_ARGS are flags of "bin/local bench-stack", such as --phases latency.
+STACK_ARGS ?=
+bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node and a fleet; the last line is JSON
+	@bin/local bench-stack $(STACK_ARGS)
 
 fuzz: ## the fuzz tests of the decoder and of what commits say, a minute each
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 60s ./schema

@@ -1,5 +1,5 @@
-// Package procfs reads what the Linux kernel knows of a process: the CPU time it
-// has used and the most memory it has held.
+// Package procfs reads what the Linux kernel knows of a process, and of the
+// whole machine: the CPU time it has used, the most memory it has held.
 package procfs
 
 import (
@@ -62,6 +62,38 @@ func parseCPU(stat string) (float64, error) {
 		return 0, fmt.Errorf("stime: %w", err)
 	}
 	return float64(user+system) / ticksPerSecond, nil
+}
+
+// MachineSeconds is the CPU time that was used or stolen on all cores together
+// since the machine was started.
+func MachineSeconds() (float64, error) {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseMachine(string(stat))
+}
+
+// parseMachine adds up the first line but for the times in which a core had
+// nothing to do, and those of guests, which are in user and nice already.
+func parseMachine(stat string) (float64, error) {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line)
+	const idle, iowait, guest = 4, 5, 9 // after the name, which is field 0
+	if len(fields) < guest || fields[0] != "cpu" {
+		return 0, fmt.Errorf("no CPU time of all cores in %q", line)
+	}
+	sum := uint64(0)
+	for i, field := range fields[1:guest] {
+		ticks, err := strconv.ParseUint(field, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("field %d of %q: %w", i+1, line, err)
+		}
+		if i+1 != idle && i+1 != iowait {
+			sum += ticks
+		}
+	}
+	return float64(sum) / ticksPerSecond, nil
 }
 
 // Busyness is how many threads of the whole machine wanted to run, averaged

@@ -33,3 +33,20 @@ func TestCPUSeconds(t *testing.T) {
 		t.Errorf("this process used %v (%v)", got, err)
 	}
 }
+
+func TestMachineSeconds(t *testing.T) {
+	f := func(stat string, want float64) {
+		t.Helper()
+		if got, err := parseMachine(stat); err != nil || got != want {
+			t.Errorf("%q: %v (%v), want %v", stat, got, err, want)
+		}
+	}
+	f("cpu  100 20 30 5000 700 1 2 3 100 20\ncpu0 1 1 1 1 1 1 1 1 1 1\n", 1.56)
+	f("cpu  100 0 0 5000 0 0 0 0", 1)
+	if got, err := parseMachine("cpu0 1 1 1 1 1 1 1 1"); err == nil {
+		t.Errorf("there was no line of all cores, got %v", got)
+	}
+	if got, err := MachineSeconds(); err != nil || got <= 0 {
+		t.Errorf("this machine used %v (%v)", got, err)
+	}
+}

@@ -35,6 +35,8 @@ type Config struct {
 	Kafka kafka.Kind
 	// KafkaBehind are further listeners of Kafka, for clients behind a proxy.
 	KafkaBehind []kafka.Listener
+	// WithoutS3 leaves S3 out: neither fetched nor started.
+	WithoutS3 bool
 	// Ports of the loopback interface.
 	Ports Ports
 	// ClickHouse is the command whose arguments are those of "local
@@ -107,7 +109,10 @@ func (s *Stack) start(ctx context.Context) error {
 			return err
 		}
 	}
-	items := []fetch.Item{fetch.ClickHouse, fetch.S3}
+	items := []fetch.Item{fetch.ClickHouse}
+	if !cfg.WithoutS3 {
+		items = append(items, fetch.S3)
+	}
 	if kind == kafka.Apache {
 		items = append(items, fetch.Kafka)
 	}
@@ -139,6 +144,9 @@ func (s *Stack) start(ctx context.Context) error {
 func (s *Stack) parts() []part {
 	if s.Kafka == nil {
 		return nil // Start failed before there was anything to start
+	}
+	if s.cfg.WithoutS3 {
+		return []part{s.Kafka, s.ClickHouse}
 	}
 	return []part{s.Kafka, s.ClickHouse, s.S3}
 }

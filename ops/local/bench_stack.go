@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/local/fetch"
+	"penstock/ops/local/stackbench"
+)
+
+func benchStackCommand() *cobra.Command {
+	cfg := stackbench.Default()
+	var bin string
+	var names []string
+	var keep bool
+	for _, p := range cfg.Phases {
+		names = append(names, string(p))
+	}
+	cmd := &cobra.Command{
+		Use:   "bench-stack",
+		Short: "All of it at once: Kafka, ClickHouse, a node and a fleet, measured together",
+		Long: `Bench-stack starts a Kafka with 8 partitions, ClickHouse and one ingest node with
+default settings, and measures them under a fleet that shares the machine:
+
+  latency      --latency-rate for --latency-hold: how soon a reading is visible
+  throughput   --rate for --hold: is it held, how soon is a reading visible, what
+               CPU each program takes, and does the number of parts stay flat
+
+Each phase ends with a proof of each device's exact set of readings. If anything
+is missing, doubled or wrongly rejected its figures are void and the exit status
+is 1. A rate that was not held is no error: held says so.
+
+The last line of standard output is one JSON object. events_per_second,
+visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
+throughput; latency_p50_ms and latency_p99_ms those of the phase latency. The
+objects latency and throughput have all the rest. Keys of a
+phase that was not run are absent.
+
+The node reads PENSTOCK_INGEST_... from the environment as it always does, so
+that other settings can be tried. The state folder is removed in the end if all
+was well and none was given.`,
+		Example: `  local bench-stack
+  local bench-stack --phases throughput --rate 100000 --hold 1m
+  PENSTOCK_INGEST_BATCH_AGE=300ms local bench-stack --phases latency`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if cfg.Phases, err = stackbench.ParsePhases(names); err != nil {
+				return err
+			}
+			given := cfg.Stack.State != ""
+			if bin == "" {
+				root, ok := fetch.Repository()
+				if !ok {
+					return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
+				}
+				bin = filepath.Join(root, "bin")
+			}
+			cfg.Bin, cfg.Progress = bin, cmd.ErrOrStderr()
+			if err := complete(&cfg.Stack, filepath.Join("bench-stack", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
+				return err
+			}
+			if err := empty(cfg.Stack.State); err != nil {
+				return err
+			}
+			result, err := stackbench.Run(cmd.Context(), cfg)
+			if result.Kafka == "" { // nothing was begun
+				return err
+			}
+			line, errJSON := json.Marshal(result)
+			err = errors.Join(err, errJSON)
+			if err == nil && !given && !keep {
+				err = os.RemoveAll(cfg.Stack.State)
+			} else {
+				fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), string(line))
+			return err
+		},
+	}
+	f := cmd.Flags()
+	stackFlags(f, &cfg.Stack, "bench-stack/<time>")
+	f.StringVar(&bin, "bin", "", "folder with the programs ingest and loadtest (default: bin in the repository)")
+	f.StringSliceVar(&names, "phases", names, "the phases to run, separated by commas")
+	f.IntVar(&cfg.Latency.Rate, "latency-rate", cfg.Latency.Rate, "records a second of the phase latency")
+	f.DurationVar(&cfg.Latency.Hold, "latency-hold", cfg.Latency.Hold, "how long it is held")
+	f.IntVar(&cfg.Throughput.Rate, "rate", cfg.Throughput.Rate, "records a second of the phase throughput")
+	f.DurationVar(&cfg.Throughput.Hold, "hold", cfg.Throughput.Hold, "how long it is held")
+	f.DurationVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "beginning of a phase in which CPU and parts are not counted")
+	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
+	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")
+	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old")
+	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
+	f.StringVar(&cfg.Recovery, "recovery", "", "the node's kafka.recovery (default: the node's own)")
+	f.DurationVar(&cfg.ProgressEvery, "progress-every", cfg.ProgressEvery, "time between two lines of progress")
+	f.BoolVar(&keep, "keep", false, "keep the state folder though all was well")
+	return cmd
+}

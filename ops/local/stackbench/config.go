@@ -1,0 +1,129 @@
+package stackbench
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"penstock/loadtest"
+	"penstock/ops/local/stack"
+)
+
+// Phase names a part of a run.
+type Phase string
+
+// The phases.
+const (
+	Latency    Phase = "latency"
+	Throughput Phase = "throughput"
+)
+
+// Load is a rate that is held for a while.
+type Load struct {
+	// Rate is records of all kinds a second.
+	Rate int
+	// Hold is how long they are sent.
+	Hold time.Duration
+}
+
+// Config says what to run and where to tell about it. Start from [Default].
+type Config struct {
+	// Stack is the stack to start. It has no S3.
+	Stack stack.Config
+	// Bin is the folder with the programs ingest and loadtest.
+	Bin string
+	// Phases are those to run; their order is always the same.
+	Phases []Phase
+	// Latency is how the latency is measured: a modest rate, for long enough
+	// that the 99th percentile is of some hundred inserts.
+	Latency Load
+	// Throughput is the rate that has to be held. Three minutes: merges come to
+	// all the sizes they have in the long run.
+	Throughput Load
+	// WarmUp is what is left out at the beginning of a load where CPU and parts
+	// are counted: programs compile, caches fill and the first merges come. The
+	// latencies are those of the whole load.
+	WarmUp time.Duration
+	// Devices is the size of the fleet.
+	Devices int
+	// Shares are those of the unusual records.
+	Shares loadtest.Shares
+	// Recovery is the node's kafka.recovery; empty: its default.
+	Recovery string
+	// ProgressEvery is the time between two lines of progress.
+	ProgressEvery time.Duration
+	// Progress is told what happens.
+	Progress io.Writer
+}
+
+// Default returns the run whose figures the project states.
+func Default() Config {
+	return Config{
+		Phases:        Phases(),
+		Latency:       Load{Rate: 20_000, Hold: time.Minute},
+		Throughput:    Load{Rate: 150_000, Hold: 3 * time.Minute},
+		WarmUp:        15 * time.Second,
+		Devices:       10_000,
+		Shares:        loadtest.DefaultConfig().Shares,
+		ProgressEvery: 5 * time.Second,
+	}
+}
+
+// Phases returns all there are, in the order they are run in.
+func Phases() []Phase {
+	var all []Phase
+	for _, p := range phases {
+		all = append(all, p.name)
+	}
+	return all
+}
+
+// ParsePhases reads a list of names.
+func ParsePhases(names []string) ([]Phase, error) {
+	var out []Phase
+	for _, name := range names {
+		if !slices.Contains(Phases(), Phase(name)) {
+			return nil, fmt.Errorf("phase %q is none; there are %s", name, listed(Phases()))
+		}
+		out = append(out, Phase(name))
+	}
+	return out, nil
+}
+
+func listed(all []Phase) string {
+	var names []string
+	for _, p := range all {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
+}
+
+// Validate reports every fault of c at once, under the names of its flags.
+func (c Config) Validate() error {
+	var errs []error
+	check := func(ok bool, format string, args ...any) {
+		if !ok {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	check(len(c.Phases) > 0, "--phases is empty; name at least one of %s", listed(Phases()))
+	check(c.WarmUp >= sampleEvery, "--warm-up is %v; want at least %v", c.WarmUp, sampleEvery)
+	for _, l := range []struct {
+		phase      Phase
+		rate, hold string
+		load       Load
+	}{{Latency, "--latency-rate", "--latency-hold", c.Latency}, {Throughput, "--rate", "--hold", c.Throughput}} {
+		if !slices.Contains(c.Phases, l.phase) {
+			continue
+		}
+		check(l.load.Rate > 0, "%s is %d; want a number of records a second", l.rate, l.load.Rate)
+		check(l.load.Hold >= c.WarmUp+2*sampleEvery, "%s is %v and --warm-up %v; what is counted comes after the warm-up, so hold longer or warm up shorter",
+			l.hold, l.load.Hold, c.WarmUp)
+	}
+	check(c.Devices > 0, "--devices is %d; want at least 1", c.Devices)
+	check(c.ProgressEvery > 0, "--progress-every is %v; want a positive duration such as 5s", c.ProgressEvery)
+	return errors.Join(errs...)
+}
