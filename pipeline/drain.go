@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -231,5 +230,5 @@ func (d *drain) tell(states map[int32]intent.State) {
 		}
 		d.unconfirmed[p] = spans
 	}
-	d.lane.events.Committed(Committed{Next: maps.Clone(next)})
+	d.lane.events.Committed(Committed{Next: next})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -67,11 +69,16 @@ func (p *pasts) learn(ctx context.Context, h history, states map[int32]intent.St
 }
 
 func (h history) learn(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool, most func(partition int32) int) (map[int32]*past, error) {
+	var starts kadm.ListedOffsets
+	var errStarts error
+	if slices.Contains(slices.Collect(maps.Values(fresh)), true) {
+		starts, errStarts = h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic)
+	}
 	all, ends := map[int32]*past{}, map[int32]int64{}
 	for p, state := range states {
 		all[p] = &past{offset: state.Offset, window: dedup.NewWindow(h.cfg.Dedup.Window, dedup.KindOf(h.schema))}
 		if fresh[p] {
-			first, err := h.listed(p)(h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic))
+			first, err := h.listed(p)(starts, errStarts)
 			if err != nil {
 				return nil, err
 			}
@@ -189,19 +196,17 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		}
 		key, err := schema.NewDecoder(h.schema, schema.JSON, h.cfg.MaxRecordBytes).Decode(
 			schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: arrival(r, time.Now()), Value: r.Value}, schema.NewBlock(h.schema))
+		other := fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
+		if err != nil {
+			return other // no row was ever made of such a record
+		}
 		for _, shard := range h.receipts {
-			if err != nil {
-				break // no row was ever made of such a record
-			}
 			found, err := shard.Copies(ctx, receipts.Span{Partition: partition, First: offset, Next: offset + 1}, []schema.Identity{key.Identity})
-			if err != nil {
+			if err != nil || len(found) > 0 {
 				return err
 			}
-			if len(found) > 0 {
-				return nil
-			}
 		}
-		return fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
+		return other
 	})
 	return err
 }

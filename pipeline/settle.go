@@ -32,6 +32,9 @@ type settlement struct {
 	past  *past
 	most  int     // blocks of a generation of its window
 	found Settled // for whoever watches
+
+	claimed   intent.State // as Kafka accepted it last
+	claimedAt time.Time
 }
 
 // settlementOf returns the settlement of one partition.
@@ -98,63 +101,18 @@ func (s *settlement) settle(ctx context.Context, state intent.State) (next int64
 // walk takes the steps of one settlement.
 func (s *settlement) walk(ctx context.Context, state intent.State) error {
 	steps := intent.NewSettlement(s.partition, state)
-	var rows *batch // of the intent that is being settled
-	var (
-		claim   intent.State // as Kafka accepted it last
-		claimed time.Time
-	)
-	alone := false
-	defer func() {
-		if alone {
-			<-s.turn
-		}
-	}()
 	for {
 		step := steps.Next()
 		var err error
 		switch step.Do {
 		case intent.Claim:
-			claim = step.State
-			if !failpoint.Off("claim") {
-				err = s.put(ctx, claim)
-			}
-			claimed = time.Now()
+			err = s.claim(ctx, step.State)
 		case intent.Rebuild:
 			// It is in the past: what is stored below the offset does not change.
 		case intent.Check:
-			if rows == nil || rows.id != step.Intent.Batch {
-				if rows, err = s.read(ctx, step.Intent); err != nil {
-					return err
-				}
-			}
-			if !alone {
-				if err = s.beAlone(ctx, step.Intent.Token(s.partition)); err != nil {
-					return err
-				}
-				alone = true
-			}
-			var missing int
-			if missing, err = s.check(ctx, rows); err == nil {
-				if steps.Checked(missing); missing == 0 {
-					alone = false
-					<-s.turn
-				}
+			if err = s.one(ctx, steps, step.Intent); err == nil {
 				continue
 			}
-		case intent.Store:
-			if time.Since(claimed) > s.store.bound {
-				// A node that was stopped goes on: another may be ahead of it, and
-				// the token forgotten. Kafka knows who is current.
-				if err = s.put(ctx, claim); err != nil {
-					return err
-				}
-				claimed = time.Now()
-			}
-			token := step.Token
-			if failpoint.Off("fence") {
-				token += "-unfenced"
-			}
-			err = s.insert(ctx, token, rows)
 		case intent.Confirm:
 			err = s.put(ctx, step.State)
 		case intent.Finished:
@@ -165,6 +123,67 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 		}
 		steps.Done()
 	}
+}
+
+// one takes the steps of one intent, alone on this node.
+func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in intent.Intent) error {
+	rows, err := s.read(ctx, in)
+	if err != nil {
+		return err
+	}
+	if err := s.beAlone(ctx, in.Token(s.partition)); err != nil {
+		return err
+	}
+	defer func() { <-s.turn }()
+	for {
+		step := steps.Next()
+		if step.Do == intent.Check {
+			missing, err := s.check(ctx, rows)
+			if err != nil {
+				return err
+			}
+			if steps.Checked(missing); missing == 0 {
+				return nil
+			}
+			continue
+		}
+		if step.Do == intent.Claim {
+			err = s.claim(ctx, step.State)
+		} else {
+			err = s.fence(ctx, step.Token, rows)
+		}
+		if err != nil {
+			return err
+		}
+		steps.Done()
+	}
+}
+
+// claim commits what is about to be settled.
+func (s *settlement) claim(ctx context.Context, state intent.State) error {
+	if !failpoint.Off("claim") {
+		if err := s.put(ctx, state); err != nil {
+			return err
+		}
+	}
+	s.claimed, s.claimedAt = state, time.Now()
+	return nil
+}
+
+// fence inserts the rows under the token.
+func (s *settlement) fence(ctx context.Context, token string, rows *batch) error {
+	if time.Since(s.claimedAt) > s.store.bound {
+		// A node that was stopped goes on: another may be ahead of it, and the
+		// token forgotten. Kafka knows who is current.
+		if err := s.put(ctx, s.claimed); err != nil {
+			return err
+		}
+		s.claimedAt = time.Now()
+	}
+	if failpoint.Off("fence") {
+		token += "-unfenced"
+	}
+	return s.insert(ctx, token, rows)
 }
 
 // beAlone takes the node's turn to settle an intent, and waits until no insert
@@ -198,14 +217,15 @@ const (
 func (s *settlement) quiet(ctx context.Context, token string) error {
 	until := time.Now().Add(quietMost)
 	for _, shard := range s.store.receipts {
-		for running := true; running && time.Now().Before(until); {
-			if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) (err error) {
+		for {
+			running := false
+			if _, err := s.history.again().do(ctx, func(ctx context.Context) (err error) {
 				running, err = shard.Inserting(ctx, token)
 				return err
 			}); err != nil {
 				return err
 			}
-			if !running {
+			if !running || time.Now().After(until) {
 				break
 			}
 			select {
@@ -235,7 +255,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 	// Of a reading that broke off, the rows are in the batch: the next one
 	// begins where it ended, or the window would take them for resends.
 	next := in.First
-	if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
+	if _, err := s.history.again().do(ctx, func(ctx context.Context) error {
 		if next >= in.Next {
 			return nil
 		}
@@ -247,11 +267,6 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 		return nil, fmt.Errorf("settle batch %s of p%d [%d,%d): %w", in.Batch, s.partition, in.First, in.Next, err)
 	}
 	return b, s.store.letters.send(ctx, b.rejects)
-}
-
-// again repeats what fails.
-func (s *settlement) again(verdict func(error) (fate, error)) persistence {
-	return persistence{what: "settle", verdict: verdict, events: s.store.events}
 }
 
 // insert inserts the rows under the token, each place with an insert of its own.
@@ -283,7 +298,7 @@ func (s *settlement) check(ctx context.Context, b *batch) (missing int, err erro
 	for _, at := range b.inserts() {
 		// Of all shards: the partition may have been another's when they came.
 		for shard := range s.store.receipts {
-			if _, err := s.again(fateOf).do(ctx, func(ctx context.Context) error {
+			if _, err := s.history.again().do(ctx, func(ctx context.Context) error {
 				left, err := s.store.missing(ctx, shard, b.blocks[at])
 				if err == nil {
 					b.blocks[at] = left
