@@ -110,8 +110,8 @@ func (p *partitions) Collect(to chan<- prometheus.Metric) {
 		if at.high >= 0 {
 			gauge(p.high, at.high, partition)
 		}
-		// Also before the first commit: a node that starts while ClickHouse is
-		// away has a lag worth an alarm.
+		// Until its first batch is declared, a moment after the first read, the
+		// partition stands where that read began.
 		if done := max(at.first, at.committed); done >= 0 && at.high >= 0 {
 			// A commit may be newer than the last read's answer.
 			gauge(p.lag, max(0, at.high-done), partition)

@@ -4,9 +4,11 @@
 // owns its partition. The lane's fill goroutine decodes it into the open
 // batch, takes it back if the identity was seen before, and notes it as a
 // reject if it cannot be stored. A sealed batch belongs to the lane's drain
-// goroutine, which dead-letters its rejects, inserts its rows, one insert a
-// day, and then commits its spans: nothing is ever committed before it is
-// stored. Rows stored but not committed may come again after a crash.
+// goroutine, which first commits that its spans are about to be stored; only
+// then are its rejects dead-lettered and its rows inserted, one insert a day.
+// The next commit confirms them: an offset never passes what is not stored. What
+// a crash leaves in between is settled by the partition's next owner, so that
+// each row is stored once.
 //
 // Memory is bounded by what a lane has to hold to go on: a fixed number of
 // batches, and a queue that pauses its partitions in Kafka while it is full.

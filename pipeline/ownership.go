@@ -22,8 +22,8 @@ type ownership struct {
 // tenure is one time of owning a partition, as one member of the group. A client
 // that is thrown out while it joins comes back as another member without a word,
 // and keeps partitions that others owned meanwhile; so who the member was counts
-// as much as the epoch. It is settling at first, then
-// ready; once it is ending, it never becomes ready any more.
+// as much as the epoch. It is settling at first, then ready; once it is ending,
+// it never becomes ready any more.
 type tenure struct {
 	epoch  uint64
 	member string // the group's name for the node then
