@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,10 +15,14 @@ type Metrics struct {
 	reg prometheus.Registerer
 }
 
+// cpuClasses has the runtime tell what its CPU time went to, the garbage
+// collector's share above all (go_cpu_classes_*).
+var cpuClasses = collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/cpu/classes/")})
+
 // NewMetrics registers the runtime's and the process's collectors. Like all of
 // Metrics it panics if one is registered twice.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(cpuClasses), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &Metrics{reg: reg}
 }
 

@@ -1,5 +1,6 @@
 // Package procfs reads what the Linux kernel knows of a process, and of the
-// whole machine: the CPU time it has used, the most memory it has held.
+// whole machine: the CPU time it has used, the most memory it has held, how much
+// it has written.
 package procfs
 
 import (
@@ -33,13 +34,28 @@ func parsePeak(status string) (int64, error) {
 	return 0, errors.New("the kernel does not say how much memory it held (no VmHWM)")
 }
 
-// CPUSeconds is the CPU time a process has used, of all its threads.
-func CPUSeconds(pid int) (float64, error) {
+// Usage is the CPU time a process has used, of all its threads, in seconds.
+type Usage struct {
+	User   float64 // in its own code
+	System float64 // in the kernel, for it
+}
+
+// Seconds is both together.
+func (u Usage) Seconds() float64 { return u.User + u.System }
+
+// CPU is what a process has used since it was started.
+func CPU(pid int) (Usage, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, err
+		return Usage{}, err
 	}
 	return parseCPU(string(stat))
+}
+
+// CPUSeconds is [CPU], user and system together.
+func CPUSeconds(pid int) (float64, error) {
+	used, err := CPU(pid)
+	return used.Seconds(), err
 }
 
 // ticksPerSecond is USER_HZ, which is 100 on every Linux Go runs on.
@@ -47,21 +63,44 @@ const ticksPerSecond = 100
 
 // parseCPU reads utime and stime. The name of the program comes before them, in
 // parentheses, and may itself hold spaces and parentheses.
-func parseCPU(stat string) (float64, error) {
+func parseCPU(stat string) (Usage, error) {
 	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
 	const utime, stime = 11, 12 // after the name
 	if len(fields) <= stime {
-		return 0, fmt.Errorf("no CPU time in %q", stat)
+		return Usage{}, fmt.Errorf("no CPU time in %q", stat)
 	}
 	user, err := strconv.ParseUint(fields[utime], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("utime: %w", err)
+		return Usage{}, fmt.Errorf("utime: %w", err)
 	}
 	system, err := strconv.ParseUint(fields[stime], 10, 64)
 	if err != nil {
-		return 0, fmt.Errorf("stime: %w", err)
+		return Usage{}, fmt.Errorf("stime: %w", err)
 	}
-	return float64(user+system) / ticksPerSecond, nil
+	return Usage{User: float64(user) / ticksPerSecond, System: float64(system) / ticksPerSecond}, nil
+}
+
+// Written is how many bytes a process has written since it was started, to
+// files and sockets alike.
+func Written(pid int) (int64, error) {
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseWritten(string(io))
+}
+
+func parseWritten(io string) (int64, error) {
+	for line := range strings.Lines(io) {
+		if rest, ok := strings.CutPrefix(line, "wchar:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("wchar: %w", err)
+			}
+			return n, nil
+		}
+	}
+	return 0, errors.New("the kernel does not say how much it wrote (no wchar)")
 }
 
 // MachineSeconds is the CPU time that was used or stolen on all cores together

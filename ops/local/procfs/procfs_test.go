@@ -2,6 +2,7 @@ package procfs
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -17,20 +18,40 @@ func TestPeakMemory(t *testing.T) {
 	}
 }
 
-func TestCPUSeconds(t *testing.T) {
-	f := func(stat string, want float64) {
+func TestCPU(t *testing.T) {
+	f := func(stat string, want Usage) {
 		t.Helper()
 		if got, err := parseCPU(stat); err != nil || got != want {
 			t.Errorf("%q: %v (%v), want %v", stat, got, err, want)
 		}
 	}
-	f("22187 (ingest) S 1 22187 22187 0 -1 4194560 9000 0 1 0 1234 66 0 0 20 0 12 0", 13)
-	f("22187 (a ) (b) S 1 22187 22187 0 -1 4194560 9000 0 1 0 100 0 0 0 20 0 12 0", 1)
+	f("22187 (ingest) S 1 22187 22187 0 -1 4194560 9000 0 1 0 1234 66 0 0 20 0 12 0", Usage{12.34, 0.66})
+	f("22187 (a ) (b) S 1 22187 22187 0 -1 4194560 9000 0 1 0 100 0 0 0 20 0 12 0", Usage{1, 0})
 	if got, err := parseCPU("22187 (ingest) S 1"); err == nil {
 		t.Errorf("there was no CPU time, got %v", got)
 	}
-	if got, err := CPUSeconds(os.Getpid()); err != nil || got < 0 {
-		t.Errorf("this process used %v (%v)", got, err)
+	used, err := CPU(os.Getpid())
+	if got, errSum := CPUSeconds(os.Getpid()); err != nil || errSum != nil || got < used.Seconds() {
+		t.Errorf("this process used %v (%v), and then %v (%v)", used, err, got, errSum)
+	}
+}
+
+func TestWritten(t *testing.T) {
+	if got, err := parseWritten("rchar: 10\nwchar: 20\nsyscr: 1\nwrite_bytes: 4096\n"); err != nil || got != 20 {
+		t.Errorf("got %d, %v", got, err)
+	}
+	if _, err := parseWritten("rchar: 10\n"); err == nil {
+		t.Error("there was no wchar, and no error")
+	}
+	before, err := Written(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(t.TempDir(), "file"), make([]byte, 12345), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := Written(os.Getpid()); err != nil || after < before+12345 {
+		t.Errorf("12345 bytes were written, %d before and %d after them (%v)", before, after, err)
 	}
 }
 

@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
+
+	"penstock/ops/local/procfs"
+)
+
+const (
+	// mergesTimeout bounds the wait for what an engine does after the last row.
+	mergesTimeout = 30 * time.Second
+	mergesEvery   = 250 * time.Millisecond
+	// quietFor is how long nothing may be merged before merges count as over:
+	// between two of them the engine rests for a moment.
+	quietFor = time.Second
+)
+
+// judge holds what is stored against what is in the topic, and drops it.
+func (s *session) judge(ctx context.Context, t topic, database string, f *figures) (err error) {
+	conn, err := s.clickHouse(database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := s.merges(ctx, conn, database, f); err != nil {
+		return err
+	}
+	stored, err := stored(ctx, conn)
+	if err != nil {
+		return err
+	}
+	f.Wrong = append(f.Wrong, compare(stored, t.content.Partitions)...)
+	if err := conn.Exec(ctx, "DROP DATABASE "+database+" SYNC"); err != nil {
+		return fmt.Errorf("drop database %s: %w", database, err)
+	}
+	return nil
+}
+
+// merges waits until the engine has nothing to merge and reads what it took and
+// what is left.
+func (s *session) merges(ctx context.Context, conn driver.Conn, database string, f *figures) error {
+	before, err := s.engineUsage()
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(mergesEvery)
+	defer tick.Stop()
+	began := time.Now()
+	var after procfs.Usage
+	for busy := began; time.Since(busy) < quietFor && time.Since(began) < mergesTimeout; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+		var merging uint64
+		if err := conn.QueryRow(ctx, "SELECT count() FROM system.merges WHERE database = $1", database).Scan(&merging); err != nil {
+			return fmt.Errorf("look for merges: %w", err)
+		}
+		if merging > 0 {
+			busy = time.Now()
+		}
+	}
+	if after, err = s.engineUsage(); err != nil {
+		return err
+	}
+	f.Merges = after.Seconds() - before.Seconds()
+	err = conn.QueryRow(ctx, "SELECT count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = $1 AND table = 'telemetry'", database).Scan(&f.Parts, &f.Disk)
+	if err != nil {
+		return fmt.Errorf("look at the parts: %w", err)
+	}
+	return nil
+}
+
+// stored counts what the engine holds.
+func stored(ctx context.Context, conn driver.Conn) (_ map[int32]counts, err error) {
+	rows, err := conn.Query(ctx, "SELECT _partition, count(), uniqExact(_offset), sum(_offset), min(_offset), max(_offset) FROM telemetry GROUP BY _partition")
+	if err != nil {
+		return nil, fmt.Errorf("count what is stored: %w", err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	out := map[int32]counts{}
+	for rows.Next() {
+		var p int32
+		var c counts
+		if err := rows.Scan(&p, &c.Rows, &c.Distinct, &c.Offsets, &c.First, &c.Last); err != nil {
+			return nil, fmt.Errorf("count what is stored: %w", err)
+		}
+		out[p] = c
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,121 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"penstock/ops/local/ingest"
+	"penstock/ops/local/procfs"
+)
+
+// A run is given up when its group commits nothing for so long.
+const stuckAfter = time.Minute
+
+// committedEvery is how often the group's offsets are asked for: it is the
+// precision of a run's time, and costs only Kafka.
+const committedEvery = 20 * time.Millisecond
+
+// run runs a case once.
+func (s *session) run(ctx context.Context, c Case) (f figures, err error) {
+	t, err := s.topic(ctx, c.Encoding)
+	if err != nil {
+		return f, err
+	}
+	s.runs++
+	name := fmt.Sprintf("bench_%d", s.runs)
+	config, admin, err := s.writeConfig(c, t, name)
+	if err != nil {
+		return f, err
+	}
+	if err := s.call(ctx, name, "ingest", "migrate", "--config", config); err != nil {
+		return f, err
+	}
+	engine, err := s.engineUsage()
+	if err != nil {
+		return f, err
+	}
+	node, err := ingest.Start(ingest.Spec{Name: "ingest", Program: s.program("ingest"), Config: config, Admin: admin, Log: s.log(name)})
+	if err != nil {
+		return f, err
+	}
+	f, err = s.measure(ctx, node, t, name, engine)
+	if err = errors.Join(err, node.Stop()); err != nil {
+		return f, err
+	}
+	return f, s.judge(ctx, t, name, &f)
+}
+
+// measure waits until everything is committed, and reads what it took, first of
+// all what goes on.
+func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group string, engineBefore procfs.Usage) (f figures, err error) {
+	if err := s.awaitCommitted(ctx, node, t, group); err != nil {
+		return f, err
+	}
+	f.Events = t.content.Records
+	f.Wall = time.Since(node.Started).Seconds()
+	used, err := procfs.CPU(node.Pid())
+	if err != nil {
+		return f, err
+	}
+	engine, err := s.engineUsage()
+	if err != nil {
+		return f, err
+	}
+	f.User, f.System = used.User, used.System
+	f.Engine = engine.Seconds() - engineBefore.Seconds()
+	written, err := procfs.Written(node.Pid())
+	if err != nil {
+		return f, err
+	}
+	f.Sent = uint64(written)
+	peak, err := procfs.PeakMemory(node.Pid())
+	if err != nil {
+		return f, err
+	}
+	f.Peak = uint64(peak)
+	page, err := node.Metrics(ctx)
+	if err != nil {
+		return f, err
+	}
+	return f, f.fromMetrics(page)
+}
+
+func (s *session) engineUsage() (procfs.Usage, error) {
+	return procfs.CPU(s.stack.Addresses().ClickHouse.Pid)
+}
+
+// awaitCommitted waits until the group has committed all of the topic.
+func (s *session) awaitCommitted(ctx context.Context, node *ingest.Node, t topic, group string) error {
+	tick := time.NewTicker(committedEvery)
+	defer tick.Stop()
+	var want, last int64
+	for _, p := range t.content.Partitions {
+		want += p.Next
+	}
+	moved := time.Now()
+	for {
+		offsets, err := s.admin.FetchOffsets(ctx, group)
+		var sum int64
+		for _, o := range offsets.Sorted() {
+			sum += max(0, o.At)
+		}
+		switch {
+		case err == nil && sum >= want:
+			return nil
+		case sum > last:
+			last, moved = sum, time.Now()
+		case time.Since(moved) > stuckAfter:
+			return errors.Join(fmt.Errorf("nothing was committed for %v: group %s is at %d of %d; see %s", stuckAfter, group, last, want, s.log(group)), err)
+		}
+		if err := errors.Join(node.Err(), s.stack.Err()); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}
