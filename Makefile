@@ -70,6 +70,7 @@ bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node an
 
 fuzz: ## the fuzz tests of the decoder and of what commits say, a minute each
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime 60s ./schema
+	go test -run '^$$' -fuzz FuzzPredicted -fuzztime 60s ./schema
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./pipeline/intent
 
 clean: ## remove what was built and run, not what was fetched

@@ -54,7 +54,7 @@ func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
 	d := &Decoder{schema: s, maxBytes: maxBytes}
 	switch e {
 	case JSON:
-		d.fields = newParser(s)
+		d.fields = newScanner(s)
 	default:
 		panic(fmt.Sprintf("BUG: no decoder for encoding %q", e))
 	}

@@ -26,7 +26,18 @@ type parser struct {
 	name   []byte // scratch of a name as it is written
 	plain  []byte // scratch of a name without its escapes
 	extra  []byte // scratch of the extra column
+	// members are those of the record that was read last, in their order.
+	members []parsed
 }
+
+// parsed is a member of an object: where its value stands, and its column.
+type parsed struct {
+	begin, end int
+	column     int
+}
+
+// unknownColumn is the column of a field the schema does not know.
+const unknownColumn = -1
 
 func newParser(s *Schema) *parser {
 	d := &parser{schema: s, byName: map[string]int{}, seen: newPresence(s), json: new(jsontext.Decoder)}
@@ -39,7 +50,7 @@ func newParser(s *Schema) *parser {
 // read implements reader.
 func (d *parser) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
 	d.seen.clear()
-	d.extra = d.extra[:0]
+	d.extra, d.members = d.extra[:0], d.members[:0]
 	if rej = d.object(value, b); rej == nil {
 		rej = d.seen.complete(b)
 	}
@@ -50,11 +61,22 @@ func (d *parser) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
 	return d.extra, nil
 }
 
-// object reads the record's one JSON object into the columns it names.
-func (d *parser) object(value []byte, b *Block) *Rejection {
+// begin has the parser at the beginning of value.
+func (d *parser) begin(value []byte) {
 	// A bytes.Buffer, alone of all readers, is parsed where it lies.
 	d.value = *bytes.NewBuffer(value)
 	d.json.Reset(&d.value)
+}
+
+// one returns the one value that text begins with, whatever follows it.
+func (d *parser) one(text []byte) (jsontext.Value, error) {
+	d.begin(text)
+	return d.json.ReadValue()
+}
+
+// object reads the record's one JSON object into the columns it names.
+func (d *parser) object(value []byte, b *Block) *Rejection {
+	d.begin(value)
 	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
 		if _, err := d.json.ReadValue(); err != nil {
 			return malformed(value, err)
@@ -75,9 +97,12 @@ func (d *parser) object(value []byte, b *Block) *Rejection {
 		if err != nil {
 			return malformed(value, err)
 		}
-		if rej := d.field(d.name, raw, b); rej != nil {
+		end := int(d.json.InputOffset())
+		column, rej := d.field(d.name, raw, b)
+		if rej != nil {
 			return rej
 		}
+		d.members = append(d.members, parsed{end - len(raw), end, column})
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		return malformed(value, err)
@@ -92,40 +117,49 @@ func (d *parser) object(value []byte, b *Block) *Rejection {
 	return nil
 }
 
-// field gives one member of the object to its column, or to extra.
-func (d *parser) field(rawName, raw jsontext.Value, b *Block) *Rejection {
+// field gives one member of the object to its column, or to extra, and returns
+// the column it has in the schema.
+func (d *parser) field(rawName, raw jsontext.Value, b *Block) (column int, rej *Rejection) {
 	name := rawName[1 : len(rawName)-1]
 	if bytes.IndexByte(name, '\\') >= 0 {
 		plain, err := jsontext.AppendUnquote(d.plain[:0], rawName)
 		if err != nil {
-			return malformed(rawName, err)
+			return 0, malformed(rawName, err)
 		}
 		d.plain, name = plain, plain
 	}
-	if i, known := d.byName[string(name)]; known {
+	column, known := d.byName[string(name)]
+	if !known {
+		column = unknownColumn
+	} else {
 		if raw.Kind() == jsontext.KindNull {
-			return nil // as if absent
+			return column, nil // as if absent
 		}
-		if b.columns[i].appendJSON(raw) {
-			d.seen.set(i)
-			return nil
+		if b.columns[column].appendJSON(raw) {
+			d.seen.set(column)
+			return column, nil
 		}
-		if c := d.schema.Fields[i]; c.Required {
-			return reject(ReasonType, "field %s is %s; want a %s", c.Name, shorten(raw), c.Type)
+		if c := d.schema.Fields[column]; c.Required {
+			return 0, reject(ReasonType, "field %s is %s; want a %s", c.Name, shorten(raw), c.Type)
 		}
 	}
 	if depth(raw) > maxNesting {
-		return reject(ReasonNesting, "field %s is nested deeper than %d levels", shorten(rawName), maxNesting)
+		return 0, reject(ReasonNesting, "field %s is nested deeper than %d levels", shorten(rawName), maxNesting)
 	}
+	d.extra = appendMember(d.extra, rawName, raw)
+	return column, nil
+}
+
+// appendMember appends a member to extra, as it is written.
+func appendMember[T ~string | ~[]byte](extra []byte, name T, value []byte) []byte {
 	open := byte(',')
-	if len(d.extra) == 0 {
+	if len(extra) == 0 {
 		open = '{'
 	}
-	d.extra = append(d.extra, open)
-	d.extra = append(d.extra, rawName...)
-	d.extra = append(d.extra, ':')
-	d.extra = append(d.extra, raw...)
-	return nil
+	extra = append(extra, open)
+	extra = append(extra, name...)
+	extra = append(extra, ':')
+	return append(extra, value...)
 }
 
 // malformed is the rejection for the parser's error in value. The parser has a

@@ -107,7 +107,8 @@ func reader(t rapid.TB, c schema.Column) (proto.ColResult, func(int) any) {
 	case schema.Float64:
 		return of(c, new(proto.ColFloat64))
 	case schema.TimestampMS:
-		return of(c, new(proto.ColDateTime64).WithPrecision(3).WithLocation(time.UTC))
+		// Not as time.Time, which does not reach as far.
+		return of(c, new(proto.ColDateTime64).WithPrecision(3).WithLocation(time.UTC).Raw())
 	}
 	t.Fatalf("no reader for type %s", c.Type)
 	return nil, nil
@@ -127,8 +128,8 @@ func of[T any](c schema.Column, data proto.ColumnOf[T]) (proto.ColResult, func(i
 }
 
 func plain(v any) any {
-	if t, ok := v.(time.Time); ok {
-		return t.UnixMilli()
+	if t, ok := v.(proto.DateTime64); ok {
+		return int64(t)
 	}
 	return v
 }
