@@ -46,6 +46,9 @@ type batch struct {
 	spans   map[int32]span
 	blocks  map[place]*schema.Block
 	spare   *schema.Block // an emptied block of the last fill; nil for none
+	// The block that was asked for last, since nearly always it is asked for again.
+	recent   *schema.Block
+	recentAt place
 
 	rejects    []reject
 	rejectSize int // bytes the rejects keep alive
@@ -86,6 +89,9 @@ func newBatch(s *schema.Schema) *batch {
 
 // block returns the block of rows for that place.
 func (b *batch) block(at place) *schema.Block {
+	if b.recent != nil && b.recentAt == at {
+		return b.recent
+	}
 	block := b.blocks[at]
 	if block == nil {
 		if block, b.spare = b.spare, nil; block == nil {
@@ -93,6 +99,7 @@ func (b *batch) block(at place) *schema.Block {
 		}
 		b.blocks[at] = block
 	}
+	b.recent, b.recentAt = block, at
 	return block
 }
 
@@ -105,17 +112,15 @@ func (b *batch) inserts() []place {
 	return slices.DeleteFunc(all, func(at place) bool { return b.blocks[at].Rows() == 0 })
 }
 
-// account extends the span of the record's partition by the record, which
-// became so many rows. A gap is no fault: compacted topics and transaction
-// markers leave offsets no consumer ever sees.
-func (b *batch) account(r *kgo.Record, epoch uint64, rows int) {
-	s, ok := b.spans[r.Partition]
-	if !ok {
-		s = span{epoch: epoch, first: r.Offset}
+// account extends the span of a partition by the one read after it. A gap is no
+// fault: compacted topics and transaction markers leave offsets no consumer ever
+// sees.
+func (b *batch) account(partition int32, read span) {
+	if s, ok := b.spans[partition]; ok {
+		read.first = s.first
+		read.rows += s.rows
 	}
-	s.next, s.leaderEpoch = r.Offset+1, r.LeaderEpoch
-	s.rows += rows
-	b.spans[r.Partition] = s
+	b.spans[partition] = read
 }
 
 // intents is the batch as its intents say it.

@@ -29,7 +29,7 @@ func TestBatchAccountsForEveryOffset(t *testing.T) {
 		{0, 20, 1, 1}, // 12 to 19 are transaction markers, or compacted away
 		{1, 6, 2, 0},
 	} {
-		b.account(&kgo.Record{Partition: r.partition, Offset: r.offset, LeaderEpoch: 7}, r.epoch, r.rows)
+		b.account(r.partition, span{epoch: r.epoch, first: r.offset, next: r.offset + 1, leaderEpoch: 7, rows: r.rows})
 	}
 	for p, want := range map[int32]span{
 		0: {epoch: 1, first: 10, next: 21, leaderEpoch: 7, rows: 2},
@@ -73,7 +73,7 @@ func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 		decodeInto(t, b, place{0, 4}, 1)
 	}
 	largest := b.blocks[place{0, 4}]
-	b.account(&kgo.Record{Partition: 3, Offset: 1}, 1, 1)
+	b.account(3, span{epoch: 1, first: 1, next: 2, rows: 1})
 	b.reject(&kgo.Record{Value: []byte("x")}, &schema.Rejection{Reason: schema.ReasonMalformed})
 	b.id, b.renewed, b.rows, b.duplicates, b.extra, b.opened = "t", 3, 6, 2, 1, time.Now()
 	rejects := b.rejects
@@ -119,7 +119,7 @@ func TestABatchSaysItsIntents(t *testing.T) {
 	b := newBatch(schema.Telemetry())
 	b.id = "run-0-1"
 	for _, o := range []origin{{0, 10}, {0, 11}, {3, 5}} {
-		b.account(&kgo.Record{Partition: o.partition, Offset: o.offset}, 1, 0)
+		b.account(o.partition, span{epoch: 1, first: o.offset, next: o.offset + 1})
 	}
 	got := b.intents(func(p int32) string { return fmt.Sprintf("s%d", p%2) }, time.Unix(99, 0))
 	want := intent.Batch{ID: "run-0-1", At: 99, Spans: map[int32]intent.Span{

@@ -152,7 +152,7 @@ func (s *sewer) putAt(b *batch, partition int32, offset int, at time.Time) {
 	if _, err := s.lane.filler.decoder.Decode(schema.Record{Partition: partition, Offset: r.Offset, Time: at.UnixMilli(), Value: r.Value}, block); err != nil {
 		s.t.Fatal(err)
 	}
-	b.account(r, s.owned.epoch(partition), 1)
+	b.account(partition, span{epoch: s.owned.epoch(partition), first: r.Offset, next: r.Offset + 1, leaderEpoch: r.LeaderEpoch, rows: 1})
 }
 
 // expect checks which commits Kafka has taken since the last time.

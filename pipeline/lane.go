@@ -206,15 +206,22 @@ func (l *lane) decode() {
 	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
 	shard := l.cfg.ClickHouse.shardOf(l.work.partition)
 	blocks := l.cfg.blocks(len(l.tenants))
-	n := 0
+	n, read := 0, span{epoch: t.epoch, first: t.next}
 	for size := 0; n < most && size < decodeStepBytes; n++ {
 		r := l.work.records[n]
-		if r.Offset < t.next {
-			continue // settled before reading began here
-		}
-		t.next = r.Offset + 1
-		l.open.account(r, t.epoch, l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks))
 		size += len(r.Value)
+		if r.Offset >= t.next { // what is below was settled before reading began here
+			if read.next == 0 {
+				read.first = r.Offset
+			}
+			t.next = r.Offset + 1
+			read.next, read.leaderEpoch = t.next, r.LeaderEpoch
+			read.rows += l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks)
+		}
+		r.Recycle()
+	}
+	if read.next > 0 {
+		l.open.account(l.work.partition, read)
 	}
 	if l.work.records = l.work.records[n:]; len(l.work.records) == 0 {
 		l.work = chunk{}

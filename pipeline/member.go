@@ -185,6 +185,7 @@ func (m *member) options() []kgo.Opt {
 		// The bounds above are of what is on the wire; a batch of a megabyte
 		// can unpack to a thousand of them.
 		kgo.MaxDecompressBatchBytes(int(m.cfg.share())),
+		kgo.WithPools(new(recycler)),
 		// Dead letters may be larger than the broker's default for a batch.
 		kgo.ProducerBatchMaxBytes(deadLetterMaxBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
