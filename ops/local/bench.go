@@ -51,6 +51,7 @@ variables, such as PENSTOCK_INGEST_BATCH__ROWS=50000.`,
 	f.StringSliceVar(&cases, "case", nil, "the cases to run, separated by commas (default: those of docs/performance.md)")
 	f.IntVar(&cfg.Runs, "runs", cfg.Runs, "runs of each case")
 	f.IntVar(&cfg.Events, "events", cfg.Events, "events in each topic")
+	f.StringVar(&cfg.Profiles, "profile", "", "folder for a CPU profile of the node in each case, of one run more")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet they are of")
 	return cmd
 }

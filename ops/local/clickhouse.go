@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"penstock/ops/local/clickhouse"
+	"penstock/ops/local/clickhouse/discard"
 	"penstock/ops/local/fetch"
 )
 
@@ -19,6 +20,10 @@ func clickhouseCommand() *cobra.Command {
 		Long: `Clickhouse serves ClickHouse's native and HTTP protocols from this process until
 SIGINT or SIGTERM. "local up" starts it as a process of its own, so that it can
 be stopped, killed and started again by its process id like any server.
+
+With --discard-inserts it takes what is inserted as always and throws it away
+instead of storing it, for measuring a client alone; everything else is the
+engine's.
 
 The password is read from CLICKHOUSE_PASSWORD, so that no list of processes
 shows it.`,
@@ -43,6 +48,7 @@ shows it.`,
 	cmd.Flags().StringVar(&cfg.TCP, "tcp", "127.0.0.1:9000", "address of the native protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "address of the HTTP protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.User, "user", "penstock", "the one account")
+	cmd.Flags().BoolVar(&cfg.DiscardInserts, "discard-inserts", false, "throw rows away and count them: GET http://ADDRESS"+discard.Path)
 	if err := cmd.MarkFlagRequired("path"); err != nil {
 		panic("BUG: " + err.Error())
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/ops/local/child"
+	"penstock/ops/local/ingest"
 	"penstock/ops/local/stack"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	Runs int
 	// Events in each topic, of so many Devices.
 	Events, Devices int
+	// Profiles, if set, is the folder that gets a CPU profile of the node in each
+	// case, from a run of its own that counts for nothing else.
+	Profiles string
 	// Progress is told what happens, step by step.
 	Progress io.Writer
 }
@@ -78,6 +82,7 @@ type session struct {
 	began  time.Time
 	stack  *stack.Stack
 	topics map[string]topic // by encoding
+	kind   string           // of the engine that runs
 	admin  *kadm.Client
 	runs   int // begun so far; numbers their databases and groups
 }
@@ -88,7 +93,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 	if err := cfg.Validate(); err != nil {
 		return result, err
 	}
-	s := &session{cfg: cfg, began: time.Now(), topics: map[string]topic{}}
+	s := &session{cfg: cfg, began: time.Now(), topics: map[string]topic{}, kind: ClickHouse}
 	if s.stack, err = stack.Start(ctx, cfg.Stack); err != nil {
 		return result, err
 	}
@@ -104,19 +109,53 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 
 	result = Result{Kafka: a.Kafka.Name, Events: cfg.Events, Runs: cfg.Runs}
 	for _, c := range cfg.Cases {
-		measured := CaseResult{Case: c}
-		for range cfg.Runs {
-			r, err := s.run(ctx, c)
-			if err != nil {
-				result.add(measured)
-				return result, fmt.Errorf("%v: %w", c, err)
-			}
-			measured.runs = append(measured.runs, r)
-			s.step("%-22v %v", c, r)
-		}
+		measured, err := s.measureCase(ctx, c)
 		result.add(measured)
+		if err != nil {
+			return result, fmt.Errorf("%v: %w", c, err)
+		}
 	}
 	return result, result.Check()
+}
+
+// measureCase runs a case as often as is asked for. After an error it returns
+// the runs before it.
+func (s *session) measureCase(ctx context.Context, c Case) (CaseResult, error) {
+	measured := CaseResult{Case: c}
+	for range s.cfg.Runs {
+		f, err := s.run(ctx, c, nil)
+		if err != nil {
+			return measured, err
+		}
+		measured.runs = append(measured.runs, f)
+		s.step("%-22v %v", c, f)
+	}
+	if s.cfg.Profiles == "" {
+		return measured, nil
+	}
+	return measured, s.profile(ctx, c, measured.runs[0])
+}
+
+// profile runs a case once more, as long as it took before, and keeps what the
+// node's CPU time went to.
+func (s *session) profile(ctx context.Context, c Case, before figures) error {
+	var profile []byte
+	_, err := s.run(ctx, c, func(n *ingest.Node) (err error) {
+		if err := n.AwaitReady(ctx); err != nil {
+			return err
+		}
+		profile, err = n.Profile(ctx, max(1, int(before.Wall-1)))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("profile: %w", err)
+	}
+	path := filepath.Join(s.cfg.Profiles, c.String()+".pprof")
+	if err := errors.Join(os.MkdirAll(s.cfg.Profiles, 0o755), os.WriteFile(path, profile, 0o644)); err != nil {
+		return err
+	}
+	s.step("%-22v profile: go tool pprof -top %s", c, path)
+	return nil
 }
 
 // program is the path of one of the product's programs.

@@ -8,15 +8,12 @@ import (
 
 // counts are what is stored of one partition.
 type counts struct {
-	Rows uint64 `json:"rows"`
+	Rows uint64
 	// Offsets is the sum of the rows' offsets, First and Last their least and
 	// greatest: equal numbers of other rows would show.
-	Offsets int64 `json:"offsets"`
-	First   int64 `json:"first"`
-	Last    int64 `json:"last"`
-	// Distinct is how many different offsets there are. An engine that keeps no
-	// rows cannot tell.
-	Distinct uint64 `json:"-"`
+	Offsets, First, Last int64
+	// Distinct is how many different offsets there are.
+	Distinct uint64
 }
 
 // want is what has to be stored of a span: each of its offsets once.

@@ -16,7 +16,8 @@ type figures struct {
 	// until the last commit.
 	Wall, User, System float64
 	// Engine is the CPU time of the ClickHouse process in the same time, Merges
-	// what it took afterwards, until it had nothing to merge.
+	// what it took afterwards, until it had nothing to merge. Of one that
+	// discards they are only its front's, and no figure.
 	Engine, Merges float64
 	// Peak is the most memory the node held, in bytes.
 	Peak uint64
@@ -77,7 +78,7 @@ func (f figures) String() string {
 		return fmt.Sprintf("WRONG: %v", f.Wrong)
 	}
 	line := fmt.Sprintf("%7.0f events/CPU-s  (%.2f s user, %.2f s system, %.1f s wall, %d MiB)", f.rate(f.User+f.System), f.User, f.System, f.Wall, f.Peak>>20)
-	if f.Engine > 0 {
+	if f.Merges > 0 {
 		line += fmt.Sprintf("  engine %.2f s, then %.2f s", f.Engine, f.Merges)
 	}
 	return line

@@ -41,7 +41,7 @@ admin:
 
 // writeConfig writes the config file of a run and returns its path and the
 // address of the node's admin server.
-func (s *session) writeConfig(c Case, t topic, name string) (path, admin string, err error) {
+func (s *session) writeConfig(c Case, t topic, name string, profile bool) (path, admin string, err error) {
 	port, err := child.FreePort()
 	if err != nil {
 		return "", "", err
@@ -49,7 +49,7 @@ func (s *session) writeConfig(c Case, t topic, name string) (path, admin string,
 	values := settings{
 		Addresses: s.stack.Addresses(), Case: c,
 		Topic: t.name, DeadLetters: t.name + ".dead", Group: name, Database: name,
-		Admin: child.Loopback(port),
+		Admin: child.Loopback(port), Profile: profile,
 	}
 	var text strings.Builder
 	if err := nodeConfig.Execute(&text, values); err != nil {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/procfs"
 )
@@ -17,22 +19,26 @@ const stuckAfter = time.Minute
 // precision of a run's time, and costs only Kafka.
 const committedEvery = 20 * time.Millisecond
 
-// run runs a case once.
-func (s *session) run(ctx context.Context, c Case) (f figures, err error) {
+// run runs a case once. While it does, watch is called with the node, if it is
+// not nil.
+func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) error) (f figures, err error) {
 	t, err := s.topic(ctx, c.Encoding)
 	if err != nil {
 		return f, err
 	}
+	if err := s.engine(ctx, c.Engine); err != nil {
+		return f, err
+	}
 	s.runs++
 	name := fmt.Sprintf("bench_%d", s.runs)
-	config, admin, err := s.writeConfig(c, t, name)
+	config, admin, err := s.writeConfig(c, t, name, watch != nil)
 	if err != nil {
 		return f, err
 	}
 	if err := s.call(ctx, name, "ingest", "migrate", "--config", config); err != nil {
 		return f, err
 	}
-	engine, err := s.engineUsage()
+	before, err := s.engineUsage()
 	if err != nil {
 		return f, err
 	}
@@ -40,11 +46,31 @@ func (s *session) run(ctx context.Context, c Case) (f figures, err error) {
 	if err != nil {
 		return f, err
 	}
-	f, err = s.measure(ctx, node, t, name, engine)
-	if err = errors.Join(err, node.Stop()); err != nil {
+	var watching errgroup.Group
+	if watch != nil {
+		watching.Go(func() error { return watch(node) })
+	}
+	f, err = s.measure(ctx, node, t, name, before)
+	if err = errors.Join(err, watching.Wait(), node.Stop()); err != nil {
 		return f, err
 	}
-	return f, s.judge(ctx, t, name, &f)
+	return f, s.judge(ctx, c, t, name, &f)
+}
+
+// engine starts ClickHouse as what a case wants it to be, unless it is that.
+func (s *session) engine(ctx context.Context, kind string) error {
+	if s.kind == kind {
+		return nil
+	}
+	if err := s.stack.ClickHouse.Stop(); err != nil {
+		return err
+	}
+	s.stack.ClickHouse.DiscardInserts(kind == Null)
+	if err := s.stack.ClickHouse.Start(ctx); err != nil {
+		return err
+	}
+	s.kind = kind
+	return nil
 }
 
 // measure waits until everything is committed, and reads what it took, first of

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -20,13 +19,17 @@ import (
 // allows one engine a process, and a process can be killed.
 const dataVariable = "PENSTOCK_TEST_CLICKHOUSE_DATA"
 
+// discardVariable, if set, makes it one that discards what is inserted.
+const discardVariable = "PENSTOCK_TEST_CLICKHOUSE_DISCARD"
+
 // serveChild serves until SIGTERM, as the local command does.
 func serveChild(lib, data string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	err := Serve(ctx, Config{Lib: lib, Path: data, TCP: "127.0.0.1:0", HTTP: "127.0.0.1:0", User: user, Password: password}, func(tcp, _ net.Addr) {
-		fmt.Println(tcp)
-	})
+	err := Serve(ctx, Config{
+		Lib: lib, Path: data, TCP: "127.0.0.1:0", HTTP: "127.0.0.1:0", User: user, Password: password,
+		DiscardInserts: os.Getenv(discardVariable) != "",
+	}, func(tcp, http net.Addr) { fmt.Println(tcp, http) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -37,8 +40,15 @@ func serveChild(lib, data string) int {
 // startProcess starts a server of its own on data and returns a client of it.
 func startProcess(t *testing.T, data string) (*exec.Cmd, driver.Conn) {
 	t.Helper()
+	cmd, tcp, _ := startServer(t, data)
+	return cmd, open(t, driver.Native, driver.CompressionLZ4, func(o *driver.Options) { o.Addr = []string{tcp} })
+}
+
+// startServer starts a server of its own on data and returns its addresses.
+func startServer(t *testing.T, data string, env ...string) (_ *exec.Cmd, tcp, http string) {
+	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), dataVariable+"="+data)
+	cmd.Env = append(append(os.Environ(), dataVariable+"="+data), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -48,11 +58,10 @@ func startProcess(t *testing.T, data string) (*exec.Cmd, driver.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() }) // unless the test has ended it
-	address, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
+	if _, err := fmt.Fscanln(out, &tcp, &http); err != nil {
 		t.Fatal("the server did not come up:", err)
 	}
-	return cmd, open(t, driver.Native, driver.CompressionLZ4, func(o *driver.Options) { o.Addr = []string{strings.TrimSpace(address)} })
+	return cmd, tcp, http
 }
 
 // What was acknowledged is there after kill -9, and so are its tokens.

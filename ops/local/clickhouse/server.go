@@ -8,6 +8,7 @@
 //	session       accounts, settings, query ids, cancelling
 //	statement     as much SQL as they must understand
 //	block         rows, on their way between the two sides
+//	discard       rows counted instead of stored
 //	engine        libchdb
 package clickhouse
 
@@ -20,6 +21,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"penstock/ops/local/clickhouse/discard"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/native"
 	"penstock/ops/local/clickhouse/session"
@@ -42,6 +44,9 @@ type Config struct {
 	// they fail with MEMORY_LIMIT_EXCEEDED, as on a production server. Zero
 	// means 4 GiB: enough for a day's export, and room for Kafka beside it.
 	Memory int64
+	// DiscardInserts counts the rows that come over the native protocol instead
+	// of storing them; see package discard.
+	DiscardInserts bool
 }
 
 // Validate reports every fault of the configuration at once.
@@ -86,9 +91,13 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 	if err != nil {
 		return errors.Join(fmt.Errorf("clickhouse: listen for HTTP: %w", err), tcp.Close())
 	}
+	var discarded *discard.Counts
+	if cfg.DiscardInserts {
+		discarded = discard.NewCounts()
+	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return native.NewServer(sessions).Serve(ctx, tcp) })
-	g.Go(func() error { return web.NewServer(sessions).Serve(ctx, http) })
+	g.Go(func() error { return native.NewServer(sessions, discarded).Serve(ctx, tcp) })
+	g.Go(func() error { return web.NewServer(sessions, discarded).Serve(ctx, http) })
 	ready(tcp.Addr(), http.Addr())
 	return g.Wait()
 }

@@ -64,14 +64,17 @@ func (n *Node) AwaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, fmt.Errorf("%s was not ready within a minute", n.spec.Name))
 	defer cancel()
 	return n.Await(ctx, func(ctx context.Context) error {
-		_, err := n.page(ctx, "/readyz")
+		_, err := n.page(ctx, "/readyz", answers)
 		return err
 	})
 }
 
+// answers is how long a page may take that is there already.
+const answers = 2 * time.Second
+
 // page gets a page of the admin address.
-func (n *Node) page(ctx context.Context, page string) (_ string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+func (n *Node) page(ctx context.Context, page string, within time.Duration) (_ string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.spec.Admin+page, nil)
 	if err != nil {
@@ -95,7 +98,14 @@ func (n *Node) page(ctx context.Context, page string) (_ string, err error) {
 // Goroutines returns what each of the node's goroutines is doing. Its config has
 // to allow profiles.
 func (n *Node) Goroutines(ctx context.Context) (string, error) {
-	return n.page(ctx, "/debug/pprof/goroutine?debug=2")
+	return n.page(ctx, "/debug/pprof/goroutine?debug=2", answers)
+}
+
+// Profile returns what CPU time goes to from now on, for so many seconds, as
+// "go tool pprof" reads it. The node's config has to allow profiles.
+func (n *Node) Profile(ctx context.Context, seconds int) ([]byte, error) {
+	profile, err := n.page(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds), time.Duration(seconds)*time.Second+30*time.Second)
+	return []byte(profile), err
 }
 
 // Metrics are the samples of one look at a node, in Prometheus' text format.
@@ -103,7 +113,7 @@ type Metrics string
 
 // Metrics looks at the node once.
 func (n *Node) Metrics(ctx context.Context) (Metrics, error) {
-	page, err := n.page(ctx, "/metrics")
+	page, err := n.page(ctx, "/metrics", answers)
 	return Metrics(page), err
 }
 

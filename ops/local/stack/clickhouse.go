@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -29,6 +30,7 @@ type ClickHouse struct {
 	spec         child.Spec
 	data         string
 	disk         int // MiB of the disk of its own; 0: none
+	discards     bool
 	native, http string
 	process      *child.Process // nil while it does not run
 }
@@ -68,6 +70,9 @@ func (c *ClickHouse) Process() *child.Process { return c.process }
 // database is there.
 func (c *ClickHouse) Start(ctx context.Context) error {
 	spec := c.spec
+	if c.discards {
+		spec.Args = append(slices.Clip(spec.Args), "--discard-inserts")
+	}
 	if c.disk > 0 {
 		spec.Args = append(confined(c.disk, c.data), spec.Args...)
 	}
@@ -83,6 +88,10 @@ func (c *ClickHouse) Start(ctx context.Context) error {
 	c.process = process
 	return nil
 }
+
+// DiscardInserts has the server count rows instead of storing them, or store
+// them again, from its next Start.
+func (c *ClickHouse) DiscardInserts(discard bool) { c.discards = discard }
 
 // answers asks over both protocols; the native one is asked for the database.
 func (c *ClickHouse) answers(ctx context.Context) (err error) {

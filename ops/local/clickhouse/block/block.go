@@ -22,6 +22,9 @@ import (
 type Header struct {
 	Columns []Column
 	Rows    int
+	// Data is where in the copy each column's data begin, with what comes once
+	// before them in some types.
+	Data []int
 }
 
 // Column is a column's name and its type as ClickHouse writes it.
@@ -131,7 +134,7 @@ func (c *Copier) block(from, to int) (h Header, err error) {
 	if n > maxColumns || rows > maxValue {
 		return h, fmt.Errorf("a block of %d columns and %d rows; the limits are %d and %d", n, rows, maxColumns, maxValue)
 	}
-	h.Rows, h.Columns = int(rows), make([]Column, n)
+	h.Rows, h.Columns, h.Data = int(rows), make([]Column, n), make([]int, n)
 	for i := range h.Columns {
 		col := &h.Columns[i]
 		if col.Name, err = c.str(); err != nil {
@@ -141,6 +144,7 @@ func (c *Copier) block(from, to int) (h Header, err error) {
 			return h, err
 		}
 		c.writeColumn(*col, to)
+		h.Data[i] = len(c.Out)
 		if err := c.column(*col, h.Rows, from); err != nil {
 			return h, fmt.Errorf("column %s %s: %w", col.Name, col.Type, err)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/ops/local/clickhouse/block"
+	"penstock/ops/local/clickhouse/discard"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 )
@@ -22,13 +23,14 @@ import (
 // conn is one client's connection. One goroutine serves it; a second one
 // listens for Cancel while a query runs (see listen).
 type conn struct {
-	sessions *session.Server
-	session  *session.Session
-	net      net.Conn
-	in       *bufio.Reader // of net
-	packets  *proto.Reader // of in
-	out      *bufio.Writer
-	revision int // of the protocol: the lower of the client's and ours
+	sessions  *session.Server
+	session   *session.Session
+	discarded *discard.Counts // nil: rows are stored
+	net       net.Conn
+	in        *bufio.Reader // of net
+	packets   *proto.Reader // of in
+	out       *bufio.Writer
+	revision  int // of the protocol: the lower of the client's and ours
 
 	compression proto.Compression // of blocks, as the last query asked
 	unpacked    *bufio.Reader     // blocks of in, decompressed
@@ -40,8 +42,8 @@ type conn struct {
 	stopping bool
 }
 
-func newConn(sessions *session.Server, nc net.Conn) *conn {
-	c := &conn{sessions: sessions, net: nc, packers: map[compress.Method]*compress.Writer{}, outgoing: block.NewSplitter()}
+func newConn(sessions *session.Server, discarded *discard.Counts, nc net.Conn) *conn {
+	c := &conn{sessions: sessions, discarded: discarded, net: nc, packers: map[compress.Method]*compress.Writer{}, outgoing: block.NewSplitter()}
 	c.in = bufio.NewReaderSize(nc, block.BufferSize)
 	c.packets = proto.NewReader(c.in)
 	c.unpacked = bufio.NewReaderSize(compress.NewReader(c.in), block.BufferSize)

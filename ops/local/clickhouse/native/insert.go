@@ -13,6 +13,32 @@ import (
 	"penstock/ops/local/clickhouse/statement"
 )
 
+// rows takes the blocks of an INSERT, each with its header. It must end in
+// exactly one of Commit or Cancel.
+type rows interface {
+	Write(h block.Header, data []byte) error
+	Commit() (engine.Stats, error)
+	Cancel()
+}
+
+// stored rows go to the engine.
+type stored struct{ *engine.Insert }
+
+func (s stored) Write(_ block.Header, data []byte) error {
+	_, err := s.Insert.Write(data)
+	return err
+}
+
+// rows begins an INSERT, where this server's rows go.
+func (c *conn) rows(st session.Statement, in statement.Insert) (rows, error) {
+	if c.discarded != nil {
+		return c.discarded.Insert(in.Name()), nil
+	}
+	st.SQL = in.Head
+	insert, err := c.session.Insert(st)
+	return stored{insert}, err
+}
+
 // insert tells the client the columns, hands its blocks to the engine as they
 // come, and commits after the empty one. A client that leaves or cancels
 // before that has stored nothing, unless it sent more rows than the engine
@@ -23,8 +49,7 @@ func (c *conn) insert(st session.Statement, in statement.Insert) error {
 	if err != nil {
 		return err
 	}
-	st.SQL = in.Head
-	insert, err := c.session.Insert(st)
+	insert, err := c.rows(st, in)
 	if err != nil {
 		return err
 	}
@@ -65,7 +90,7 @@ func (c *conn) offer(columns []block.Column, st session.Statement) error {
 // receive passes blocks on until the empty one. After the engine has stopped
 // taking them the rest is read all the same, so that the client comes to read
 // the exception.
-func (c *conn) receive(insert *engine.Insert) error {
+func (c *conn) receive(insert rows) error {
 	var refused error
 	for {
 		code, err := c.in.ReadByte()
@@ -84,7 +109,7 @@ func (c *conn) receive(insert *engine.Insert) error {
 			return err
 		}
 		if refused == nil && h.Rows > 0 {
-			_, refused = insert.Write(c.incoming.Out)
+			refused = insert.Write(h, c.incoming.Out)
 		}
 		if err := c.sendProfileEvents(); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 
+	"penstock/ops/local/clickhouse/discard"
 	"penstock/ops/local/clickhouse/session"
 )
 
@@ -24,7 +25,8 @@ const Revision = 54460
 
 // Server answers native clients. Serve may be called once.
 type Server struct {
-	sessions *session.Server
+	sessions  *session.Server
+	discarded *discard.Counts // nil: rows are stored
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
@@ -32,9 +34,10 @@ type Server struct {
 	running sync.WaitGroup // connections
 }
 
-// NewServer returns a Server on sessions.
-func NewServer(sessions *session.Server) *Server {
-	return &Server{sessions: sessions, conns: map[*conn]struct{}{}}
+// NewServer returns a Server on sessions. With counts, it discards what is
+// inserted and counts it there.
+func NewServer(sessions *session.Server, discarded *discard.Counts) *Server {
+	return &Server{sessions: sessions, discarded: discarded, conns: map[*conn]struct{}{}}
 }
 
 // Serve accepts connections until ctx ends, then cancels what they run, waits
@@ -63,7 +66,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 func (s *Server) start(ctx context.Context, nc net.Conn) {
-	c := newConn(s.sessions, nc)
+	c := newConn(s.sessions, s.discarded, nc)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {

@@ -18,6 +18,12 @@ type Insert struct {
 	Data    string   // what follows: rows that came with the statement
 }
 
+// Name is Table without its quotes, such as db.t.
+func (in Insert) Name() string {
+	name, _ := unquote(in.Table)
+	return name
+}
+
 // ParseInsert reports whether sql is an INSERT that takes rows from its client
 // (not INSERT ... SELECT, not FROM INFILE), and its pieces.
 func ParseInsert(sql string) (Insert, bool) {

@@ -43,6 +43,18 @@ func TestParseInsert(t *testing.T) {
 	}
 }
 
+func TestInsertName(t *testing.T) {
+	f := func(sql, want string) {
+		t.Helper()
+		if in, ok := ParseInsert(sql); !ok || in.Name() != want {
+			t.Errorf("%q is into %q, want %q", sql, in.Name(), want)
+		}
+	}
+	f("INSERT INTO t VALUES", "t")
+	f("INSERT INTO `my db`.\"t`\" (a) VALUES", "my db.t`")
+	f("INSERT INTO FUNCTION null('a UInt8') VALUES", "null('a UInt8')")
+}
+
 func TestWithoutFormat(t *testing.T) {
 	f := func(sql, rest, format string) {
 		t.Helper()

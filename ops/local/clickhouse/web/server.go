@@ -17,14 +17,24 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+
+	"penstock/ops/local/clickhouse/discard"
+	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 )
 
 // Server answers HTTP clients.
-type Server struct{ sessions *session.Server }
+type Server struct {
+	sessions  *session.Server
+	discarded *discard.Counts // nil: rows are stored
+}
 
-// NewServer returns a Server on sessions.
-func NewServer(sessions *session.Server) *Server { return &Server{sessions} }
+// NewServer returns a Server on sessions. With counts, it shows them at
+// discard.Path, and refuses rows: only the native interface discards.
+func NewServer(sessions *session.Server, discarded *discard.Counts) *Server {
+	return &Server{sessions: sessions, discarded: discarded}
+}
 
 // stopTimeout bounds how long a stop waits for requests. What they run is
 // cancelled at once; only an insert at its very end takes longer.
@@ -56,6 +66,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.URL.Path == "/ping", r.URL.Path == "/replicas_status":
 		_, _ = io.WriteString(w, "Ok.\n") // the client may have gone
+	case r.URL.Path == discard.Path && s.discarded != nil:
+		s.discarded.ServeHTTP(w, r)
 	case r.URL.Path != "/":
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, "There is no handle "+r.URL.Path+"\n\nUse / or /ping for health checks.\n")
@@ -95,6 +107,9 @@ func (s *Server) run(r *http.Request, q request, a *answer) error {
 		return err
 	}
 	defer ses.Close()
+	if q.insert != nil && s.discarded != nil {
+		return engine.NewException(proto.ErrNotImplemented, "this server discards what is inserted, and takes it only over the native protocol")
+	}
 	if q.insert != nil {
 		return insert(ses, q, a)
 	}
