@@ -60,8 +60,12 @@ $(GOLANGCI_LINT):
 	@echo "building golangci-lint $(GOLANGCI), once"
 	@GOBIN=$(dir $@) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI)
 
-bench: ## the benchmarks of the hops from record to column
-	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/... ./loadtest
+# BENCH_ARGS are flags of "bin/local bench", such as --events 1000000 --runs 1
+# --case json-clickhouse-none.
+BENCH_ARGS ?=
+bench: build ## the hops from record to block (decode, dedup, append, encode), then whole nodes; the last line is JSON
+	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/...
+	@bin/local bench $(BENCH_ARGS)
 
 # STACK_ARGS are flags of "bin/local bench-stack", such as --phases latency.
 STACK_ARGS ?=

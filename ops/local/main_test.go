@@ -32,6 +32,9 @@ func TestUsageErrors(t *testing.T) {
 	f(`--kafka is "redpanda"; use apache or kfake`, "up", "--kafka", "redpanda", "--state", filepath.Join(used, "new"))
 	f(`java is missing; Apache Kafka needs Java 17`, "up", "--kafka", "apache", "--state", filepath.Join(used, "new"))
 	f(`required flag(s) "path" not set`, "clickhouse")
+	f(`--case: case "json-redshift-none" is not`, "bench", "--case", "json-redshift-none")
+	f(`--runs is 0; take at least 1`, "bench", "--runs", "0", "--state", filepath.Join(used, "bench"))
+	f(`program loadtest: `, "bench", "--bin", used, "--state", filepath.Join(used, "bench"))
 	f(`program ingest: `, "run", "--bin", used, "--state", filepath.Join(used, "new"))
 
 	t.Chdir(t.TempDir())

@@ -113,7 +113,7 @@ func empty(dir string) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return fmt.Errorf("state folder %s is not empty and a smoke has to begin with nothing; choose another with --state", dir)
+		return fmt.Errorf("state folder %s is not empty, and what counts has to begin with nothing; choose another with --state", dir)
 	}
 	return nil
 }
