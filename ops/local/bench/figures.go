@@ -19,6 +19,10 @@ type figures struct {
 	// what it took afterwards, until it had nothing to merge. Of one that
 	// discards they are only its front's, and no figure.
 	Engine, Merges float64
+	// Kafka is the broker's CPU time in the run, Others that of everything on the
+	// machine that is no part of the bench: more than a little of it, and the run
+	// has shared its caches and cores.
+	Kafka, Others float64
 	// Peak is the most memory the node held, in bytes.
 	Peak uint64
 	// Sent is what the node wrote, in bytes: blocks for ClickHouse, and beside
@@ -78,6 +82,9 @@ func (f figures) String() string {
 		return fmt.Sprintf("WRONG: %v", f.Wrong)
 	}
 	line := fmt.Sprintf("%7.0f events/CPU-s  (%.2f s user, %.2f s system, %.1f s wall, %d MiB)", f.rate(f.User+f.System), f.User, f.System, f.Wall, f.Peak>>20)
+	if f.Others > f.Wall/10 {
+		line += fmt.Sprintf("  others on this machine took %.1f s", f.Others)
+	}
 	if f.Merges > 0 {
 		line += fmt.Sprintf("  engine %.2f s, then %.2f s", f.Engine, f.Merges)
 	}

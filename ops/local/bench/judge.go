@@ -75,14 +75,14 @@ func (s *session) discarded(ctx context.Context, table string) (_ map[int32]coun
 // merges waits until the engine has nothing to merge and reads what it took and
 // what is left.
 func (s *session) merges(ctx context.Context, conn driver.Conn, database string, f *figures) error {
-	before, err := s.engineUsage()
+	engine := s.stack.Addresses().ClickHouse.Pid
+	before, err := procfs.CPUSeconds(engine)
 	if err != nil {
 		return err
 	}
 	tick := time.NewTicker(mergesEvery)
 	defer tick.Stop()
 	began := time.Now()
-	var after procfs.Usage
 	for busy := began; time.Since(busy) < quietFor && time.Since(began) < mergesTimeout; {
 		select {
 		case <-ctx.Done():
@@ -97,10 +97,11 @@ func (s *session) merges(ctx context.Context, conn driver.Conn, database string,
 			busy = time.Now()
 		}
 	}
-	if after, err = s.engineUsage(); err != nil {
+	after, err := procfs.CPUSeconds(engine)
+	if err != nil {
 		return err
 	}
-	f.Merges = after.Seconds() - before.Seconds()
+	f.Merges = after - before
 	err = conn.QueryRow(ctx, "SELECT count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = $1 AND table = 'telemetry'", database).Scan(&f.Parts, &f.Disk)
 	if err != nil {
 		return fmt.Errorf("look at the parts: %w", err)

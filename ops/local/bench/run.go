@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,7 +39,7 @@ func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) erro
 	if err := s.call(ctx, name, "ingest", "migrate", "--config", config); err != nil {
 		return f, err
 	}
-	before, err := s.engineUsage()
+	before, err := s.usage()
 	if err != nil {
 		return f, err
 	}
@@ -75,7 +76,7 @@ func (s *session) engine(ctx context.Context, kind string) error {
 
 // measure waits until everything is committed, and reads what it took, first of
 // all what goes on.
-func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group string, engineBefore procfs.Usage) (f figures, err error) {
+func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group string, before usage) (f figures, err error) {
 	if err := s.awaitCommitted(ctx, node, t, group); err != nil {
 		return f, err
 	}
@@ -85,12 +86,13 @@ func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group
 	if err != nil {
 		return f, err
 	}
-	engine, err := s.engineUsage()
+	after, err := s.usage()
 	if err != nil {
 		return f, err
 	}
 	f.User, f.System = used.User, used.System
-	f.Engine = engine.Seconds() - engineBefore.Seconds()
+	f.Engine, f.Kafka = after.engine-before.engine, after.kafka-before.kafka
+	f.Others = max(0, after.machine-before.machine-used.Seconds()-f.Engine-f.Kafka-(after.bench-before.bench))
 	written, err := procfs.Written(node.Pid())
 	if err != nil {
 		return f, err
@@ -108,8 +110,24 @@ func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group
 	return f, f.fromMetrics(page)
 }
 
-func (s *session) engineUsage() (procfs.Usage, error) {
-	return procfs.CPU(s.stack.Addresses().ClickHouse.Pid)
+// usage is the CPU time used so far, in seconds.
+type usage struct{ machine, engine, kafka, bench float64 }
+
+func (s *session) usage() (u usage, err error) {
+	if u.machine, err = procfs.MachineSeconds(); err != nil {
+		return u, err
+	}
+	a := s.stack.Addresses()
+	if u.engine, err = procfs.CPUSeconds(a.ClickHouse.Pid); err != nil {
+		return u, err
+	}
+	if a.Kafka.Pid > 0 { // kfake is part of this process
+		if u.kafka, err = procfs.CPUSeconds(a.Kafka.Pid); err != nil {
+			return u, err
+		}
+	}
+	u.bench, err = procfs.CPUSeconds(os.Getpid())
+	return u, err
 }
 
 // awaitCommitted waits until the group has committed all of the topic.
