@@ -112,6 +112,27 @@ func (b *batch) inserts() []place {
 	return slices.DeleteFunc(all, func(at place) bool { return b.blocks[at].Rows() == 0 })
 }
 
+// count counts a row.
+func (b *batch) count(key schema.Key) {
+	b.rows++
+	if key.Extra {
+		b.extra++
+	}
+}
+
+// extend extends the span by the record and returns true, unless it is below
+// from: settled before reading began there.
+func (s *span) extend(r *kgo.Record, from int64) bool {
+	if r.Offset < from {
+		return false
+	}
+	if s.next == 0 {
+		s.first = r.Offset
+	}
+	s.next, s.leaderEpoch = r.Offset+1, r.LeaderEpoch
+	return true
+}
+
 // account extends the span of a partition by the one read after it. A gap is no
 // fault: compacted topics and transaction markers leave offsets no consumer ever
 // sees.

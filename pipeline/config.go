@@ -18,13 +18,19 @@ type Config struct {
 	Dedup      Dedup      `koanf:"dedup"`
 	Breaker    Breaker    `koanf:"breaker"`
 
-	// Lanes is how many goroutines decode, each with a share of the
-	// partitions. More than cores gains nothing; fewer leaves cores idle.
-	// The default value is the number of cores.
+	// Lanes is how many shares the node's partitions are in. A lane fills one
+	// batch at a time: twice the lanes are twice the inserts, of half the rows,
+	// and each costs ClickHouse the same whatever its size. The default value is
+	// half the number of cores: what the Kafka client does for a lane, to fetch
+	// and to unpack, keeps about as busy as the lane itself.
 	Lanes int `koanf:"lanes"`
+	// Decoders is how many goroutines a lane may decode with: its own, and others
+	// that help it while more waits than one core decodes, such as when one
+	// device fills a partition. The default value is 2.
+	Decoders int `koanf:"decoders"`
 	// Memory is the node's budget in bytes: its batches, queues, fetches and
-	// identities fit in it. The default value is 256 MiB a core, of which
-	// identities may take 72, and each of a lane's batches 13.
+	// identities fit in it. The default value is 256 MiB a core. Of the
+	// 512 of a lane identities may take 143, and each of its batches 27.
 	//
 	// Why not smaller? A batch gets what is left for it, and small batches
 	// cost ClickHouse as much as large ones. Why not larger? Nothing waits in
@@ -114,7 +120,7 @@ type Dedup struct {
 	// consecutive sequence numbers of one device and takes up to 150 bytes, see
 	// package dedup. At the bound the older half of the
 	// window is forgotten. Larger: less of memory is left for batches. The
-	// default value is 500,000.
+	// default value is 1,000,000.
 	Blocks int `koanf:"blocks"`
 }
 
@@ -136,9 +142,10 @@ func Default() Config {
 		Kafka:          Kafka{Group: "penstock", SessionTimeout: 6 * time.Second},
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: time.Second, PerLane: 3},
-		Dedup:          Dedup{Window: time.Hour, Blocks: 500_000},
+		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
-		Lanes:          runtime.NumCPU(),
+		Lanes:          (runtime.NumCPU() + 1) / 2,
+		Decoders:       2,
 		Memory:         int64(runtime.NumCPU()) * 256 << 20,
 		StopTimeout:    20 * time.Second,
 		MaxRecordBytes: schema.DefaultMaxRecordBytes,
@@ -193,9 +200,10 @@ func (c Config) fetchBytes() int32 { return int32(min(c.share()/(fetchesAtOnce*u
 // Bounds of what the budget is computed from. They are beyond any machine, and
 // keep a slip of the keyboard from overflowing it.
 const (
-	maxLanes   = 1024
-	maxPerLane = 1024
-	maxBlocks  = 1 << 30
+	maxLanes    = 1024
+	maxDecoders = 64
+	maxPerLane  = 1024
+	maxBlocks   = 1 << 30
 )
 
 // Validate reports every fault of the config.
@@ -230,7 +238,8 @@ func (c Config) Validate() error {
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
 	lanes := c.Lanes >= 1 && c.Lanes <= maxLanes
-	check(lanes, "lanes is %d; want 1 to %d, and rather the number of cores", c.Lanes, maxLanes)
+	check(lanes, "lanes is %d; want 1 to %d, and rather half the number of cores", c.Lanes, maxLanes)
+	check(c.Decoders >= 1 && c.Decoders <= maxDecoders, "decoders is %d; want 1 to %d, and rather 2", c.Decoders, maxDecoders)
 	if lanes && blocks && c.Batch.PerLane >= 2 && c.Batch.PerLane <= maxPerLane {
 		least := c.memoryFor(minBatchBytes)
 		check(c.Memory >= least, "memory is %d bytes, which leaves %d for each of %d batches; raise it to %d, or lower lanes, batch.per_lane or dedup.blocks",

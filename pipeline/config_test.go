@@ -32,7 +32,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 	},
 		"batch.per_lane is 4611686018427387904; want at most 1024, and rather 3",
 		"dedup.blocks is 4611686018427387904; want 2 to 1073741824",
-		"lanes is 4611686018427387904; want 1 to 1024, and rather the number of cores")
+		"lanes is 4611686018427387904; want 1 to 1024, and rather half the number of cores")
 	f("dead letters to the topic itself", func(c *Config) { c.Kafka.DeadLetterTopic = "telemetry" },
 		`kafka.dead_letter_topic is "telemetry", the topic itself; rejects would be read again for ever`)
 	f("nothing right", func(c *Config) {
@@ -58,7 +58,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"breaker.cooldown is 0s; want a positive duration such as 2s",
 		"stop_timeout is -1m0s; want a positive duration such as 20s",
 		"max_record_bytes is 0; want at least 1",
-		"lanes is -1; want 1 to 1024, and rather the number of cores")
+		"lanes is -1; want 1 to 1024, and rather half the number of cores")
 }
 
 // A window counts in milliseconds, and divides by them.

@@ -36,34 +36,42 @@ func arrival(r *kgo.Record, now time.Time) int64 {
 	return at
 }
 
+// recordOf is r as a decoder needs it.
+func recordOf(r *kgo.Record, at int64) schema.Record {
+	return schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: at, Value: r.Value}
+}
+
 // add decodes the record into b and returns how many rows it became: one, or
 // none. most bounds the blocks of a generation of w.
 func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int64, most int) int {
 	// Nearly every event is of the day it arrives on; the others are moved.
 	guess := place{shard, schema.DayOf(at)}
 	block := b.block(guess)
-	key, err := f.decoder.Decode(schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: at, Value: r.Value}, block)
-	if err != nil {
+	key, err := f.decoder.Decode(recordOf(r, at), block)
+	switch {
+	case err != nil:
 		f.reject(b, r, err)
 		return 0
-	}
-	dup, shrunk := w.Seen(key.Identity, key.Time, at, most)
-	if shrunk {
-		f.events.DedupShrunk(f.lane)
-	}
-	switch {
-	case dup:
+	case f.resend(b, w, key, at, most):
 		block.Undo()
-		b.duplicates++
 		return 0
 	case key.Day != guess.day:
 		block.MoveLast(b.block(place{shard, key.Day}))
 	}
-	b.rows++
-	if key.Extra {
-		b.extra++
-	}
+	b.count(key)
 	return 1
+}
+
+// resend reports whether the event was seen in the window, and counts it if so.
+func (f *filler) resend(b *batch, w *dedup.Window, key schema.Key, at int64, most int) bool {
+	dup, shrunk := w.Seen(key.Identity, key.Time, at, most)
+	if shrunk {
+		f.events.DedupShrunk(f.lane)
+	}
+	if dup {
+		b.duplicates++
+	}
+	return dup
 }
 
 func (f *filler) reject(b *batch, r *kgo.Record, err error) {

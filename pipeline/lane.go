@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/pipeline/dedup"
 	"penstock/pipeline/failpoint"
@@ -32,6 +35,7 @@ type lane struct {
 	releases chan release
 	free     chan *batch
 	full     chan *batch
+	aides    []*aide
 
 	// What follows belongs to the fill goroutine.
 	filler  filler
@@ -93,6 +97,9 @@ func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership,
 	for range cfg.Batch.PerLane {
 		l.free <- newBatch(s)
 	}
+	for range cfg.Decoders - 1 {
+		l.aides = append(l.aides, newAide(s, schema.NewDecoder(s, schema.JSON, cfg.MaxRecordBytes)))
+	}
 	return l
 }
 
@@ -116,6 +123,12 @@ func (l *lane) tell(ctx context.Context, c control) error {
 func (l *lane) fill(ctx context.Context) error {
 	defer close(l.ended)
 	defer l.age.Stop()
+	var aides sync.WaitGroup
+	defer aides.Wait()
+	for _, a := range l.aides {
+		aides.Go(a.run)
+		defer close(a.work)
+	}
 	for {
 		if l.open != nil && len(l.work.records) > 0 {
 			l.decode()
@@ -203,27 +216,35 @@ func (l *lane) decode() {
 		l.sealAt(now.Add(firstAge))
 	}
 	t.waits = false
-	most := min(decodeStep, len(l.work.records), max(1, l.cfg.Batch.Rows-l.open.rows))
 	shard := l.cfg.ClickHouse.shardOf(l.work.partition)
 	blocks := l.cfg.blocks(len(l.tenants))
-	n, read := 0, span{epoch: t.epoch, first: t.next}
-	for size := 0; n < most && size < decodeStepBytes; n++ {
-		r := l.work.records[n]
-		size += len(r.Value)
-		if r.Offset >= t.next { // what is below was settled before reading began here
-			if read.next == 0 {
-				read.first = r.Offset
-			}
-			t.next = r.Offset + 1
-			read.next, read.leaderEpoch = t.next, r.LeaderEpoch
+	room := max(1, l.cfg.Batch.Rows-l.open.rows)
+	own := l.step(&room)
+	aided := 0
+	for l.hot() && aided < len(l.aides) && room > 0 && len(l.work.records) > 0 {
+		l.aides[aided].begin(l.step(&room), now)
+		aided++
+	}
+	read := span{epoch: t.epoch}
+	for _, r := range own {
+		if read.extend(r, t.next) {
 			read.rows += l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks)
 		}
 		r.Recycle()
 	}
+	for _, a := range l.aides[:aided] {
+		p := <-a.done
+		l.filler.merge(l.open, t, &read, p, shard, blocks)
+		for _, r := range p.records {
+			r.Recycle()
+		}
+		a.done <- p
+	}
 	if read.next > 0 {
+		t.next = read.next
 		l.open.account(l.work.partition, read)
 	}
-	if l.work.records = l.work.records[n:]; len(l.work.records) == 0 {
+	if len(l.work.records) == 0 {
 		l.work = chunk{}
 	}
 	switch {
@@ -233,6 +254,24 @@ func (l *lane) decode() {
 		l.seal(SealedByBytes)
 	}
 }
+
+// step takes a step of the chunk at work, of at most room records, which it
+// takes from room.
+func (l *lane) step(room *int) []*kgo.Record {
+	most, n := min(decodeStep, len(l.work.records), *room), 0
+	for size := 0; n < most && size < decodeStepBytes; n++ {
+		size += len(l.work.records[n].Value)
+	}
+	out := l.work.records[:n]
+	l.work.records = l.work.records[n:]
+	*room -= n
+	return out
+}
+
+// hot says whether decoding is what holds the lane up: more waits than Kafka is
+// asked for, and there are batches for it. Kafka's own share of the cores is idle
+// then.
+func (l *lane) hot() bool { return l.queue.isFull() && len(l.free) > 0 }
 
 // seal hands the open batch to the drain goroutine.
 func (l *lane) seal(cause SealCause) {

@@ -135,7 +135,7 @@ func (b *Block) Slice(lo, hi int) *Block {
 		panic(fmt.Sprintf("BUG: slice [%d, %d) of a block of %d rows", lo, hi, b.Rows()))
 	}
 	out := NewBlock(b.schema)
-	out.appendRows(b, lo, hi)
+	out.Append(b, lo, hi)
 	return out
 }
 
@@ -145,16 +145,17 @@ func (b *Block) Where(keep func(partition int32, offset int64) bool) *Block {
 	begin := 0 // of the run of rows that are wanted
 	for row := range b.Rows() {
 		if !keep(b.Origin(row)) {
-			out.appendRows(b, begin, row)
+			out.Append(b, begin, row)
 			begin = row + 1
 		}
 	}
-	out.appendRows(b, begin, b.Rows())
+	out.Append(b, begin, b.Rows())
 	return out
 }
 
-// appendRows appends the rows [lo, hi) of src.
-func (b *Block) appendRows(src *Block, lo, hi int) {
+// Append appends the rows [lo, hi) of src, a block of the same schema. It is
+// cheapest for one run of rows after another.
+func (b *Block) Append(src *Block, lo, hi int) {
 	for i, c := range src.columns {
 		b.columns[i].appendRows(c, lo, hi)
 	}

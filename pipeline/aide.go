@@ -1,0 +1,102 @@
+package pipeline
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
+)
+
+// aide decodes for a lane that has more at hand than it can decode itself: the
+// partition of a whale of a device may bring more than a core is good for, and a
+// partition has one lane. The lane cuts what waits into parts, decodes the first
+// itself meanwhile, and then takes the parts in their order. So the order of a
+// partition's records is kept, and with it which of two resends is stored.
+//
+// Only decoding is shared. Whether a row is a resend depends on all rows before
+// it, so the lane looks at each of them, and copies those that are none: some 50
+// ns an event, which is why aides rest while the lane can do without.
+type aide struct {
+	decoder *schema.Decoder
+	work    chan part // one at a time
+	done    chan part // the lane's again; at rest it is here
+}
+
+// part is consecutive records, and what an aide has decoded of them.
+type part struct {
+	records []*kgo.Record
+	now     time.Time // when decoding them began
+	block   *schema.Block
+	keys    []schema.Key // of block's rows
+	rejects []error      // by record; nil for those that are a row of block
+}
+
+func newAide(s *schema.Schema, d *schema.Decoder) *aide {
+	a := &aide{decoder: d, work: make(chan part, 1), done: make(chan part, 1)}
+	a.done <- part{block: schema.NewBlock(s)}
+	return a
+}
+
+// run decodes parts until work is closed.
+func (a *aide) run() {
+	for p := range a.work {
+		p.decode(a.decoder)
+		a.done <- p
+	}
+}
+
+// begin has the records decoded. Whoever calls it takes them from done, and puts
+// the part back there.
+func (a *aide) begin(records []*kgo.Record, now time.Time) {
+	p := <-a.done
+	p.records, p.now = records, now
+	a.work <- p
+}
+
+func (p *part) decode(d *schema.Decoder) {
+	p.block.Reset()
+	p.keys, p.rejects = p.keys[:0], p.rejects[:0]
+	for _, r := range p.records {
+		key, err := d.Decode(recordOf(r, arrival(r, p.now)), p.block)
+		if err == nil {
+			p.keys = append(p.keys, key)
+		}
+		p.rejects = append(p.rejects, err)
+	}
+}
+
+// merge adds the part's records to b, as add does with one.
+func (f *filler) merge(b *batch, t *tenant, read *span, p part, shard, most int) {
+	var (
+		lo, hi int // rows of p.block that go to one place, and are not there yet
+		to     place
+	)
+	flush := func() {
+		if lo < hi {
+			b.block(to).Append(p.block, lo, hi)
+		}
+	}
+	row := 0 // of p.block
+	for i, r := range p.records {
+		wanted := read.extend(r, t.next)
+		if why := p.rejects[i]; why != nil {
+			if wanted {
+				f.reject(b, r, why)
+			}
+			continue
+		}
+		key := p.keys[row]
+		if wanted && !f.resend(b, t.window, key, arrival(r, p.now), most) {
+			if at := (place{shard, key.Day}); hi != row || at != to {
+				flush()
+				lo, to = row, at
+			}
+			hi = row + 1
+			b.count(key)
+			read.rows++
+		}
+		row++
+	}
+	flush()
+}
