@@ -2,7 +2,6 @@ package loadtest
 
 import (
 	"math/rand/v2"
-	"strconv"
 
 	"penstock/schema"
 )
@@ -74,10 +73,8 @@ func devicePrefix(run string) string { return "dev-" + run + "-" }
 
 func appendDevice(b []byte, prefix string, device uint32) []byte {
 	b = append(b, prefix...)
-	for limit := uint32(maxDevices / 10); limit > 1 && device < limit; limit /= 10 {
-		b = append(b, '0')
-	}
-	return strconv.AppendUint(b, uint64(device), 10)
+	high, middle, low := 2*(device/10_000), 2*(device/100%100), 2*(device%100)
+	return append(b, pairs[high], pairs[high+1], pairs[middle], pairs[middle+1], pairs[low], pairs[low+1])
 }
 
 // spread makes neighbouring numbers far ones: PCG's first values after seeds

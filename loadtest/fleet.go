@@ -52,7 +52,9 @@ type fleet struct {
 	enc     *encoder
 	rand    *rand.Rand
 	shares  Shares
-	devices float64
+	devices uint32
+	// head is the logarithm from which a device is picked, see pick.
+	head float64
 
 	// next is each device's next sequence number; so [0, next) was sent.
 	next []uint32
@@ -74,7 +76,8 @@ func newFleet(c Config, start time.Time) *fleet {
 		enc:     newEncoder(c.Run, c.Seed, schema.JSON),
 		rand:    source,
 		shares:  c.Shares,
-		devices: float64(c.Devices),
+		devices: uint32(c.Devices),
+		head:    math.Log1p(float64(c.Devices) / loadOffset),
 		next:    make([]uint32, c.Devices),
 	}
 	f.delays.min = math.Max(1, c.Rate*resendMin.Seconds())
@@ -150,8 +153,8 @@ func (f *fleet) read(device uint32, k kind, ts int64) record {
 // pick draws a device by its share of the load: the inverse of the cumulated
 // 1/(n+loadOffset), which needs no table.
 func (f *fleet) pick() uint32 {
-	n := loadOffset*math.Exp(f.rand.Float64()*math.Log1p(f.devices/loadOffset)) - loadOffset
-	return min(uint32(n), uint32(f.devices)-1)
+	n := loadOffset*math.Exp(f.rand.Float64()*f.head) - loadOffset
+	return min(uint32(n), f.devices-1)
 }
 
 // append appends the value of r; it returns nil for a record without one.
