@@ -3,11 +3,12 @@ package loadtest
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // coordinate is where in the telemetry topic a record lies.
@@ -37,16 +38,21 @@ type ledger struct {
 	// unacked are readings of which it is not known whether Kafka has them:
 	// sending them ended in an error. They may be stored and need not be.
 	unacked map[identity]struct{}
-	// refused is the first error of a record Kafka did not take.
-	refused error
-	// owner is a device of each partition, for the closing readings.
-	owner map[int32]uint32
+	// owner is a device of each partition, for the closing readings; noOwner of
+	// one that has none.
+	owner []uint32
+
+	// refused is the first error of a record Kafka did not take, nil if there is
+	// none: it is asked for each record that is sent. It is written under mu.
+	refused atomic.Pointer[error]
 }
+
+const noOwner = math.MaxUint32
 
 // newLedger returns an empty ledger. It keeps where malformed records lie if
 // their dead letters are going to be looked for.
 func newLedger(deadLetters bool) *ledger {
-	l := &ledger{unacked: map[identity]struct{}{}, owner: map[int32]uint32{}}
+	l := &ledger{unacked: map[identity]struct{}{}}
 	if deadLetters {
 		l.malformed = map[coordinate]flaw{}
 	}
@@ -67,6 +73,9 @@ func (l *ledger) acked(r record, c coordinate) {
 		l.again++
 	default:
 		l.good++
+		for int(c.partition) >= len(l.owner) {
+			l.owner = append(l.owner, noOwner)
+		}
 		l.owner[c.partition] = r.device
 	}
 }
@@ -78,19 +87,19 @@ func (l *ledger) failed(r record, err error) {
 	if r.kind == live || r.kind == late {
 		l.unacked[identity{r.device, uint64(r.seq)}] = struct{}{}
 	}
-	if l.refused == nil {
+	if l.refused.Load() == nil {
 		what := fmt.Sprintf("device %d seq %d", r.device, r.seq)
 		if r.kind == malformed {
 			what = fmt.Sprintf("malformed record (%v)", nthFlaw(r.nth))
 		}
-		l.refused = fmt.Errorf("produce %s: %w", what, err)
+		refused := fmt.Errorf("produce %s: %w", what, err)
+		l.refused.Store(&refused)
 	}
 }
 
 // totals are the ledger's counts at one moment.
 type totals struct {
 	good, again, malformed, unacked uint64
-	refused                         error
 }
 
 func (t totals) produced() uint64 { return t.good + t.again + t.malformed }
@@ -98,14 +107,24 @@ func (t totals) produced() uint64 { return t.good + t.again + t.malformed }
 func (l *ledger) totals() totals {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return totals{l.good, l.again, l.flawed, uint64(len(l.unacked)), l.refused}
+	return totals{l.good, l.again, l.flawed, uint64(len(l.unacked))}
+}
+
+// refusal returns the first error of a record Kafka did not take.
+func (l *ledger) refusal() error {
+	if refused := l.refused.Load(); refused != nil {
+		return *refused
+	}
+	return nil
 }
 
 // owners returns one device of each partition that has one.
 func (l *ledger) owners() []uint32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Sorted(maps.Values(l.owner))
+	owners := slices.DeleteFunc(slices.Clone(l.owner), func(device uint32) bool { return device == noOwner })
+	slices.Sort(owners)
+	return owners
 }
 
 // flawAt returns the flaw of the malformed record at c, if there is one.

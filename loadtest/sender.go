@@ -55,7 +55,7 @@ func newSender(brokers []string, topic string, f *fleet, l *ledger, v *visibilit
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(brokers...),
 		kgo.ClientID("penstock-loadtest"),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.WithCompressor(newCompressor()),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytes(batchBytes),
 		kgo.MaxBufferedRecords(maxBuffered),
@@ -78,7 +78,7 @@ func newSender(brokers []string, topic string, f *fleet, l *ledger, v *visibilit
 // a record Kafka did not take.
 func (s *sender) send(ctx context.Context, intended time.Time) error {
 	s.produce(ctx, s.fleet.draw(intended.UnixMilli()), intended)
-	return s.ledger.totals().refused
+	return s.ledger.refusal()
 }
 
 func (s *sender) produce(ctx context.Context, r record, intended time.Time) {
@@ -131,7 +131,7 @@ func (s *sender) sendAll(ctx context.Context, plan schedule) error {
 	}
 	s.took = time.Since(plan.start)
 	if err == nil {
-		err = s.ledger.totals().refused
+		err = s.ledger.refusal()
 	}
 	return err
 }
