@@ -67,7 +67,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		Resumed: func(lane int) { say(slog.LevelDebug, "lane resumed", slog.Int("lane", lane)) },
 		Sealed: func(s pipeline.Sealed) {
 			say(slog.LevelDebug, "batch sealed", slog.Int("lane", s.Lane), slog.String("cause", string(s.Cause)), slog.Int("records", s.Records), slog.Int("rows", s.Rows),
-				slog.Int("duplicates", s.Duplicates), slog.Int("rejects", s.Rejects), slog.Int("extra", s.Extra), slog.Int("bytes", s.Bytes), slog.Duration("age", s.Age))
+				slog.Int("duplicates", s.Duplicates), slog.Int("rejects", s.Rejects), slog.Int("extra", s.Extra), slog.Int("bytes", s.Bytes), slog.Duration("age", s.Age), slog.Bool("behind", s.Behind))
 			// The batch that follows the last reject tells of what was hidden.
 			if n := rejects.settle(); n > 0 {
 				say(slog.LevelWarn, "more records rejected", slog.Int("not_shown", n))

@@ -88,6 +88,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 // a lane.
 type batchMetrics struct {
 	records, duplicates, extra prometheus.Counter
+	behind                     prometheus.Counter
 	rows, bytes, age           *prometheus.HistogramVec
 }
 
@@ -96,6 +97,7 @@ func newBatchMetrics(f family) batchMetrics {
 		records:    f.counter("sealed_records_total", "Records of sealed batches: rows, duplicates and rejects."),
 		duplicates: f.counter("duplicate_records_total", "Records dropped because their identity was in the dedup window."),
 		extra:      f.counter("extra_rows_total", "Rows that hold something the schema has no column for."),
+		behind:     f.counter("behind_batches_total", "Sealed batches of records older than batch.behind, which wait to be full."),
 		rows:       f.histograms("batch_rows", "Rows of a sealed batch, by the bound it reached.", prometheus.ExponentialBuckets(100, 4, 8), "cause"),
 		bytes:      f.histograms("batch_bytes", "Bytes of a sealed batch, by the bound it reached.", prometheus.ExponentialBuckets(16<<10, 4, 8), "cause"),
 		age:        f.histograms("batch_age_seconds", "Age of a sealed batch's first record, by the bound it reached.", prometheus.ExponentialBuckets(0.01, 2, 10), "cause"),
@@ -107,6 +109,9 @@ func (b batchMetrics) sealed(s pipeline.Sealed) {
 	b.records.Add(float64(s.Records))
 	b.duplicates.Add(float64(s.Duplicates))
 	b.extra.Add(float64(s.Extra))
+	if s.Behind {
+		b.behind.Inc()
+	}
 	cause := string(s.Cause)
 	b.rows.WithLabelValues(cause).Observe(float64(s.Rows))
 	b.bytes.WithLabelValues(cause).Observe(float64(s.Bytes))

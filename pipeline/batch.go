@@ -56,6 +56,7 @@ type batch struct {
 	duplicates int
 	extra      int
 	opened     time.Time
+	behind     bool // see pace
 }
 
 // reject is a record on its way to the dead-letter topic.

@@ -100,12 +100,21 @@ type Batching struct {
 	// Rows. Larger: fewer parts in ClickHouse when there is a backlog.
 	// The default value is 100,000.
 	Rows int `koanf:"rows"`
-	// Age is how long the first record of a batch waits at most. Smaller:
-	// visible sooner. Larger: fewer inserts; each costs ClickHouse some 50 ms
-	// of CPU for a day with a rollup, whatever its size, and a batch with late
-	// rows is an insert for each of their days. The default value is 1 s, which
-	// with the inserts themselves keeps the 99th percentile under two seconds.
+	// Age is how long the first record of a batch waits for others while ClickHouse
+	// takes batches as they come. Smaller: visible sooner. Larger: fewer inserts;
+	// each costs ClickHouse some 50 ms of CPU for a day with a rollup, whatever its
+	// size, and a batch with late rows is an insert for each of their days. The
+	// default value is 200 ms.
 	Age time.Duration `koanf:"age"`
+	// AgeLimit is up to where batches wait longer by themselves: four times as
+	// long as inserts take. The default value is 1 s, which with the inserts keeps
+	// the 99th percentile under two seconds.
+	AgeLimit time.Duration `koanf:"age_limit"`
+	// Behind: a batch that begins with records older than this waits for more of
+	// them until it is full, or this much longer. Smaller: fewer inserts after a
+	// short pause. Larger: visible sooner after a long one. The default value is
+	// 5 s, the time in which an event is promised to be visible.
+	Behind time.Duration `koanf:"behind"`
 	// PerLane is how many batches a lane has: one fills while the others are
 	// stored. The default value is 3.
 	PerLane int `koanf:"per_lane"`
@@ -141,7 +150,7 @@ func Default() Config {
 	return Config{
 		Kafka:          Kafka{Group: "penstock", SessionTimeout: 6 * time.Second},
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
-		Batch:          Batching{Rows: 100_000, Age: time.Second, PerLane: 3},
+		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
 		Lanes:          (runtime.NumCPU() + 1) / 2,
@@ -226,7 +235,9 @@ func (c Config) Validate() error {
 	check(c.ClickHouse.DialTimeout > 0, "clickhouse.dial_timeout is %v; want a positive duration such as 3s", c.ClickHouse.DialTimeout)
 	check(c.ClickHouse.InsertTimeout > 0, "clickhouse.insert_timeout is %v; want a positive duration such as 30s", c.ClickHouse.InsertTimeout)
 	check(c.Batch.Rows >= 1, "batch.rows is %d; want at least 1", c.Batch.Rows)
-	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 1s", c.Batch.Age)
+	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 200ms", c.Batch.Age)
+	check(c.Batch.AgeLimit > 0, "batch.age_limit is %v; want a positive duration such as 1s, or batch.age for batches that never wait longer", c.Batch.AgeLimit)
+	check(c.Batch.Behind > 0, "batch.behind is %v; want a positive duration such as 5s", c.Batch.Behind)
 	check(c.Batch.PerLane >= 2, "batch.per_lane is %d; need 2: one fills while one is stored", c.Batch.PerLane)
 	check(c.Batch.PerLane <= maxPerLane, "batch.per_lane is %d; want at most %d, and rather 3", c.Batch.PerLane, maxPerLane)
 	check(c.Dedup.Window >= time.Millisecond, "dedup.window is %v; want at least 1ms, and rather 1h", c.Dedup.Window)

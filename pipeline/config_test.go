@@ -26,7 +26,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		c.Dedup.Blocks, c.Breaker.Failures, c.MaxRecordBytes, c.Memory = 2, 1, 1, c.memoryFor(minBatchBytes)
 	})
 	f("too little memory for the lanes", func(c *Config) { c.Lanes, c.Memory = 8, 600<<20 },
-		"memory is 629145600 bytes, which leaves 0 for each of 24 batches; raise it to 900663296, or lower lanes, batch.per_lane or dedup.blocks")
+		"memory is 629145600 bytes, which leaves 0 for each of 24 batches; raise it to 1700663296, or lower lanes, batch.per_lane or dedup.blocks")
 	f("too many of everything", func(c *Config) {
 		c.Lanes, c.Batch.PerLane, c.Dedup.Blocks, c.Memory = 1<<62, 1<<62, 1<<62, 0
 	},
@@ -49,7 +49,9 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"clickhouse.dial_timeout is 0s; want a positive duration such as 3s",
 		"clickhouse.insert_timeout is 0s; want a positive duration such as 30s",
 		"batch.rows is 0; want at least 1",
-		"batch.age is -1s; want a positive duration such as 1s",
+		"batch.age is -1s; want a positive duration such as 200ms",
+		"batch.age_limit is 0s; want a positive duration such as 1s, or batch.age for batches that never wait longer",
+		"batch.behind is 0s; want a positive duration such as 5s",
 		"batch.per_lane is 0; need 2: one fills while one is stored",
 		"dedup.window is 0s; want at least 1ms, and rather 1h",
 		"dedup.blocks is 0; want 2 to 1073741824",
@@ -58,7 +60,8 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"breaker.cooldown is 0s; want a positive duration such as 2s",
 		"stop_timeout is -1m0s; want a positive duration such as 20s",
 		"max_record_bytes is 0; want at least 1",
-		"lanes is -1; want 1 to 1024, and rather half the number of cores")
+		"lanes is -1; want 1 to 1024, and rather half the number of cores",
+		"decoders is 0; want 1 to 64, and rather 2")
 }
 
 // A window counts in milliseconds, and divides by them.

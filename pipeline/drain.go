@@ -163,6 +163,9 @@ func (d *drain) took(ctx context.Context, o outcome) error {
 		return nil
 	}
 	d.ledger.Stored(b.id)
+	if b.rows > 0 {
+		d.lane.pace.stored(o.took)
+	}
 	b.reset()
 	d.lane.free <- b
 	return nil

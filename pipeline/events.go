@@ -56,6 +56,7 @@ type Sealed struct {
 	Extra      int // rows that hold something the schema has no column for
 	Bytes      int
 	Age        time.Duration // since its first record
+	Behind     bool          // it waited for more because all of it was old
 }
 
 // SealCause is the bound a batch reached.

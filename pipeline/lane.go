@@ -45,6 +45,7 @@ type lane struct {
 	work    chunk             // being decoded
 	age     *time.Timer       // runs while open has records, until due
 	due     time.Time
+	pace    pace
 	serial  uint64 // of the last token
 	prefix  string // of every token: unique to this lane of this process
 }
@@ -92,6 +93,7 @@ func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership,
 		tenants:  map[int32]*tenant{},
 		age:      time.NewTimer(time.Hour),
 		prefix:   fmt.Sprintf("%s-%d", run, id),
+		pace:     pace{cfg: cfg.Batch},
 	}
 	l.age.Stop()
 	for range cfg.Batch.PerLane {
@@ -197,10 +199,24 @@ const (
 // a rebalance.
 const firstAge = 100 * time.Millisecond
 
-// sealAt has the open batch sealed by its age at that time.
-func (l *lane) sealAt(t time.Time) {
-	l.due = t
-	l.age.Reset(time.Until(t))
+// await says how long the open batch waits, now that it gets some of the chunk at
+// work.
+func (l *lane) await(t *tenant, now time.Time) {
+	newest := l.work.records[len(l.work.records)-1]
+	age, behind := l.pace.wait(now.Sub(time.UnixMilli(arrival(newest, now))))
+	if t.waits {
+		age = min(age, firstAge)
+	}
+	t.waits = false
+	due := now.Add(age)
+	if l.open.empty() {
+		l.open.opened, l.open.behind = now, behind
+	} else if !l.due.After(due) {
+		return
+	}
+	l.open.behind = l.open.behind && behind
+	l.due = due
+	l.age.Reset(age)
 }
 
 // decode moves some of the chunk at work into the open batch, and seals it if
@@ -208,14 +224,7 @@ func (l *lane) sealAt(t time.Time) {
 func (l *lane) decode() {
 	now := time.Now()
 	t := l.tenants[l.work.partition]
-	if l.open.empty() {
-		l.open.opened = now
-		l.sealAt(now.Add(l.cfg.Batch.Age))
-	}
-	if t.waits && l.due.After(now.Add(firstAge)) {
-		l.sealAt(now.Add(firstAge))
-	}
-	t.waits = false
+	l.await(t, now)
 	shard := l.cfg.ClickHouse.shardOf(l.work.partition)
 	blocks := l.cfg.blocks(len(l.tenants))
 	room := max(1, l.cfg.Batch.Rows-l.open.rows)
@@ -280,7 +289,7 @@ func (l *lane) seal(cause SealCause) {
 	l.serial++
 	b.id = fmt.Sprintf("%s-%d", l.prefix, l.serial)
 	l.events.Sealed(Sealed{Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
-		Rejects: len(b.rejects), Extra: b.extra, Bytes: b.bytes(), Age: time.Since(b.opened)})
+		Rejects: len(b.rejects), Extra: b.extra, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
 	l.open, l.overdue = nil, false
 	l.age.Stop()
 	l.full <- b // has room for every batch there is

@@ -27,9 +27,10 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts give into 
 // fake time, and in the place of its drain a person who says when a batch is
 // stored. Each command is followed by what it made the lane do.
 //
-//	lane rows=R bytes=B age=A   begins one with two batches
+//	lane rows=R bytes=B age=A [behind=D]
+//	                            begins one with two batches
 //	assign P...[@OFFSET]        partitions begin to be the lane's, settled up to OFFSET
-//	fetch P FIRST..LAST [seq=S] [anew] [malformed] [at=T]
+//	fetch P FIRST..LAST [seq=S] [anew] [malformed] [at=T] [ago=D]
 //	                            events numbered from S, or from FIRST; each number
 //	                            has a time of its own, or anew the present one
 //	wait D                      time passes
@@ -149,12 +150,18 @@ func newStage(t *testing.T, options []string) *stage {
 			cfg.Memory = cfg.memoryFor(bytes)
 		case "age":
 			cfg.Batch.Age = duration(t, value)
+		case "behind":
+			cfg.Batch.Behind = duration(t, value)
 		}
 	}
 	s := &stage{t: t, ended: make(chan error, 1)}
 	events := Events{
 		Sealed: func(e Sealed) {
-			s.say("sealed by %s: %d rows, %d duplicates, %d rejects, age %v", e.Cause, e.Rows, e.Duplicates, e.Rejects, e.Age)
+			gear := ""
+			if e.Behind {
+				gear = ", behind"
+			}
+			s.say("sealed by %s: %d rows, %d duplicates, %d rejects, age %v%s", e.Cause, e.Rows, e.Duplicates, e.Rejects, e.Age, gear)
 		},
 		DedupShrunk: func(int) { s.say("identities forgotten") },
 	}.ensure()
@@ -270,6 +277,8 @@ func (s *stage) fetch(args []string) {
 			anew = true
 		case "malformed":
 			malformed = true
+		case "ago":
+			at = at.Add(-duration(s.t, value))
 		case "at":
 			var ms int64
 			scan(s.t, value, &ms)

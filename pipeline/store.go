@@ -47,6 +47,7 @@ type outcome struct {
 	// them together with others, or those with them, and the id's token may be
 	// spent.
 	left bool
+	took time.Duration // its inserts
 }
 
 // origin is where a record stands in Kafka.
@@ -83,6 +84,7 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 		return o, err
 	}
 	b.forgetRejects()
+	begun := time.Now()
 	for _, at := range b.inserts() {
 		left, rejected, err := s.insertSome(ctx, &b.inquiry, b.id, at, b.blocks[at])
 		if err != nil {
@@ -96,6 +98,7 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 		o.left = true
 		b.blocks[at] = left
 	}
+	o.took = time.Since(begun)
 	return o, nil
 }
 
