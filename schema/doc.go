@@ -4,7 +4,8 @@
 // One file, telemetry.yaml, describes the event. [Schema.Columns] is the one
 // table everything else is a view of: [Schema.DDL] makes ClickHouse tables of
 // it, [NewBlock] the columns of an insert, [Schema.Arrow] the Parquet files of
-// the cold tier. Each view is pinned by a golden file.
+// the cold tier, [Schema.Proto] the message of devices that send protobuf. Each
+// view is pinned by a golden file.
 //
 // An event lives here as follows. A [Decoder] reads one Kafka record and
 // appends exactly one value to every column of a [Block], or none and a

@@ -74,6 +74,8 @@ func testGolden(t *testing.T, name string, s *schema.Schema) {
 	var text bytes.Buffer
 	parquetschema.PrintSchema(parquet.Root(), &text, 2)
 	golden(t, name+".parquet.txt", text.String())
+
+	golden(t, name+".proto", s.Proto())
 }
 
 func TestQuote(t *testing.T) {
