@@ -72,8 +72,9 @@ STACK_ARGS ?=
 bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node and a fleet; the last line is JSON
 	@bin/local bench-stack $(STACK_ARGS)
 
-fuzz: ## the fuzz tests of the decoder and of what commits say, a minute each
-	go test -run '^$$' -fuzz FuzzDecode -fuzztime 60s ./schema
+fuzz: ## the fuzz tests of the decoders and of what commits say, a minute each
+	go test -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime 60s ./schema
+	go test -run '^$$' -fuzz FuzzDecodeProtobuf -fuzztime 60s -fuzzminimizetime 10x ./schema
 	go test -run '^$$' -fuzz FuzzPredicted -fuzztime 60s ./schema
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./pipeline/intent
 

@@ -19,11 +19,12 @@ type Encoding string
 
 // The encodings a decoder reads.
 const (
-	JSON Encoding = "json"
+	JSON     Encoding = "json"
+	Protobuf Encoding = "protobuf" // a message as [Schema.Proto] declares it
 )
 
 // Encodings returns every encoding.
-func Encodings() []Encoding { return []Encoding{JSON} }
+func Encodings() []Encoding { return []Encoding{JSON, Protobuf} }
 
 // DefaultMaxRecordBytes is the largest record decoded. An event is some
 // 500 bytes; Kafka's own default for a batch is 1 MiB.
@@ -55,6 +56,8 @@ func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
 	switch e {
 	case JSON:
 		d.fields = newScanner(s)
+	case Protobuf:
+		d.fields = newProtobufReader(s)
 	default:
 		panic(fmt.Sprintf("BUG: no decoder for encoding %q", e))
 	}

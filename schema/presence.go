@@ -26,14 +26,33 @@ func newPresence(s *Schema) presence {
 func (p *presence) clear()    { clear(p.given) }
 func (p *presence) set(i int) { p.given[i/64] |= 1 << (i % 64) }
 
+func (p *presence) unset(i int)    { p.given[i/64] &^= 1 << (i % 64) }
+func (p *presence) has(i int) bool { return p.given[i/64]>>(i%64)&1 != 0 }
+
+// setRange is set for each of [lo, hi).
+func (p *presence) setRange(lo, hi int) {
+	for lo < hi {
+		n := min(hi-lo, 64-lo%64)
+		p.given[lo/64] |= (1<<n - 1) << (lo % 64)
+		lo += n
+	}
+}
+
+// missing returns the first required field that has no value, or -1.
+func (p *presence) missing() int {
+	for w, given := range p.given {
+		if missing := p.required[w] &^ given; missing != 0 {
+			return w*64 + bits.TrailingZeros64(missing)
+		}
+	}
+	return -1
+}
+
 // complete gives NULL or a zero to every field that has no value; or it gives
 // nothing and returns that a required one is missing.
 func (p *presence) complete(b *Block) *Rejection {
-	for w, given := range p.given {
-		if missing := p.required[w] &^ given; missing != 0 {
-			i := w*64 + bits.TrailingZeros64(missing)
-			return reject(ReasonMissing, "field %s is required and absent or null", p.schema.Fields[i].Name)
-		}
+	if i := p.missing(); i >= 0 {
+		return reject(ReasonMissing, "field %s is required and absent or null", p.schema.Fields[i].Name)
 	}
 	for w, given := range p.given {
 		for missing := p.every[w] &^ given; missing != 0; missing &= missing - 1 {

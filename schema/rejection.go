@@ -10,7 +10,7 @@ type Reason string
 const (
 	ReasonEmpty     Reason = "empty"      // the record has no value
 	ReasonTooLarge  Reason = "too_large"  // the record is larger than the bound
-	ReasonMalformed Reason = "malformed"  // not JSON, or JSON no two parsers read alike: invalid UTF-8, duplicate keys
+	ReasonMalformed Reason = "malformed"  // not of its encoding, or what no two parsers read alike: invalid UTF-8, JSON's duplicate keys
 	ReasonNesting   Reason = "nesting"    // nested deeper than any reader of extra could bear
 	ReasonNotObject Reason = "not_object" // JSON, but not one object
 	ReasonMissing   Reason = "missing"    // a required field is absent or null
