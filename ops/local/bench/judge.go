@@ -18,18 +18,13 @@ const (
 	// mergesTimeout bounds the wait for what an engine does after the last row.
 	mergesTimeout = 30 * time.Second
 	mergesEvery   = 250 * time.Millisecond
-	// quietFor is how long nothing may be merged before merges count as over:
-	// between two of them the engine rests for a moment.
-	quietFor = time.Second
+	// quietFor is how long nothing may be merged before merges count as over: an
+	// engine looks for parts to merge every five seconds (merge_selecting_sleep_ms).
+	quietFor = 6 * time.Second
 )
 
 // judge holds what is stored against what is in the topic, and drops it.
-func (s *session) judge(ctx context.Context, c Case, t topic, database string, f *figures) (err error) {
-	conn, err := s.clickHouse(database)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
+func (s *session) judge(ctx context.Context, c Case, t topic, database string, conn driver.Conn, f *figures) (err error) {
 	var found map[int32]counts
 	if c.Engine == Null {
 		found, err = s.discarded(ctx, database+".telemetry")

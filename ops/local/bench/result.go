@@ -19,10 +19,12 @@ type CaseResult struct {
 	// together in that time.
 	EventsPerCPUSecond           *Spread `json:"events_per_cpu_second"`
 	EventsPerCPUSecondWithEngine *Spread `json:"events_per_cpu_second_with_engine,omitempty"`
-	// EngineRowsPerCPUSecond is of ClickHouse alone, MergeSeconds the CPU time
-	// it took after that until it had nothing to merge.
+	// EngineRowsPerCPUSecond is of ClickHouse alone, with what it merged
+	// meanwhile: MergedRowsPerEvent, those of rollup and projections too.
+	// MergeSeconds is the CPU time it took after that until it had nothing to merge.
 	EngineRowsPerCPUSecond *Spread `json:"engine_rows_per_cpu_second,omitempty"`
-	MergeSeconds           *Spread `json:"merge_cpu_seconds,omitempty"`
+	MergedRowsPerEvent     *Spread `json:"merged_rows_per_event,omitempty"`
+	MergeSeconds           *Spread `json:"merge_cpu_seconds_after,omitempty"`
 
 	UserSeconds   *Spread `json:"user_cpu_seconds"`
 	SystemSeconds *Spread `json:"system_cpu_seconds"`
@@ -81,6 +83,7 @@ func (c *CaseResult) sum() {
 	}
 	c.EventsPerCPUSecondWithEngine = rate(func(f figures) float64 { return node(f) + f.Engine })
 	c.EngineRowsPerCPUSecond = rate(func(f figures) float64 { return f.Engine })
+	c.MergedRowsPerEvent = each(func(f figures) float64 { return float64(f.Merged) / float64(f.Events) })
 	c.MergeSeconds = each(func(f figures) float64 { return f.Merges })
 	c.Parts = each(func(f figures) float64 { return float64(f.Parts) })
 	c.DiskBytesPerEvent = each(func(f figures) float64 { return float64(f.Disk) / float64(f.Events) })

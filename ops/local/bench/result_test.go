@@ -77,7 +77,7 @@ func TestCompare(t *testing.T) {
 // measured is a run that is right.
 func measured(scale float64) figures {
 	return figures{
-		Events: 1_000_000, Wall: 4 * scale, User: 1.5 * scale, System: 0.5 * scale, Engine: 2 * scale, Merges: 1, Kafka: 0.5, Others: 0.25,
+		Events: 1_000_000, Wall: 4 * scale, User: 1.5 * scale, System: 0.5 * scale, Engine: 2 * scale, Merged: 1_500_000, Merges: 1, Kafka: 0.5, Others: 0.25,
 		Peak: uint64(100*scale) << 20, Sent: 200_000_000, Collected: 0.1, Busy: 2, Mallocs: 20_000, Inserts: 4, Parts: 2, Disk: 65_000_000,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 	"golang.org/x/sync/errgroup"
 
 	"penstock/ops/local/ingest"
@@ -39,7 +40,12 @@ func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) erro
 	if err := s.call(ctx, name, "ingest", "migrate", "--config", config); err != nil {
 		return f, err
 	}
-	before, err := s.usage()
+	conn, err := s.clickHouse(name)
+	if err != nil {
+		return f, err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	before, err := s.usage(ctx, conn)
 	if err != nil {
 		return f, err
 	}
@@ -51,11 +57,11 @@ func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) erro
 	if watch != nil {
 		watching.Go(func() error { return watch(node) })
 	}
-	f, err = s.measure(ctx, node, t, name, before)
+	f, err = s.measure(ctx, node, t, name, conn, before)
 	if err = errors.Join(err, watching.Wait(), node.Stop()); err != nil {
 		return f, err
 	}
-	return f, s.judge(ctx, c, t, name, &f)
+	return f, s.judge(ctx, c, t, name, conn, &f)
 }
 
 // engine starts ClickHouse as what a case wants it to be, unless it is that.
@@ -76,7 +82,7 @@ func (s *session) engine(ctx context.Context, kind string) error {
 
 // measure waits until everything is committed, and reads what it took, first of
 // all what goes on.
-func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group string, before usage) (f figures, err error) {
+func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group string, conn driver.Conn, before usage) (f figures, err error) {
 	if err := s.awaitCommitted(ctx, node, t, group); err != nil {
 		return f, err
 	}
@@ -86,12 +92,12 @@ func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group
 	if err != nil {
 		return f, err
 	}
-	after, err := s.usage()
+	after, err := s.usage(ctx, conn)
 	if err != nil {
 		return f, err
 	}
 	f.User, f.System = used.User, used.System
-	f.Engine, f.Kafka = after.engine-before.engine, after.kafka-before.kafka
+	f.Engine, f.Kafka, f.Merged = after.engine-before.engine, after.kafka-before.kafka, after.merged-before.merged
 	f.Others = max(0, after.machine-before.machine-used.Seconds()-f.Engine-f.Kafka-(after.bench-before.bench))
 	written, err := procfs.Written(node.Pid())
 	if err != nil {
@@ -110,10 +116,14 @@ func (s *session) measure(ctx context.Context, node *ingest.Node, t topic, group
 	return f, f.fromMetrics(page)
 }
 
-// usage is the CPU time used so far, in seconds.
-type usage struct{ machine, engine, kafka, bench float64 }
+// usage is the CPU time used so far, in seconds, and how many rows of all
+// tables and projections the engine has merged.
+type usage struct {
+	machine, engine, kafka, bench float64
+	merged                        uint64
+}
 
-func (s *session) usage() (u usage, err error) {
+func (s *session) usage(ctx context.Context, conn driver.Conn) (u usage, err error) {
 	if u.machine, err = procfs.MachineSeconds(); err != nil {
 		return u, err
 	}
@@ -126,8 +136,15 @@ func (s *session) usage() (u usage, err error) {
 			return u, err
 		}
 	}
-	u.bench, err = procfs.CPUSeconds(os.Getpid())
-	return u, err
+	if u.bench, err = procfs.CPUSeconds(os.Getpid()); err != nil {
+		return u, err
+	}
+	// Last, for it is work for the engine.
+	err = conn.QueryRow(ctx, "SELECT sumIf(value, event = 'MergedRows') FROM system.events").Scan(&u.merged)
+	if err != nil {
+		return u, fmt.Errorf("look at the merges so far: %w", err)
+	}
+	return u, nil
 }
 
 // awaitCommitted waits until the group has committed all of the topic.
