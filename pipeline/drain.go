@@ -115,7 +115,7 @@ func (d *drain) begin(b *batch) error {
 			return fmt.Errorf("%w: p%d was read under another ownership than what is not confirmed of it", errDoubt, partition)
 		}
 		if !held {
-			d.ledger.Begin(partition, s.first)
+			d.ledger.Begin(partition, intent.State{Offset: s.first}, s.first)
 		}
 		d.tenures[partition] = tenureOf{s.epoch, s.leaderEpoch}
 		d.unconfirmed[partition] = append(d.unconfirmed[partition], s)

@@ -83,7 +83,7 @@ func TestACommitThatIsNotUnderstoodStopsTheNodeWithTheRemedy(t *testing.T) {
 		})
 	}
 	f("another program's", "flink-checkpoint-17", "is not Penstock's", "a kafka.group of its own", "--to-current")
-	f("a newer version's", "penstock/2 5 x", "is a newer Penstock's", "run the newer program")
+	f("a newer version's", "penstock/3 5 x", "is a newer Penstock's", "run the newer program")
 	f("of another offset", pending("b", "1", 4, 6), "it was written for offset 4", "--to-current")
 }
 

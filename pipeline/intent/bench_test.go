@@ -20,7 +20,7 @@ func BenchmarkCommit(b *testing.B) {
 		return Batch{ID: fmt.Sprintf("r7f3a-2-%d", i), At: 1795544815, Spans: spans}
 	}
 	for p := range int32(partitions) {
-		l.Begin(p, 1e9)
+		l.Begin(p, State{Offset: 1e9}, 1e9)
 	}
 	for i := range inFlight {
 		l.Declare(batch(i))

@@ -41,6 +41,20 @@
 // that begins again at that one, while an insert under the further one is in
 // flight, would store the rows twice.
 //
+// # Gaps
+//
+// A partition that is far behind may be read at its head and, beside that, in
+// the gap below. Its offset stays the lowest that is not done, so that lag is
+// what it was, and the ranges above that are done are listed. Each gap and the
+// head are read in the order of their offsets; between one another they are read
+// in any order, but a batch has at most one span of a partition, and spans are
+// declared and listed in the order in which they were read. They are settled in
+// that order, too: which of two records of one identity is the resend was
+// decided by it, and who decides otherwise stores what an insert in flight has
+// another copy of. A batch that is stored stays listed while one read before it
+// is not, so that who settles that one knows no more of what followed than was
+// known when it was read.
+//
 // # Refused rows
 //
 // Where the server refuses an insert for its rows, the same token is tried with
@@ -79,24 +93,33 @@
 // The metadata is ASCII and at most 4,096 bytes, the broker's default bound:
 //
 //	metadata = "penstock/1" " " offset { " " intent }
-//	intent   = batch [ "/" step ] ":" shard ":" first "+" count "@" time
+//	         | "penstock/2" " " offset { " " range } { " " intent }
+//	range    = first "+" count
+//	intent   = batch [ "/" step ] ":" shard ":" range "@" time
 //	batch    = 1 to 96 of A-Z a-z 0-9 . _ -
 //	shard    = 1 to 64 of them
 //
 // Numbers are decimal, without sign or leading zeros. The offset is the
 // commit's own again: the metadata of a commit that somebody moved, or that a
 // replicator translated for another cluster, speaks of other records. first and
-// count are the span's offsets, time is when it was declared, in Unix seconds.
-// step is absent for 0. For example, a partition of which two batches are in
-// flight:
+// count are the offsets of a span, or of what is done above the offset; time is
+// when a span was declared, in Unix seconds. step is absent for 0. For example, a
+// partition of which two batches are in flight, and one that is read at its head
+// and in a gap of 788,000 records:
 //
 //	penstock/1 1204500 r7-41:east:1204500+5000@1795544815 r7-42:east:1209500+4800@1795544816
+//	penstock/2 1204500 2000000+2500 r7-43:east:2002500+900@1795544818 r7-44:east:1204500+7500@1795544818
+//
+// Version 2 is written only of a partition that has a gap; offsets that its
+// entries leave out are still to be read. Those of version 1 follow one another,
+// and what they leave out has no record.
 //
 // # How it is known to hold
 //
 // The model in this package's tests drives both through a world in which nodes
 // die, freeze and go on, or are thrown out and come back without a word, inserts
-// come late, twice or never, answers are lost, commits are repeated, ClickHouse forgets tokens, or remembers one whose rows a crash has taken, and
-// partitions change hands meanwhile. Each mechanism, switched off, makes it show
-// a loss or a double.
+// come late, twice or never, answers are lost, commits are repeated, ClickHouse
+// forgets tokens, or remembers one whose rows a crash has taken, and partitions
+// change hands meanwhile, and are read at the head first or in order. Each
+// mechanism, switched off, makes it show a loss or a double.
 package intent

@@ -52,10 +52,15 @@ type Ledger struct {
 type account struct {
 	// committed is what Kafka has accepted last.
 	committed State
-	// end is the end of all that was declared.
-	end int64
+	// stored is what is stored and needs no listing. It has nothing pending.
+	stored State
+	// declared is what is stored or was declared, ascending and apart, the first
+	// from wherever. Reading goes on at the end of each.
+	declared []Range
 	// open are the batches to be listed, oldest first. The oldest is not stored:
-	// what was stored before it needs no listing. One behind it may be.
+	// what was stored before it needs no listing. One behind it may be, and is
+	// listed all the same, wherever in the partition it lies: who settles the
+	// older one then knows as little of what followed as who read it.
 	open []*entry
 }
 
@@ -72,12 +77,17 @@ func NewLedger() *Ledger {
 }
 
 // Begin takes a partition in: it is owned and settled, and Kafka has committed
-// that everything below offset is done.
-func (l *Ledger) Begin(partition int32, offset int64) {
-	if l.partitions[partition] != nil {
-		panic(fmt.Sprintf("BUG: p%d begins twice", partition))
+// that s is done, with nothing pending. Reading goes on at the offset head, which
+// is not below the end of s, and in the gaps below it.
+func (l *Ledger) Begin(partition int32, s State, head int64) {
+	if l.partitions[partition] != nil || len(s.Pending) > 0 || head < s.End() {
+		panic(fmt.Sprintf("BUG: p%d begins twice, or at %d with %+v", partition, head, s))
 	}
-	l.partitions[partition] = &account{committed: State{Offset: offset}, end: offset}
+	a := &account{committed: s, stored: s, declared: append([]Range{{s.Offset, s.Offset}}, s.Done...)}
+	if head > s.End() {
+		a.declared = append(a.declared, Range{head, head})
+	}
+	l.partitions[partition] = a
 }
 
 // End gives a partition up in order: nothing of it is pending, and Kafka knows.
@@ -114,8 +124,9 @@ func (l *Ledger) Fits(b Batch) bool {
 }
 
 // Declare says that the batch is about to be stored. It has to fit. Each of its
-// spans follows what was declared of the partition before; offsets in between
-// have no record.
+// spans follows what was read there before: at the head, or in a gap, of which
+// the last ends where the gap does. Offsets in between have no record. Batches
+// are declared in the order in which they were read.
 func (l *Ledger) Declare(b Batch) {
 	if len(b.Spans) == 0 || l.batches[b.ID] != nil || !l.Fits(b) {
 		panic(fmt.Sprintf("BUG: declared without spans, twice, or without room: %+v", b))
@@ -125,8 +136,8 @@ func (l *Ledger) Declare(b Batch) {
 		if err := in.fault(); err != nil {
 			panic("BUG: declared: " + err.Error())
 		}
-		if end := l.partitions[p].end; in.First < end {
-			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d; declared up to %d", b.ID, p, in.First, end))
+		if l.partitions[p].follows(in.First, in.Next) < 0 {
+			panic(fmt.Sprintf("BUG: batch %s declares p%d from %d to %d; declared was %v", b.ID, p, in.First, in.Next, l.partitions[p].declared))
 		}
 	}
 	e := &entry{Batch: b, listed: len(b.Spans)}
@@ -134,9 +145,32 @@ func (l *Ledger) Declare(b Batch) {
 	l.batches[b.ID] = e
 	for p, s := range e.Spans {
 		a := l.partitions[p]
-		a.end = s.Next
+		s.First = a.declare(s.First, s.Next)
+		e.Spans[p] = s
 		a.open = append(a.open, e)
 	}
+}
+
+// follows returns the index of what was declared that the span follows, -1 if
+// it overlaps any.
+func (a *account) follows(first, next int64) int {
+	i := len(a.declared) - 1
+	for i >= 0 && a.declared[i].Next > first {
+		i--
+	}
+	if i+1 < len(a.declared) && next > a.declared[i+1].First {
+		return -1
+	}
+	return i
+}
+
+// declare notes a span, and returns where it begins with the offsets before it
+// that have no record.
+func (a *account) declare(first, next int64) int64 {
+	of := &a.declared[a.follows(first, next)]
+	first, of.Next = of.Next, next
+	a.declared = united(a.declared)
+	return first
 }
 
 // Renew gives a batch another id, and so another token, for the rows that are
@@ -206,6 +240,8 @@ func (l *Ledger) Stored(id string) {
 	for p := range e.Spans {
 		a := l.partitions[p]
 		for len(a.open) > 0 && a.open[0].stored {
+			done := a.open[0].Spans[p]
+			a.stored.store(Range{done.First, done.Next})
 			l.unlist(a.open[0])
 			a.open = a.open[1:]
 		}
@@ -233,10 +269,11 @@ func (b Batch) intent(partition int32) Intent {
 
 // state returns what a commit of the partition says now.
 func (a *account) state(partition int32) State {
+	s := a.stored
 	if len(a.open) == 0 {
-		return State{Offset: a.end}
+		return s
 	}
-	s := State{Offset: a.open[0].Spans[partition].First, Pending: make([]Intent, len(a.open))}
+	s.Pending = make([]Intent, len(a.open))
 	for i, e := range a.open {
 		s.Pending[i] = e.intent(partition)
 	}
@@ -245,5 +282,5 @@ func (a *account) state(partition int32) State {
 
 func (a *account) due(partition int32) bool {
 	s := a.state(partition)
-	return s.Offset != a.committed.Offset || !slices.Equal(s.Pending, a.committed.Pending)
+	return s.Offset != a.committed.Offset || !slices.Equal(s.Done, a.committed.Done) || !slices.Equal(s.Pending, a.committed.Pending)
 }

@@ -136,6 +136,7 @@ func draw(seed uint64, draw func(label string, from, to int) int) setting {
 		Seed: seed, Nodes: draw("nodes", 1, 3), Partitions: draw("partitions", 1, 3), Records: draw("records", 1, 9),
 		Poisoned: []int{0, 0, 3, 8}[draw("poisoned", 0, 3)], Depth: draw("depth", 1, 3), Memory: draw("memory", 1, 6),
 		Trouble: 10 * draw("trouble", 0, 6), Pace: draw("pace", 1, 10),
+		Fresh: []int{0, 50, 100}[draw("fresh", 0, 2)],
 	}
 }
 
@@ -173,16 +174,18 @@ func TestEveryMechanismIsNeeded(t *testing.T) {
 		seed    uint64
 		want    string
 	}{
-		{"intent", switches{Intent: true}, 18446, "offset stored twice"},
-		{"claim", switches{Claim: true}, 9739, "identity lost"},
-		{"fence", switches{Fence: true}, 1460, "offset stored twice"},
+		{"intent", switches{Intent: true}, 7673, "offset stored twice"},
+		{"claim", switches{Claim: true}, 3414, "identity lost"},
+		{"fence", switches{Fence: true}, 13419, "offset stored twice"},
 		{"step", switches{Step: true}, 3642, "offset stored twice"},
-		{"token", switches{Token: true}, 1355, "offset stored twice"},
-		{"receipts", switches{Receipts: true}, 9236, "identity lost"},
-		{"gate", switches{Gate: true}, 892, "identity lost"},
-		{"member", switches{Member: true}, 223, "offset stored twice"},
-		{"ask", switches{Ask: true}, 3875, "offset stored twice"},
-		{"spent", switches{Spent: true}, 101, "offset stored twice"},
+		{"token", switches{Token: true}, 1159, "offset stored twice"},
+		{"receipts", switches{Receipts: true}, 13713, "identity lost"},
+		{"gate", switches{Gate: true}, 1768, "identity lost"},
+		{"member", switches{Member: true}, 4170, "offset stored twice"},
+		{"ask", switches{Ask: true}, 12613, "offset stored twice"},
+		{"spent", switches{Spent: true}, 11376, "offset stored twice"},
+		{"done", switches{Done: true}, 4741, "offset stored twice"},
+		{"order", switches{Order: true}, 2104, "identity stored twice"},
 	} {
 		t.Run(c.without, func(t *testing.T) {
 			s := settingOf(c.seed)

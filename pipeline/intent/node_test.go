@@ -66,6 +66,7 @@ type position struct {
 	member  int // which the partition was given to
 	settled bool
 	next    int64
+	gaps    []Range      // below next, still to be read
 	seen    map[int]bool // identities
 }
 
@@ -240,9 +241,13 @@ func (n *node) cut(yield yield) {
 	w.batch++
 	for _, p := range slices.Sorted(maps.Keys(l.owned)) {
 		pos := l.owned[p]
-		next := min(int64(len(w.logs[p])), pos.next+int64(w.rng.IntN(4)))
-		if pos.settled && p != n.leaving && next > pos.next {
-			b.Spans[p] = Span{Shard: "s1", First: pos.next, Next: next}
+		at := Range{pos.next, int64(len(w.logs[p]))}
+		if len(pos.gaps) > 0 && w.chance(50) {
+			at = pos.gaps[0]
+		}
+		at.Next = min(at.Next, at.First+int64(w.rng.IntN(4)))
+		if pos.settled && p != n.leaving && at.Next > at.First {
+			b.Spans[p] = Span{Shard: "s1", First: at.First, Next: at.Next}
 		}
 	}
 	yield()
@@ -254,10 +259,22 @@ func (n *node) cut(yield yield) {
 		s := b.Spans[p]
 		pos := l.owned[p]
 		f.rows = append(f.rows, w.read(p, s.First, s.Next, pos.seen)...)
-		pos.next = s.Next
+		pos.read(s.Next)
 	}
 	l.ledger.Declare(b)
 	l.flight = append(l.flight, f)
+}
+
+// read notes that the records up to next were read, at the head or in the first
+// gap.
+func (pos *position) read(next int64) {
+	if len(pos.gaps) == 0 || next > pos.gaps[0].Next {
+		pos.next = next
+		return
+	}
+	if pos.gaps[0].First = next; next == pos.gaps[0].Next {
+		pos.gaps = pos.gaps[1:]
+	}
 }
 
 // read returns the rows of a span whose identities were not seen.
@@ -283,7 +300,7 @@ func (n *node) commit(yield yield) {
 	if n.w.Off.Intent {
 		say = map[int32]State{}
 		for p, s := range due {
-			say[p] = State{Offset: s.Offset}
+			say[p] = State{Offset: s.Offset, Done: s.Done}
 		}
 	}
 	if !n.put(yield, l, func() bool { return n.current(l) }, say) {

@@ -1,6 +1,9 @@
 package intent
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // settle does what a Settlement says, until it is finished or the partition
 // is no longer the node's under this ownership. Then the next turn begins anew.
@@ -9,6 +12,12 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 	state, err := w.fetch(p)
 	if err != nil {
 		panic(err)
+	}
+	if w.Off.Done {
+		state.Done = nil
+	}
+	if w.Off.Order {
+		slices.SortFunc(state.Pending, func(a, b Intent) int { return cmp.Compare(a.First, b.First) })
 	}
 	yield()
 	defer func() { n.aim, n.claims = "", nil }()
@@ -37,7 +46,9 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 			s.Done()
 		case Rebuild:
 			for _, r := range w.receipts(p) {
-				seen[r.identity] = true
+				if step.State.Covers(Range{r.offset, r.offset + 1}) {
+					seen[r.identity] = true
+				}
 			}
 			s.Done()
 		case Check:
@@ -59,8 +70,12 @@ func (n *node) settle(yield yield, p int32, pos *position) {
 			s.Done()
 		case Finished:
 			if n.owns(l, p, pos) {
-				*pos = position{member: pos.member, settled: true, next: step.State.Offset, seen: seen}
-				l.ledger.Begin(p, step.State.Offset)
+				head := step.State.End()
+				if most := int64(len(w.logs[p])); head < most && step.State.MayJump() && w.chance(w.Fresh) {
+					head += 1 + w.rng.Int64N(most-head)
+				}
+				*pos = position{member: pos.member, settled: true, next: head, gaps: step.State.Gaps(head), seen: seen}
+				l.ledger.Begin(p, step.State, head)
 			}
 			return
 		}

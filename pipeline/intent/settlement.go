@@ -14,7 +14,8 @@ const (
 	// Claim: commit State. Accepted, it says that we are current; refused, or
 	// without an answer, it ends the settlement: begin anew, if it is still ours.
 	Claim Do = iota + 1
-	// Rebuild: rebuild the window of identities from the receipts. Once.
+	// Rebuild: rebuild the window of identities from the receipts of what State
+	// says is done. Once.
 	Rebuild
 	// Check: ask the receipts how many of the intent's rows are not stored, and
 	// say so by Checked. Its rows are those of its span that the window lets
@@ -26,7 +27,8 @@ const (
 	Store
 	// Confirm: commit State, as for a Claim. Only if anything was pending.
 	Confirm
-	// Finished: reading goes on at State.Offset.
+	// Finished: reading goes on at State.Offset, and wherever else State has a
+	// gap or an end.
 	Finished
 )
 
@@ -44,7 +46,7 @@ type Step struct {
 	Do     Do
 	Intent Intent // of a Check and a Store
 	Token  string // of a Store
-	State  State  // of a Claim, a Confirm, and Finished
+	State  State  // of a Claim, a Rebuild, a Confirm, and Finished
 }
 
 // Settlement is what a new owner does before it reads anything of a partition.
@@ -76,7 +78,7 @@ func NewSettlement(partition int32, s State) *Settlement {
 func (s *Settlement) Next() Step {
 	step := Step{Do: s.do}
 	switch s.do {
-	case Claim, Confirm, Finished:
+	case Claim, Rebuild, Confirm, Finished:
 		step.State = s.state
 	case Check:
 		step.Intent = s.state.Pending[0]
@@ -119,11 +121,13 @@ func (s *Settlement) Checked(missing int) {
 	case missing == 0:
 		// No fence is needed where all is stored: the tokens under which it was
 		// are spent.
-		s.state = State{Offset: s.state.Pending[0].Next, Pending: s.state.Pending[1:]}
+		done := s.state.Pending[0]
+		s.state.Pending = s.state.Pending[1:]
+		s.state.store(Range{done.First, done.Next})
 		s.spent = false
 		s.goOn()
 	case s.spent:
-		s.state = State{Offset: s.state.Pending[0].First, Pending: slices.Clone(s.state.Pending)}
+		s.state.Pending = slices.Clone(s.state.Pending)
 		s.state.Pending[0].Step++
 		s.spent = false
 		s.do = Claim

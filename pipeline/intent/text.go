@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// mark begins every metadata of ours; the version follows.
+// mark begins every metadata of ours; the version follows. Version 2 has gaps,
+// and is written only where there are any: an older node takes over the rest.
 const (
 	mark    = "penstock/"
-	version = 1
+	version = 2
 )
 
 // maxMetadata is the broker's offset.metadata.max.bytes as it comes: a longer
@@ -33,10 +34,34 @@ func (s State) Metadata() string {
 	if err := s.fault(); err != nil {
 		panic("BUG: a state that cannot be: " + err.Error())
 	}
-	b := make([]byte, 0, 32+96*len(s.Pending))
+	if s.isPlain() {
+		return s.text(1)
+	}
+	return s.text(version)
+}
+
+// isPlain says that each pending span begins where what precedes it ends, so
+// that version 1 says it all.
+func (s State) isPlain() bool {
+	end := s.Offset
+	for _, in := range s.Pending {
+		if in.First != end {
+			return false
+		}
+		end = in.Next
+	}
+	return len(s.Done) == 0
+}
+
+func (s State) text(version int64) string {
+	b := make([]byte, 0, 32+32*len(s.Done)+96*len(s.Pending))
 	b = append(b, mark...)
 	b = strconv.AppendInt(b, version, 10)
 	b = strconv.AppendInt(append(b, ' '), s.Offset, 10)
+	for _, r := range s.Done {
+		b = strconv.AppendInt(append(b, ' '), r.First, 10)
+		b = strconv.AppendInt(append(b, '+'), r.Next-r.First, 10)
+	}
 	for _, in := range s.Pending {
 		b = append(append(b, ' '), in.Batch...)
 		if in.Step > 0 {
@@ -69,12 +94,16 @@ func Parse(offset int64, metadata string) (State, error) {
 			offset, quote(metadata), ErrForeign)
 	}
 	head, rest, _ := strings.Cut(rest, " ")
-	if v, err := strconv.ParseUint(head, 10, 64); err == nil && v > version {
+	v, err := strconv.ParseUint(head, 10, 64)
+	if err == nil && v > version {
 		return State{}, fmt.Errorf("offset %d is committed with metadata %s: %w, this one reads version %d; run the newer program until it has stopped in order, "+
 			"or stop the group and run kafka-consumer-groups --reset-offsets --to-current --execute, which forgets what was being inserted: no insert may be in flight then",
 			offset, quote(metadata), ErrNewer, version)
 	}
-	s, err := parse(rest)
+	var s State
+	if err == nil {
+		s, err = parse(rest)
+	}
 	switch {
 	case err != nil:
 	case len(metadata) > maxMetadata:
@@ -83,15 +112,37 @@ func Parse(offset int64, metadata string) (State, error) {
 		// A tool that keeps the metadata moved the offset, or MirrorMaker
 		// translated it to another cluster's: the spans are no longer these records.
 		err = fmt.Errorf("it was written for offset %d", s.Offset)
+	case v < 1 || s.text(int64(v)) != metadata || v == 1 && len(s.Done) > 0 || v == version && s.isPlain():
+		err = errors.New("it is not as it is written")
 	default:
-		if err = s.fault(); err == nil && s.Metadata() != metadata {
-			err = errors.New("it is not as it is written")
+		if v == 1 {
+			err = s.close()
+		}
+		if err == nil {
+			err = s.fault()
 		}
 	}
 	if err != nil {
 		return State{}, broken(offset, metadata, err)
 	}
 	return s, nil
+}
+
+// close closes what version 1 leaves open between two spans: offsets that have
+// no record.
+func (s *State) close() error {
+	end := s.Offset
+	for i := range s.Pending {
+		in := &s.Pending[i]
+		if in.First < end {
+			return fmt.Errorf("batch %s begins at %d, before %d where what precedes it ends", in.Batch, in.First, end)
+		}
+		if in.Next > in.First { // or it is at fault
+			in.First = end
+		}
+		end = in.Next
+	}
+	return nil
 }
 
 func broken(offset int64, metadata string, why error) error {
@@ -119,6 +170,14 @@ func parse(rest string) (s State, err error) {
 	for more {
 		var entry string
 		entry, rest, more = strings.Cut(rest, " ")
+		if !strings.Contains(entry, ":") {
+			r, err := parseRange(entry)
+			if err != nil {
+				return State{}, fmt.Errorf("range %s: %w", quote(entry), err)
+			}
+			s.Done = append(s.Done, r)
+			continue
+		}
 		in, err := parseIntent(entry)
 		if err != nil {
 			return State{}, fmt.Errorf("intent %s: %w", quote(entry), err)
@@ -134,7 +193,6 @@ func parseIntent(entry string) (in Intent, err error) {
 		return Intent{}, errors.New("it is not batch:shard:first+count@time")
 	}
 	span, at, _ := strings.Cut(fields[2], "@")
-	first, count, _ := strings.Cut(span, "+")
 	var step string
 	stepped := false
 	in.Batch, step, stepped = strings.Cut(fields[0], "/")
@@ -144,15 +202,22 @@ func parseIntent(entry string) (in Intent, err error) {
 			return Intent{}, err
 		}
 	}
-	if in.First, err = strconv.ParseInt(first, 10, 64); err != nil {
-		return Intent{}, err
-	}
-	n, err := strconv.ParseInt(count, 10, 64)
+	r, err := parseRange(span)
 	if err != nil {
 		return Intent{}, err
 	}
-	// A sum past the largest offset is negative, and refused as an empty span.
-	in.Next = in.First + n
+	in.First, in.Next = r.First, r.Next
 	in.At, err = strconv.ParseInt(at, 10, 64)
 	return in, err
+}
+
+func parseRange(text string) (r Range, err error) {
+	first, count, _ := strings.Cut(text, "+")
+	if r.First, err = strconv.ParseInt(first, 10, 64); err != nil {
+		return Range{}, err
+	}
+	n, err := strconv.ParseInt(count, 10, 64)
+	// A sum past the largest offset is negative, and refused as empty.
+	r.Next = r.First + n
+	return r, err
 }

@@ -25,6 +25,8 @@ type stage interface {
 // flight.
 //
 //	begin P=OFFSET...         partitions begin
+//	head P HEAD OFFSET [METADATA]
+//	                          one begins with what a commit says, and reading at HEAD
 //	declare ID SPAN...        SPAN is P[FIRST,NEXT), on shard s1, or P[FIRST,NEXT)@SHARD
 //	fits ID SPAN...           whether it may be declared
 //	due NAME                  what is due is taken down as a commit of that name
@@ -130,8 +132,17 @@ func (s *ledgerStage) command(verb string, args []string, say func(string, ...an
 			var p int32
 			var offset int64
 			scan(a, "p%d=%d", &p, &offset)
-			s.l.Begin(p, offset)
+			s.l.Begin(p, State{Offset: offset}, offset)
 		}
+	case "head":
+		var p int32
+		var head, offset int64
+		scan(strings.Join(args[:3], " "), "p%d %d %d", &p, &head, &offset)
+		state, err := Parse(offset, strings.Join(args[3:], " "))
+		if err != nil {
+			panic(err)
+		}
+		s.l.Begin(p, state, head)
 	case "declare":
 		s.l.Declare(batch())
 		s.ids = append(s.ids, args[0])
@@ -211,7 +222,7 @@ func (s *settlementStage) show(say func(string, ...any)) {
 	case Store:
 		say("store on %s under %s", step.Intent.Shard, step.Token)
 	case Finished:
-		say("finished, reading goes on at %d", step.State.Offset)
+		say("finished, reading goes on at %d, gaps %v", step.State.End(), step.State.Gaps(step.State.End()))
 	default:
 		say("%s", step.Do)
 	}

@@ -21,6 +21,7 @@ type setting struct {
 	Memory     int // tokens a day remembers
 	Trouble    int // faults that happen before the world is kind
 	Pace       int // of a hundred turns, so many are faults
+	Fresh      int // of a hundred partitions that are settled, so many are read on at a later record first
 
 	Off switches
 }
@@ -38,6 +39,8 @@ type switches struct {
 	Member   bool // and commits as one member what another was given
 	Ask      bool // an insert whose answer is missing is repeated without a look at the receipts
 	Spent    bool // a batch is renewed while its token may be unspent
+	Done     bool // what is done above the offset is forgotten by the next owner
+	Order    bool // it settles by offset what was declared in another order
 }
 
 const days = 2
@@ -220,7 +223,7 @@ func (w *world) commit(n *node, states map[int32]State) error {
 func (w *world) done() bool {
 	for p, log := range w.logs {
 		s, err := w.fetch(p)
-		if err != nil || s.Offset != int64(len(log)) || len(s.Pending) > 0 {
+		if err != nil || s.Offset != int64(len(log)) || len(s.Pending) > 0 || len(s.Done) > 0 {
 			return false
 		}
 	}
