@@ -21,6 +21,13 @@ type Window struct {
 	// What is in before was seen no later than that.
 	began int64
 	begun bool // began is known
+
+	// beside is the other window of a partition that is read at two places, for
+	// records before until; nil for none. See Pair.
+	beside *Window
+	until  int64
+	// held: nothing is forgotten for its age.
+	held bool
 }
 
 // generation is the identities first seen in a stretch of record time.
@@ -55,11 +62,16 @@ func (w *Window) Seen(id schema.Identity, event, at int64, most int) (dup, shrun
 	}
 	// Generations begin a span apart, whenever records come: begun by the first
 	// record after, one could be kept for three spans.
-	if spans := (at - w.began) / w.span; spans >= 1 {
+	if spans := (at - w.began) / w.span; spans >= 1 && w.held {
+		w.began += spans * w.span
+	} else if spans >= 1 {
 		w.turn(w.began + spans*w.span)
 		if spans >= 2 {
 			w.before = w.kind.generation()
 		}
+	}
+	if w.beside != nil && w.besideHas(id, event, at) {
+		return true, shrunk
 	}
 	return w.before.has(id, event) || !w.now.add(id, event), shrunk
 }
