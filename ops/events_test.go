@@ -59,6 +59,7 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Settled", func() {
 			e.Settled(pipeline.Settled{Partition: 3, Next: 890, Intents: 2, Rows: 40, Rewound: 15, Took: 300 * time.Millisecond})
 		}},
+		{"Settled", func() { e.Settled(pipeline.Settled{Partition: 4, Next: 6, Gap: 400}) }},
 		{"Polled", func() {
 			e.Polled(pipeline.Polled{Partition: 3, First: 890, Records: 110, Bytes: 55_000, HighWatermark: 1000})
 		}},
@@ -97,7 +98,9 @@ func pipelineStory(e pipeline.Events) []event {
 				e.Confirmed(pipeline.Confirmed{Partition: 3, First: 780, Next: 890, Rows: 100})
 			}
 		}},
-		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 890, 4: 8, 9: 5}}) }},
+		{"Committed", func() {
+			e.Committed(pipeline.Committed{Next: map[int32]int64{3: 890, 4: 8, 9: 5}, Gap: map[int32]int64{4: 398}})
+		}},
 		{"DedupShrunk", func() { e.DedupShrunk(1) }},
 		{"Revoked", func() { e.Revoked([]int32{3}) }},
 		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 1000}}) }},

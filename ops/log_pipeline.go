@@ -48,7 +48,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 	return pipeline.Events{
 		Assigned: func(p []int32) { say(slog.LevelInfo, "partitions assigned", slog.Any("partitions", p)) },
 		Settled: func(s pipeline.Settled) {
-			say(slog.LevelInfo, "partition ready", slog.Int("partition", int(s.Partition)), slog.Int64("next", s.Next), slog.Int("intents", s.Intents), slog.Int("rows", s.Rows), slog.Int64("rewound", s.Rewound), slog.Duration("took", s.Took))
+			say(slog.LevelInfo, "partition ready", slog.Int("partition", int(s.Partition)), slog.Int64("next", s.Next), slog.Int64("gap", s.Gap), slog.Int("intents", s.Intents), slog.Int("rows", s.Rows), slog.Int64("rewound", s.Rewound), slog.Duration("took", s.Took))
 		},
 		Revoked: func(p []int32) {
 			say(slog.LevelInfo, "partitions given back", slog.Any("partitions", p))

@@ -74,6 +74,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 		},
 		Settled: func(s pipeline.Settled) {
 			settled.Inc()
+			partitions.settled(s)
 			intents.Add(float64(s.Intents))
 			settledRows.Add(float64(s.Rows))
 			settleTime.Observe(s.Took.Seconds())

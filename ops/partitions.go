@@ -14,17 +14,18 @@ import (
 // two numbers that change at different times, and a partition's series end
 // when it is another node's, or the sum over nodes would count it twice.
 type partitions struct {
-	rebalances               *prometheus.CounterVec
-	count, offset, high, lag *prometheus.Desc
+	rebalances                    *prometheus.CounterVec
+	count, offset, high, lag, gap *prometheus.Desc
 
 	mu    sync.Mutex // guards what follows
 	owned map[int32]*position
 }
 
 // position is where a partition stands. An offset is -1 until it is known.
-// first is where this node began to read, which is what was committed before.
 type position struct {
-	first, committed, high int64
+	// committed is also what the node found done when it was given the partition.
+	committed, high int64
+	gap             int64 // see pipeline.Committed; -1 while there is none
 }
 
 func newPartitions(f family) *partitions {
@@ -36,6 +37,7 @@ func newPartitions(f family) *partitions {
 		count:      desc("assigned_partitions", "Partitions the node owns."),
 		offset:     desc("committed_offset", "The offset below which everything of the partition is stored, dead-lettered or a duplicate.", "partition"),
 		high:       desc("high_watermark", "The offset of the partition's next record, as of the last read of it.", "partition"),
+		gap:        desc("gap_records", "Records of the partition that are not committed yet and are read beside its head, where a node with kafka.recovery fresh-first found it behind; 0 once they are.", "partition"),
 		lag:        desc("lag_records", "Records of the partition that are not committed: high watermark less committed offset.", "partition"),
 		owned:      make(map[int32]*position),
 	}
@@ -48,7 +50,7 @@ func (p *partitions) assigned(partitions []int32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, id := range partitions {
-		p.owned[id] = &position{first: -1, committed: -1, high: -1}
+		p.owned[id] = &position{committed: -1, high: -1, gap: -1}
 	}
 }
 
@@ -69,8 +71,16 @@ func (p *partitions) polled(e pipeline.Polled) {
 	defer p.mu.Unlock()
 	if at := p.owned[e.Partition]; at != nil {
 		at.high = e.HighWatermark
-		if at.first < 0 {
-			at.first = e.First
+	}
+}
+
+func (p *partitions) settled(e pipeline.Settled) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := p.owned[e.Partition]; at != nil {
+		at.committed = max(at.committed, e.Next) // it may be told of a commit first
+		if e.Gap > 0 && at.gap < 0 {
+			at.gap = e.Gap
 		}
 	}
 }
@@ -83,13 +93,16 @@ func (p *partitions) committed(e pipeline.Committed) {
 	for id, next := range e.Next {
 		if at := p.owned[id]; at != nil {
 			at.committed = next
+			if gap, ok := e.Gap[id]; ok {
+				at.gap = gap
+			}
 		}
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (p *partitions) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{p.count, p.offset, p.high, p.lag} {
+	for _, d := range []*prometheus.Desc{p.count, p.offset, p.high, p.lag, p.gap} {
 		to <- d
 	}
 }
@@ -110,11 +123,12 @@ func (p *partitions) Collect(to chan<- prometheus.Metric) {
 		if at.high >= 0 {
 			gauge(p.high, at.high, partition)
 		}
-		// Until its first batch is declared, a moment after the first read, the
-		// partition stands where that read began.
-		if done := max(at.first, at.committed); done >= 0 && at.high >= 0 {
+		if at.committed >= 0 && at.high >= 0 {
 			// A commit may be newer than the last read's answer.
-			gauge(p.lag, max(0, at.high-done), partition)
+			gauge(p.lag, max(0, at.high-at.committed), partition)
+		}
+		if at.gap >= 0 {
+			gauge(p.gap, at.gap, partition)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (w *workshop) decode(records []*kgo.Record) {
 		if l.open == nil {
 			l.open = <-l.free
 		}
-		l.decode()
+		l.decode(&l.work)
 		for len(l.full) > 0 {
 			b := <-l.full
 			w.store(b)

@@ -22,6 +22,9 @@ type span struct {
 	first, next int64
 	leaderEpoch int32
 	rows        int // of the records, those that are neither duplicates nor rejects
+	// reads is how the partition is read, nil for one that had no gap when it was
+	// given to the node.
+	reads *reading
 }
 
 // place is where rows go with one insert: a day of a shard's table.
@@ -49,6 +52,10 @@ type batch struct {
 	// The block that was asked for last, since nearly always it is asked for again.
 	recent   *schema.Block
 	recentAt place
+
+	// gap: the spans were read in gaps. A batch has either these or those of heads:
+	// in which order two places of a partition were read is the order of batches.
+	gap bool
 
 	rejects    []reject
 	rejectSize int // bytes the rejects keep alive

@@ -59,7 +59,28 @@ type Kafka struct {
 	// sooner. Larger: a pause of the node is forgiven. The default value is 6 s,
 	// the least that brokers allow as they come.
 	SessionTimeout time.Duration `koanf:"session_timeout"`
+	// Recovery is what a node does with a partition it is given that is behind:
+	// in-order reads it from where it was left, fresh-first reads what comes now
+	// and beside it the backlog. In order, an analyst sees nothing new until the
+	// backlog is stored, but sees everything up to one moment; and there are fewer
+	// inserts, since live records share those of the backlog. The default value is
+	// in-order: that what is visible is complete is what a node promises otherwise.
+	Recovery Recovery `koanf:"recovery"`
+	// FreshAfter: a partition is behind if the next record to be stored came to
+	// Kafka so long ago. Smaller: a restart leaves a gap more often, and a crash
+	// after it more to settle. Larger: live data waits for so much backlog. The
+	// default value is 30 s, more than a restart or a takeover takes.
+	FreshAfter time.Duration `koanf:"fresh_after"`
 }
+
+// Recovery is a way to come back from being behind.
+type Recovery string
+
+// The ways; see [Kafka].Recovery.
+const (
+	InOrder    Recovery = "in-order"
+	FreshFirst Recovery = "fresh-first"
+)
 
 // ClickHouse says where rows go.
 type ClickHouse struct {
@@ -148,7 +169,7 @@ type Breaker struct {
 // Default returns a config that lacks only addresses and the topic.
 func Default() Config {
 	return Config{
-		Kafka:          Kafka{Group: "penstock", SessionTimeout: 6 * time.Second},
+		Kafka:          Kafka{Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second},
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
@@ -201,10 +222,24 @@ func (c Config) memoryFor(batch int64) int64 {
 }
 
 func (c Config) batchBytes() int { return int(c.share()) / (c.Lanes * c.Batch.PerLane) }
-func (c Config) queueBytes() int { return int(c.share()) / c.Lanes }
+
+// queueBytes bounds what waits for a lane. Half of it is left to what is read in
+// gaps, where a node makes any: one that only takes them over is soon done.
+func (c Config) queueBytes() int {
+	if c.Kafka.Recovery == FreshFirst {
+		return int(c.share()) / c.Lanes / 2
+	}
+	return int(c.share()) / c.Lanes
+}
 
 // fetchBytes is the bound of one fetch, on the wire.
 func (c Config) fetchBytes() int32 { return int32(min(c.share()/(fetchesAtOnce*unpacked), 64<<20)) }
+
+// gapFetchBytes is the bound of one fetch of a lane's gap reader, on the wire. It
+// has one in the Kafka client while the lane decodes another.
+func (c Config) gapFetchBytes() int32 {
+	return int32(min(c.share()/int64(c.Lanes)/2/(2*unpacked), 64<<20))
+}
 
 // Bounds of what the budget is computed from. They are beyond any machine, and
 // keep a slip of the keyboard from overflowing it.
@@ -228,6 +263,8 @@ func (c Config) Validate() error {
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
 	check(c.Kafka.DeadLetters() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
+	check(c.Kafka.Recovery == InOrder || c.Kafka.Recovery == FreshFirst, "kafka.recovery is %q; want in-order or fresh-first", c.Kafka.Recovery)
+	check(c.Kafka.FreshAfter >= time.Second, "kafka.fresh_after is %v; want at least 1s, or every restart leaves a gap", c.Kafka.FreshAfter)
 	errs = append(errs, c.ClickHouse.faults()...)
 	check(c.ClickHouse.Database != "", "clickhouse.database is empty; the default is default")
 	_, known := compressions[c.ClickHouse.Compression]

@@ -43,6 +43,8 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"kafka.topic is empty; name the topic the devices send to",
 		"kafka.group is empty; the default is penstock",
 		"kafka.session_timeout is 0s; want at least 1s, or every pause is taken for a death",
+		`kafka.recovery is ""; want in-order or fresh-first`,
+		"kafka.fresh_after is 0s; want at least 1s, or every restart leaves a gap",
 		"clickhouse.addr is empty; want host:port of the native protocol, such as localhost:9000",
 		"clickhouse.database is empty; the default is default",
 		`clickhouse.compression is "gzip"; want none, lz4 or zstd`,

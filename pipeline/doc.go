@@ -10,6 +10,9 @@
 // a crash leaves in between is settled by the partition's next owner, so that
 // each row is stored once.
 //
+// A partition that is far behind may be read at its head and, by the lane's gap
+// reader, in the gap below; a lane decodes a gap while nothing live waits.
+//
 // Memory is bounded by what a lane has to hold to go on: a fixed number of
 // batches, and a queue that pauses its partitions in Kafka while it is full.
 // Nothing is dropped.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type drain struct {
 type tenureOf struct {
 	epoch       uint64
 	leaderEpoch int32
+	reads       *reading // nil for a partition without a gap
 }
 
 // confirmAfter is how long a confirmation waits for the intents of a next batch,
@@ -114,10 +116,17 @@ func (d *drain) begin(b *batch) error {
 		if held && t.epoch != s.epoch {
 			return fmt.Errorf("%w: p%d was read under another ownership than what is not confirmed of it", errDoubt, partition)
 		}
-		if !held {
+		switch {
+		case held:
+		case s.reads != nil:
+			d.ledger.Begin(partition, s.reads.state, s.reads.head)
+		default:
 			d.ledger.Begin(partition, intent.State{Offset: s.first}, s.first)
 		}
-		d.tenures[partition] = tenureOf{s.epoch, s.leaderEpoch}
+		if s.reads != nil {
+			s.leaderEpoch = -1 // of its last record, which is not the one below the offset
+		}
+		d.tenures[partition] = tenureOf{s.epoch, s.leaderEpoch, s.reads}
 		d.unconfirmed[partition] = append(d.unconfirmed[partition], s)
 	}
 	return nil
@@ -223,15 +232,19 @@ func (d *drain) putDue(ctx context.Context) error {
 
 // tell tells what is confirmed now.
 func (d *drain) tell(states map[int32]intent.State) {
-	next := make(map[int32]int64, len(states))
+	c := Committed{Next: make(map[int32]int64, len(states)), Gap: map[int32]int64{}}
 	for p, state := range states {
-		next[p] = state.Offset
-		spans := d.unconfirmed[p]
-		for len(spans) > 0 && spans[0].next <= state.Offset {
-			d.lane.events.Confirmed(Confirmed{Partition: p, First: spans[0].first, Next: spans[0].next, Rows: spans[0].rows})
-			spans = spans[1:]
+		c.Next[p] = state.Offset
+		d.unconfirmed[p] = slices.DeleteFunc(d.unconfirmed[p], func(s span) bool {
+			done := state.Covers(intent.Range{First: s.first, Next: s.next})
+			if done {
+				d.lane.events.Confirmed(Confirmed{Partition: p, First: s.first, Next: s.next, Rows: s.rows})
+			}
+			return done
+		})
+		if t := d.tenures[p]; t.reads != nil {
+			c.Gap[p] = t.reads.left(state)
 		}
-		d.unconfirmed[p] = spans
 	}
-	d.lane.events.Committed(Committed{Next: next})
+	d.lane.events.Committed(c)
 }

@@ -67,6 +67,7 @@ const (
 	SealedByRows   SealCause = "rows"
 	SealedByBytes  SealCause = "bytes"
 	SealedByAge    SealCause = "age"
+	SealedByTurn   SealCause = "turn" // all live records are in it, and the backlog is read on
 	SealedByRevoke SealCause = "revoke"
 	SealedByStop   SealCause = "stop"
 )
@@ -103,6 +104,9 @@ type Retrying struct {
 // offset below which everything is stored, dead-lettered or a duplicate.
 type Committed struct {
 	Next map[int32]int64
+	// Gap has the partitions that are read in gaps, too: the offsets below their
+	// head that are not done. It is 0 the last time a partition is there.
+	Gap map[int32]int64
 }
 
 // Confirmed is a span [First, Next) of a partition of which everything is
@@ -119,6 +123,7 @@ type Confirmed struct {
 type Settled struct {
 	Partition int32
 	Next      int64         // the offset it goes on at
+	Gap       int64         // offsets from there on that are read beside the partition's head, 0 if it has no gap
 	Intents   int           // declared by an earlier owner and not confirmed
 	Rows      int           // sent for them, of which some may have been stored before
 	Rewound   int64         // offsets beyond what was committed, of which rows were stored

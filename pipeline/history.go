@@ -46,6 +46,19 @@ type past struct {
 	// up to offset. What is stored from there on is left out: to those who read
 	// it again, a number that is used again further on would look like a resend.
 	window *dedup.Window
+	// ahead is the window of a partition that has gaps, from the offset head on:
+	// where its last owner read what was fresh, and the next does. It is nil for
+	// one that has none.
+	ahead *dedup.Window
+	head  int64
+}
+
+// windowAt returns the window of the records about the offset.
+func (p *past) windowAt(offset int64) *dedup.Window {
+	if p.ahead != nil && offset >= p.head {
+		return p.ahead
+	}
+	return p.window
 }
 
 // pasts is the past of the partitions that were assigned together, asked for
@@ -56,33 +69,30 @@ type pasts struct {
 	err   error
 }
 
-// learn fills p in for partitions of which these states are committed; most
-// bounds the generations of a partition's window.
-func (p *pasts) learn(ctx context.Context, h history, states map[int32]intent.State, fresh map[int32]bool, most func(partition int32) int) {
+// learn fills p in for partitions of which these states are committed, and that
+// are read on at these heads; most bounds the generations of a partition's window.
+func (p *pasts) learn(ctx context.Context, h history, states map[int32]intent.State, fresh map[int32]bool, heads map[int32]int64, most func(partition int32) int) {
 	defer close(p.known)
 	failpoint.At("rebuild.before")
 	_, p.err = h.again().do(ctx, func(ctx context.Context) (err error) {
-		p.of, err = h.learn(ctx, states, fresh, most)
+		p.of, err = h.learn(ctx, states, fresh, heads, most)
 		return err
 	})
 	failpoint.At("rebuild.after")
 }
 
-func (h history) learn(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool, most func(partition int32) int) (map[int32]*past, error) {
-	var starts kadm.ListedOffsets
-	var errStarts error
-	if slices.Contains(slices.Collect(maps.Values(fresh)), true) {
-		starts, errStarts = h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic)
+func (h history) learn(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool, heads map[int32]int64, most func(partition int32) int) (map[int32]*past, error) {
+	firsts, err := h.firsts(ctx, states, fresh)
+	if err != nil {
+		return nil, err
 	}
 	all, ends := map[int32]*past{}, map[int32]int64{}
 	for p, state := range states {
-		all[p] = &past{offset: state.Offset, window: dedup.NewWindow(h.cfg.Dedup.Window, dedup.KindOf(h.schema))}
-		if fresh[p] {
-			first, err := h.listed(p)(starts, errStarts)
-			if err != nil {
-				return nil, err
-			}
-			all[p].offset = first
+		state.Offset = firsts[p]
+		all[p] = &past{offset: state.Offset, window: h.newWindow()}
+		if head := headOf(state, heads[p]); head > 0 {
+			all[p].head, all[p].ahead = head, h.newWindow()
+			dedup.Pair(all[p].window, all[p].ahead)
 		}
 		ends[p] = max(all[p].offset, state.End())
 		all[p].beyond = ends[p]
@@ -103,17 +113,100 @@ func (h history) learn(ctx context.Context, states map[int32]intent.State, fresh
 			all[p].beyond = max(all[p].beyond, at.Offset+1)
 		}
 		shrunk := map[int32]bool{}
-		if err := r.Windows(ctx, since, func(p int32, b dedup.Block) error {
-			if all[p].window.Restore(b, most(p)) && !shrunk[p] {
-				shrunk[p] = true
-				h.events.DedupShrunk(int(p) % h.cfg.Lanes)
-			}
-			return nil
-		}); err != nil {
+		restore := func(from map[int32]receipts.Since, window func(*past) *dedup.Window) error {
+			return r.Windows(ctx, from, func(p int32, b dedup.Block) error {
+				if window(all[p]).Restore(b, most(p)) && !shrunk[p] {
+					shrunk[p] = true
+					h.events.DedupShrunk(int(p) % h.cfg.Lanes)
+				}
+				return nil
+			})
+		}
+		if err := restore(since, func(p *past) *dedup.Window { return p.window }); err != nil {
 			return nil, err
+		}
+		for i := 0; ; i++ {
+			done := doneAt(states, i)
+			if len(done) == 0 {
+				break
+			}
+			if err := restore(done, func(p *past) *dedup.Window { return p.windowAt(p.head) }); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return all, nil
+}
+
+// doneAt returns the i-th ranges that are done above the offsets of the states,
+// of those that have so many.
+func doneAt(states map[int32]intent.State, i int) map[int32]receipts.Since {
+	out := map[int32]receipts.Since{}
+	for p, s := range states {
+		if i < len(s.Done) {
+			out[p] = receipts.Since{Offset: s.Done[i].First, Before: s.Done[i].Next}
+		}
+	}
+	return out
+}
+
+func (h history) newWindow() *dedup.Window {
+	return dedup.NewWindow(h.cfg.Dedup.Window, dedup.KindOf(h.schema))
+}
+
+// firsts returns where settling begins: what is committed of each partition, or
+// the first record that Kafka has of a fresh one.
+func (h history) firsts(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool) (map[int32]int64, error) {
+	var starts kadm.ListedOffsets
+	var errStarts error
+	if slices.Contains(slices.Collect(maps.Values(fresh)), true) {
+		starts, errStarts = h.admin.ListStartOffsets(ctx, h.cfg.Kafka.Topic)
+	}
+	out := map[int32]int64{}
+	for p, state := range states {
+		out[p] = state.Offset
+		if fresh[p] {
+			first, err := h.listed(p)(starts, errStarts)
+			if err != nil {
+				return nil, err
+			}
+			out[p] = first
+		}
+	}
+	return out, nil
+}
+
+// heads returns where the partitions are read on: where what is done or pending
+// ends, or, to read fresh records first, at the end of those that are behind.
+func (h history) heads(ctx context.Context, states map[int32]intent.State, fresh map[int32]bool) (map[int32]int64, error) {
+	heads := map[int32]int64{}
+	for p, state := range states {
+		heads[p] = state.End()
+	}
+	if h.cfg.Kafka.Recovery != FreshFirst {
+		return heads, nil
+	}
+	firsts, err := h.firsts(ctx, states, fresh)
+	if err != nil {
+		return nil, err
+	}
+	topic := h.cfg.Kafka.Topic
+	recent, errRecent := h.admin.ListOffsetsAfterMilli(ctx, time.Now().Add(-h.cfg.Kafka.FreshAfter).UnixMilli(), topic)
+	ends, errEnds := h.admin.ListEndOffsets(ctx, topic)
+	for p, state := range states {
+		first, err := h.listed(p)(recent, errRecent)
+		if err != nil {
+			return nil, err
+		}
+		end, err := h.listed(p)(ends, errEnds)
+		if err != nil {
+			return nil, err
+		}
+		if state.MayJump() && max(firsts[p], state.End()) < first {
+			heads[p] = end
+		}
+	}
+	return heads, nil
 }
 
 // recent is how old the record to go on at may be in a partition that is not

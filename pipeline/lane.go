@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,9 @@ type lane struct {
 
 	control chan control
 	ended   chan struct{} // closed when fill has returned
+	// gaps tells the lane's gap reader what to read, and backlog is what it finds.
+	gaps    chan *reading
+	backlog chan chunk
 	// releases asks the drain goroutine to commit all that is stored.
 	releases chan release
 	free     chan *batch
@@ -43,6 +47,8 @@ type lane struct {
 	open    *batch            // nil while every batch is being stored
 	overdue bool              // open is past its age, and no batch is free to follow it
 	work    chunk             // being decoded
+	behind  chunk             // being decoded when there is no work: of a gap
+	unread  []*reading        // of tenants whose gaps no reader was told of yet
 	age     *time.Timer       // runs while open has records, until due
 	due     time.Time
 	pace    pace
@@ -57,6 +63,9 @@ type tenant struct {
 	next   int64  // the offset to go on at: records below are accounted for
 	waits  bool   // nobody has read it for a while
 	resume func() // has Kafka read; called once, unless the lane is full
+
+	reads *reading // nil for a partition that had no gap when it was given to the node
+	gap   *tenant  // what is read in its gaps; nil if it has none any more
 }
 
 // control asks the fill goroutine for something between two records.
@@ -85,6 +94,8 @@ func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership,
 		id: id, cfg: cfg, events: events, owned: owned,
 		queue:    newQueue(cfg.queueBytes(), func(pause bool) { throttle(id, pause) }),
 		control:  make(chan control),
+		gaps:     make(chan *reading),
+		backlog:  make(chan chunk),
 		ended:    make(chan struct{}),
 		releases: make(chan release),
 		free:     make(chan *batch, cfg.Batch.PerLane),
@@ -132,45 +143,60 @@ func (l *lane) fill(ctx context.Context) error {
 		defer close(a.work)
 	}
 	for {
-		if l.open != nil && len(l.work.records) > 0 {
-			l.decode()
-			select {
-			case c := <-l.control:
-				c.done <- l.obey(ctx, c)
-			case <-ctx.Done():
-				return nil
-			default:
-			}
-			continue
+		var again <-chan struct{}
+		if c := l.pick(); c != nil {
+			l.decode(c)
+			again = atOnce
 		}
 		// A batch past its age is sealed only when another can follow it:
 		// while ClickHouse is slow batches grow instead of queueing up.
-		free, ready := l.free, l.queue.ready
-		if l.open != nil && !l.overdue {
+		free, ready, backlog := l.free, l.queue.ready, l.backlog
+		if l.open != nil && !l.overdue && !l.turns() {
 			free = nil
 		}
-		if l.open == nil {
+		if l.open == nil || len(l.work.records) > 0 {
 			ready = nil
 		}
+		if l.open == nil || l.behind.isGap() {
+			backlog = nil
+		}
+		gaps, first := l.nextGap()
 		select {
 		case <-ctx.Done():
 			return nil
 		case c := <-l.control:
 			c.done <- l.obey(ctx, c)
 		case b := <-free:
-			if l.overdue {
+			switch {
+			case l.overdue:
 				l.seal(SealedByAge)
+			case l.open != nil:
+				l.seal(SealedByTurn)
 			}
 			l.open = b
 		case <-ready:
 			if err := l.next(); err != nil {
 				return err
 			}
+		case gaps <- first:
+			l.unread = l.unread[1:]
+		case c := <-backlog:
+			if t := l.tenants[c.partition]; t != nil && t.epoch == c.epoch {
+				l.behind = c
+			}
 		case <-l.age.C:
 			l.overdue = l.open != nil && !l.open.empty()
+		case <-again:
 		}
 	}
 }
+
+// atOnce is a channel that is always ready.
+var atOnce = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // next takes the oldest chunk from the queue.
 func (l *lane) next() error {
@@ -179,6 +205,7 @@ func (l *lane) next() error {
 	// is still queued of them is no longer this lane's to store.
 	if t := l.tenants[c.partition]; ok && t != nil && t.epoch == c.epoch && l.owned.epoch(c.partition) == c.epoch {
 		l.work = c
+		l.yield()
 	} else if ok && l.owned.astray(c.partition, c.epoch) {
 		// To drop them would lose them: later ones would be taken.
 		return fmt.Errorf("%w: p%d was read before it was settled", errDoubt, c.partition)
@@ -199,11 +226,13 @@ const (
 // a rebalance.
 const firstAge = 100 * time.Millisecond
 
-// await says how long the open batch waits, now that it gets some of the chunk at
-// work.
-func (l *lane) await(t *tenant, now time.Time) {
-	newest := l.work.records[len(l.work.records)-1]
-	age, behind := l.pace.wait(now.Sub(time.UnixMilli(arrival(newest, now))))
+// await says how long the open batch waits, now that it gets some of the chunk.
+func (l *lane) await(c *chunk, t *tenant, now time.Time) {
+	old := l.cfg.Batch.Behind
+	if !c.isGap() {
+		old = now.Sub(time.UnixMilli(arrival(c.records[len(c.records)-1], now)))
+	}
+	age, behind := l.pace.wait(old)
 	if t.waits {
 		age = min(age, firstAge)
 	}
@@ -219,22 +248,33 @@ func (l *lane) await(t *tenant, now time.Time) {
 	l.age.Reset(age)
 }
 
-// decode moves some of the chunk at work into the open batch, and seals it if
-// it is full.
-func (l *lane) decode() {
+// yield has an open batch of a gap wait no longer than a live one would: live
+// records wait for it.
+func (l *lane) yield() {
+	if age, _ := l.pace.wait(0); l.open.isGap() && time.Until(l.due) > age {
+		l.due = time.Now().Add(age)
+		l.age.Reset(age)
+	}
+}
+
+// decode moves some of the chunk into the open batch, and seals it if it is full.
+func (l *lane) decode(c *chunk) {
 	now := time.Now()
-	t := l.tenants[l.work.partition]
-	l.await(t, now)
-	shard := l.cfg.ClickHouse.shardOf(l.work.partition)
-	blocks := l.cfg.blocks(len(l.tenants))
+	t := l.tenants[c.partition]
+	if l.open.gap = c.isGap(); l.open.gap {
+		t = t.gap
+	}
+	l.await(c, t, now)
+	shard := l.cfg.ClickHouse.shardOf(c.partition)
+	blocks := l.cfg.blocks(l.windows())
 	room := max(1, l.cfg.Batch.Rows-l.open.rows)
-	own := l.step(&room)
+	own := c.step(&room)
 	aided := 0
-	for l.hot() && aided < len(l.aides) && room > 0 && len(l.work.records) > 0 {
-		l.aides[aided].begin(l.step(&room), now)
+	for l.hot() && aided < len(l.aides) && room > 0 && len(c.records) > 0 {
+		l.aides[aided].begin(c.step(&room), now)
 		aided++
 	}
-	read := span{epoch: t.epoch}
+	read := span{epoch: t.epoch, reads: t.reads}
 	for _, r := range own {
 		if read.extend(r, t.next) {
 			read.rows += l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks)
@@ -249,12 +289,18 @@ func (l *lane) decode() {
 		}
 		a.done <- p
 	}
+	if len(c.records) == 0 && c.isGap() {
+		read.cover(c.gap)
+	}
 	if read.next > 0 {
 		t.next = read.next
-		l.open.account(l.work.partition, read)
+		l.open.account(c.partition, read)
 	}
-	if len(l.work.records) == 0 {
-		l.work = chunk{}
+	if len(c.records) == 0 {
+		if c.closes {
+			l.tenants[c.partition].close()
+		}
+		*c = chunk{}
 	}
 	switch {
 	case l.open.rows >= l.cfg.Batch.Rows:
@@ -264,15 +310,15 @@ func (l *lane) decode() {
 	}
 }
 
-// step takes a step of the chunk at work, of at most room records, which it
-// takes from room.
-func (l *lane) step(room *int) []*kgo.Record {
-	most, n := min(decodeStep, len(l.work.records), *room), 0
+// step takes a step of the chunk, of at most room records, which it takes from
+// room.
+func (c *chunk) step(room *int) []*kgo.Record {
+	most, n := min(decodeStep, len(c.records), *room), 0
 	for size := 0; n < most && size < decodeStepBytes; n++ {
-		size += len(l.work.records[n].Value)
+		size += len(c.records[n].Value)
 	}
-	out := l.work.records[:n]
-	l.work.records = l.work.records[n:]
+	out := c.records[:n]
+	c.records = c.records[n:]
 	*room -= n
 	return out
 }
@@ -303,6 +349,9 @@ func (l *lane) obey(ctx context.Context, c control) error {
 			continue // given up while it was being settled
 		}
 		l.tenants[p] = t
+		if t.gap != nil {
+			l.unread = append(l.unread, t.reads)
+		}
 		// Here and not by whoever settled it: a release comes before or after,
 		// so a partition that is given up and taken again is never read early.
 		l.queue.admit(func(pause bool) {
@@ -319,6 +368,10 @@ func (l *lane) obey(ctx context.Context, c control) error {
 		if l.work.partition == p {
 			l.work = chunk{}
 		}
+		if l.behind.partition == p {
+			l.behind = chunk{}
+		}
+		l.unread = slices.DeleteFunc(l.unread, func(r *reading) bool { return r.partition == p })
 	}
 	if l.open != nil && !l.open.empty() {
 		l.seal(c.cause)

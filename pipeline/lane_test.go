@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/pipeline/dedup"
+	"penstock/pipeline/intent"
 	"penstock/schema"
 )
 
@@ -29,10 +30,14 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts give into 
 //
 //	lane rows=R bytes=B age=A [behind=D]
 //	                            begins one with two batches
-//	assign P...[@OFFSET]        partitions begin to be the lane's, settled up to OFFSET
+//	assign P...[@OFFSET[/GAP]]  partitions begin to be the lane's, settled up to OFFSET,
+//	                            or up to GAP, with OFFSET their head
 //	fetch P FIRST..LAST [seq=S] [anew] [malformed] [at=T] [ago=D]
 //	                            events numbered from S, or from FIRST; each number
 //	                            has a time of its own, or anew the present one
+//	gap P FIRST..LAST [to=N] [closes] ...
+//	                            the gap reader's chunk, which accounts for all up to N,
+//	                            and with which the last gap is closed
 //	wait D                      time passes
 //	stored                      the oldest sealed batch comes home
 //	revoke P...                 given up within a second
@@ -175,6 +180,8 @@ func newStage(t *testing.T, options []string) *stage {
 			case r := <-s.lane.releases:
 				s.say("commit of all that is stored; gives up %v", r.partitions)
 				r.done <- nil
+			case r := <-s.lane.gaps:
+				s.say("gaps of p%d are to be read: %v", r.partition, r.state.Gaps(r.head))
 			case <-ctx.Done():
 				return
 			}
@@ -202,7 +209,17 @@ func (s *stage) command(name string, args []string) {
 	case "assign":
 		s.outcome("assign", s.lane.tell(s.t.Context(), control{admit: s.settled(args)}))
 	case "fetch":
-		s.fetch(args)
+		c := s.chunk(args)
+		c.gap = intent.Range{}
+		s.lane.queue.push(c)
+	case "gap":
+		c := s.chunk(args)
+		go func() {
+			select {
+			case s.lane.backlog <- c:
+			case <-s.lane.ended:
+			}
+		}()
 	case "wait":
 		time.Sleep(duration(s.t, args[0]))
 	case "stored":
@@ -243,11 +260,18 @@ func (s *stage) settled(words []string) map[int32]*tenant {
 		name, next, _ := strings.Cut(word, "@")
 		p := partitions(s.t, []string{name})[0]
 		t := &tenant{window: dedup.NewWindow(s.lane.cfg.Dedup.Window, dedup.Sequences), resume: func() {}}
+		next, gap, behind := strings.Cut(next, "/")
 		if next != "" {
 			scan(s.t, next, &t.next)
 		}
 		s.owned.take(p, "")
 		t.epoch = s.owned.epoch(p)
+		if behind {
+			r := &reading{partition: p, epoch: t.epoch, head: t.next}
+			scan(s.t, gap, &r.state.Offset)
+			t.behind(r, dedup.NewWindow(s.lane.cfg.Dedup.Window, dedup.Sequences))
+			dedup.Pair(t.gap.window, t.window)
+		}
 		admit[p] = t
 	}
 	return admit
@@ -261,7 +285,8 @@ func (s *stage) outcome(what string, err error) {
 	}
 }
 
-func (s *stage) fetch(args []string) {
+// chunk makes one of events, as of a gap.
+func (s *stage) chunk(args []string) chunk {
 	var first, last int
 	if _, err := fmt.Sscanf(args[1], "%d..%d", &first, &last); err != nil {
 		s.t.Fatal(args, err)
@@ -269,6 +294,7 @@ func (s *stage) fetch(args []string) {
 	c := chunk{partition: partitions(s.t, args[:1])[0]}
 	c.epoch = s.owned.epoch(c.partition)
 	seq, anew, malformed, at := first, false, false, time.Now()
+	c.gap = intent.Range{First: int64(first), Next: int64(last + 1)}
 	for _, o := range args[2:] {
 		switch name, value, _ := strings.Cut(o, "="); name {
 		case "seq":
@@ -279,6 +305,10 @@ func (s *stage) fetch(args []string) {
 			malformed = true
 		case "ago":
 			at = at.Add(-duration(s.t, value))
+		case "to":
+			scan(s.t, value, &c.gap.Next)
+		case "closes":
+			c.closes = true
 		case "at":
 			var ms int64
 			scan(s.t, value, &ms)
@@ -297,7 +327,7 @@ func (s *stage) fetch(args []string) {
 		}
 		c.records = append(c.records, record(c.partition, offset, value, at))
 	}
-	s.lane.queue.push(c)
+	return c
 }
 
 func scan(t *testing.T, s string, v any) {

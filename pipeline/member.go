@@ -103,6 +103,8 @@ func (m *member) run(ctx context.Context) (err error) {
 		d := m.drainOf(l)
 		m.group.Go(func() error { return l.fill(m.alive) })
 		m.group.Go(func() error { return d.run(m.alive) })
+		g := &gapReader{cfg: m.cfg, events: m.events, gaps: l.gaps, backlog: l.backlog, pools: new(recycler)}
+		m.group.Go(func() error { return g.run(m.alive) })
 	}
 	m.group.Go(func() error {
 		select {

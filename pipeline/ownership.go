@@ -48,8 +48,7 @@ func (o *ownership) take(partition int32, member string) {
 	o.owned[partition] = &tenure{epoch: o.serial, member: member, ctx: ctx, cancel: end}
 }
 
-// settle begins to settle a partition of which what is committed or declared
-// ends at the offset. It returns the epoch and a context that ends when the
+// settle begins to settle a partition that is read on at the offset end. It returns the epoch and a context that ends when the
 // partition is given up; ok is false if it is no longer the node's, or is being
 // settled already: the client may ask twice what is committed.
 func (o *ownership) settle(partition int32, end int64) (epoch uint64, ctx context.Context, ok bool) {

@@ -5,6 +5,8 @@ import (
 	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/pipeline/intent"
 )
 
 // chunk is consecutive records of one partition, and the ownership under which
@@ -14,7 +16,15 @@ type chunk struct {
 	epoch     uint64
 	records   []*kgo.Record
 	bytes     int
+
+	// gap is of a chunk that was read in a gap: the offsets it accounts for, also
+	// those without a record. It is empty for one of the head.
+	gap intent.Range
+	// closes: with it the partition has no gap any more.
+	closes bool
 }
+
+func (c *chunk) isGap() bool { return c.gap.First < c.gap.Next }
 
 // recordOverhead is what a record takes beside its bytes. Without it a flood of
 // empty records would cost nothing, and never fill a queue or a batch.

@@ -49,7 +49,18 @@ func (m *member) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetc
 			}
 		}
 	}
-	m.settle(states, fresh)
+	h := m.history()
+	var heads map[int32]int64
+	if _, err := h.again().do(m.deadline, func(ctx context.Context) (err error) {
+		heads, err = h.heads(ctx, states, fresh)
+		return err
+	}); err != nil {
+		if m.deadline.Err() == nil {
+			m.end(err)
+		}
+		return err
+	}
+	m.settle(states, fresh, heads)
 	return nil
 }
 
@@ -73,11 +84,12 @@ func (m *member) stateOf(p kmsg.OffsetFetchResponseGroupTopicPartition) (state i
 	return state, err
 }
 
-// settle begins to settle the partitions, each in a goroutine of its own.
-func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool) {
+// settle begins to settle the partitions, each in a goroutine of its own. They are
+// read on at these heads.
+func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool, heads map[int32]int64) {
 	history := &pasts{known: make(chan struct{})}
 	for p, state := range states {
-		epoch, tenure, ok := m.owned.settle(p, state.End())
+		epoch, tenure, ok := m.owned.settle(p, heads[p])
 		if !ok {
 			delete(states, p)
 			continue
@@ -86,7 +98,8 @@ func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool) {
 			ctx, cancel := context.WithCancel(m.alive)
 			defer cancel()
 			defer context.AfterFunc(tenure, cancel)()
-			err := m.makeReady(ctx, p, epoch, state, history)
+			r := &reading{partition: p, epoch: epoch, state: state, head: heads[p], tenure: tenure}
+			err := m.makeReady(ctx, r, history)
 			if ctx.Err() != nil || tenure.Err() != nil {
 				return nil // the partition is another's to settle
 			}
@@ -94,24 +107,26 @@ func (m *member) settle(states map[int32]intent.State, fresh map[int32]bool) {
 		})
 	}
 	m.group.Go(func() error {
-		history.learn(m.alive, m.history(), states, fresh, m.most)
+		history.learn(m.alive, m.history(), states, fresh, heads, m.most)
 		return nil // those who wait for it return its error
 	})
 }
 
-// begin has the client begin after what is to be settled.
+// begin has the client begin after what is to be settled, or at the head.
 func (m *member) begin(_ context.Context, topics map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	for p, o := range topics[m.cfg.Kafka.Topic] {
 		// A negative one says that nothing is committed.
-		if at, end := o.EpochOffset().Offset, m.owned.end(p); at >= 0 && end > at {
+		if at, end := o.EpochOffset().Offset, m.owned.end(p); end > max(at, 0) {
 			topics[m.cfg.Kafka.Topic][p] = kgo.NewOffset().At(end)
 		}
 	}
 	return topics, nil
 }
 
-// makeReady settles the partition and hands it to its lane.
-func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, state intent.State, history *pasts) (err error) {
+// makeReady settles the partition and hands it to its lane. The reading's state
+// is what is committed, and then what is settled.
+func (m *member) makeReady(ctx context.Context, r *reading, history *pasts) (err error) {
+	partition := r.partition
 	select {
 	case <-history.known:
 	case <-ctx.Done():
@@ -126,16 +141,22 @@ func (m *member) makeReady(ctx context.Context, partition int32, epoch uint64, s
 		return nil
 	}
 	l := m.laneOf(partition)
-	s := m.settlementOf(partition, epoch, history.of[partition])
-	next, err := s.settle(ctx, state)
+	s := m.settlementOf(partition, r.epoch, history.of[partition])
+	r.state, err = s.settle(ctx, r.state)
 	err = errors.Join(err, s.store.sink.Close())
 	<-m.settling
 	if err != nil {
 		return err
 	}
-	t := &tenant{epoch: epoch, window: s.past.window, next: next, waits: true, resume: func() {
+	r.head = max(r.head, r.state.End())
+	t := &tenant{epoch: r.epoch, window: s.past.windowAt(r.head), next: r.head, waits: true, resume: func() {
 		m.client.ResumeFetchPartitions(map[string][]int32{m.cfg.Kafka.Topic: {partition}})
 	}}
+	if s.found.Gap = r.left(r.state); s.found.Gap > 0 {
+		t.behind(r, s.past.window)
+	} else {
+		t.window.Unpair()
+	}
 	if err := l.tell(ctx, control{admit: map[int32]*tenant{partition: t}}); err != nil {
 		return err
 	}

@@ -64,9 +64,15 @@ func eventAt(device string, seq int, taken time.Time) string {
 // send produces values to the partition.
 func (r *rig) send(partition int32, values ...string) {
 	r.t.Helper()
+	r.sendAt(time.Now(), partition, values...)
+}
+
+// sendAt is send, some time ago.
+func (r *rig) sendAt(at time.Time, partition int32, values ...string) {
+	r.t.Helper()
 	records := make([]*kgo.Record, len(values))
 	for i, v := range values {
-		records[i] = &kgo.Record{Topic: "telemetry", Partition: partition, Key: []byte("key"), Value: []byte(v)}
+		records[i] = &kgo.Record{Topic: "telemetry", Partition: partition, Key: []byte("key"), Value: []byte(v), Timestamp: at}
 	}
 	if err := r.client.ProduceSync(r.t.Context(), records...).FirstErr(); err != nil {
 		r.t.Fatal(err)

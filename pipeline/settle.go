@@ -60,46 +60,46 @@ const settlesAtOnce = 4
 // beyond what is committed. They are held in memory, whatever their size.
 const rewindStep = 5_000
 
-// settle does it, however long it takes, and returns the offset to go on at.
+// settle does it, however long it takes, and returns what is done then.
 //
 // Rows may be stored at that offset and beyond: somebody moved the group's
 // offset back by hand, or the group is new and the table is not. That is no
 // guess, since receipts know each record: what is missing of that range is
 // stored as if intents had declared it.
-func (s *settlement) settle(ctx context.Context, state intent.State) (next int64, err error) {
+func (s *settlement) settle(ctx context.Context, state intent.State) (intent.State, error) {
 	failpoint.At("settle.before")
 	began := time.Now()
 	state.Offset = s.past.offset
 	s.found = Settled{Partition: s.partition, Intents: len(state.Pending)}
-	if err := s.walk(ctx, state); err != nil {
-		return 0, err
+	state, err := s.walk(ctx, state)
+	if err != nil {
+		return state, err
 	}
-	next = state.End()
 	beyond := s.past.beyond
-	if next < beyond {
+	if state.End() < beyond {
 		if err := s.history.holds(ctx, s.partition, beyond-1); err != nil {
-			return 0, err
+			return state, err
 		}
 	}
-	for next < beyond {
+	for next := state.End(); next < beyond; next = state.End() {
 		to := min(next+rewindStep, beyond)
 		declared := intent.Intent{
 			Batch: fmt.Sprintf("%s-p%d-%d", s.run, s.partition, next), Shard: s.cfg.ClickHouse.shardName(s.partition),
 			First: next, Next: to, At: time.Now().Unix(),
 		}
-		if err := s.walk(ctx, intent.State{Offset: next, Pending: []intent.Intent{declared}}); err != nil {
-			return 0, err
+		state.Pending = []intent.Intent{declared}
+		if state, err = s.walk(ctx, state); err != nil {
+			return state, err
 		}
 		s.found.Rewound += to - next
-		next = to
 	}
-	s.found.Next, s.found.Took = next, time.Since(began)
+	s.found.Next, s.found.Took = state.Offset, time.Since(began)
 	failpoint.At("settle.after")
-	return next, nil
+	return state, nil
 }
 
-// walk takes the steps of one settlement.
-func (s *settlement) walk(ctx context.Context, state intent.State) error {
+// walk takes the steps of one settlement, and returns what is done then.
+func (s *settlement) walk(ctx context.Context, state intent.State) (intent.State, error) {
 	steps := intent.NewSettlement(s.partition, state)
 	for {
 		step := steps.Next()
@@ -116,10 +116,10 @@ func (s *settlement) walk(ctx context.Context, state intent.State) error {
 		case intent.Confirm:
 			err = s.put(ctx, step.State)
 		case intent.Finished:
-			return nil
+			return step.State, nil
 		}
 		if err != nil {
-			return err
+			return state, err
 		}
 		steps.Done()
 	}
@@ -260,7 +260,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 			return nil
 		}
 		return rereadSpan(ctx, s.cfg.Kafka, s.partition, next, in.Next, func(r *kgo.Record) {
-			s.filler.add(b, s.past.window, r, shard, arrival(r, time.Now()), s.most)
+			s.filler.add(b, s.past.windowAt(r.Offset), r, shard, arrival(r, time.Now()), s.most)
 			next = r.Offset + 1
 		})
 	}); err != nil {

@@ -38,14 +38,19 @@ func command(out io.Writer) *cobra.Command {
 }
 
 func runCommand(from *settings.Sources) *cobra.Command {
-	return &cobra.Command{
+	var recovery string
+	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Ingest until stopped",
 		Long: `Join the consumer group and ingest until stopped.
 
 SIGTERM or an interrupt stops it in order: what is decoded is stored and committed within stop_timeout.
-A second one kills: nothing is lost by it, since only what is stored is ever committed, but what was stored
-and not committed yet is stored again.
+A second one kills: nothing is lost or stored twice by it, but whoever is given the partitions first settles
+what was on its way.
+
+With --recovery fresh-first a partition that is behind by kafka.fresh_after is read at its head at once, and
+the backlog beside it: what devices send now is visible in seconds. The group's offset stays below the
+backlog until that is stored. A node that reads in order goes on with what another has begun so.
 
 A service that does not answer when it starts is waited for; any other fault ends it, as "ingest check" says.
 
@@ -55,6 +60,9 @@ as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a var
   ingest run --set kafka.brokers=localhost:9092 --set kafka.topic=telemetry --set clickhouse.addr=localhost:9000`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if recovery != "" {
+				from.Set = append(from.Set, "kafka.recovery="+recovery)
+			}
 			cfg, err := load(*from)
 			if err != nil {
 				return err
@@ -62,4 +70,6 @@ as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a var
 			return run(cmd.Context(), cfg, os.Stderr)
 		},
 	}
+	cmd.Flags().StringVar(&recovery, "recovery", "", "in-order or fresh-first; the same as --set kafka.recovery=...")
+	return cmd
 }

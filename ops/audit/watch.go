@@ -121,9 +121,10 @@ func (w *Watch) confirmed(c pipeline.Confirmed) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	of := w.claims[c.Partition]
-	if n := len(of) - 1; n >= 0 && of[n].Next == c.First && of[n].looks == 0 && c.Next-of[n].First <= spanMost {
-		of[n].Next = c.Next
-		of[n].rows += int64(c.Rows)
+	// A partition that is read at its head and in a gap has two that grow.
+	if i := slices.IndexFunc(of, func(o claim) bool { return o.Next == c.First && o.looks == 0 && c.Next-o.First <= spanMost }); i >= 0 {
+		of[i].Next = c.Next
+		of[i].rows += int64(c.Rows)
 		return
 	}
 	w.add(claim{Span: receipts.Span{Partition: c.Partition, First: c.First, Next: c.Next}, rows: int64(c.Rows)})
