@@ -73,6 +73,7 @@ as repeatable as processes are. --only repeats a scenario with the same choices.
 	f.Uint64Var(&cfg.Seed, "seed", 0, "decides all that is chosen; 0 draws one")
 	f.StringSliceVar(&only, "only", nil, "the scenarios to run, separated by commas (default: all)")
 	f.StringSliceVar(&cfg.Without, "without", nil, "mechanisms to switch off, to see that their absence is found: intent, token, receipts, epoch, fence, claim")
+	f.StringVar(&cfg.Recovery, "recovery", cfg.Recovery, "how nodes come back from being behind: in-order or fresh-first")
 	f.BoolVar(&cfg.Keep, "keep", false, "keep tables, topics and logs also of rounds that found nothing")
 	f.StringVar(&cfg.Report, "report", "", "file to write the tables to as Markdown")
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "records a second")

@@ -32,6 +32,9 @@ type Config struct {
 	// Without are mechanisms of exactly once to switch off, to see that their
 	// absence is found.
 	Without []string
+	// Recovery is how nodes come back from being behind, in rounds other than
+	// those of backlogs. The default value is in-order.
+	Recovery string
 	// Keep keeps the tables, topics and logs also of rounds that found nothing.
 	Keep bool
 	// Report is a file to write the table to, as Markdown. Empty: none.
@@ -64,6 +67,7 @@ func Default(mode Mode) (Config, error) {
 		Counts:         counts,
 		Rate:           4_000,
 		Devices:        2_000,
+		Recovery:       InOrder,
 		SessionTimeout: 6 * time.Second,
 		DrainTimeout:   90 * time.Second,
 	}, err
@@ -75,6 +79,12 @@ const (
 	resendShare    = 0.02
 	lateShare      = 0.0005
 	malformedShare = 0.002
+)
+
+// The ways of [Config].Recovery, as kafka.recovery has them.
+const (
+	InOrder    = "in-order"
+	FreshFirst = "fresh-first"
 )
 
 const (
@@ -101,6 +111,7 @@ func (c Config) Validate() error {
 	for s, n := range c.Counts {
 		check(n >= 0, "--%s is %d; use 0 for none", scenarios[s].flag, n)
 	}
+	check(c.Recovery == InOrder || c.Recovery == FreshFirst, "--recovery is %q; use in-order or fresh-first", c.Recovery)
 	for _, m := range c.Without {
 		check(slices.Contains(failpoint.Mechanisms(), m), "--without names %q; there are %s", m, strings.Join(failpoint.Mechanisms(), ", "))
 	}

@@ -190,6 +190,7 @@ const (
 	metricRetries   = "penstock_ingest_retries_total"
 	metricOwned     = "penstock_ingest_assigned_partitions"
 	metricCommitted = "penstock_ingest_committed_offset"
+	metricGap       = "penstock_ingest_gap_records"
 )
 
 // metric reads one metric of the node.

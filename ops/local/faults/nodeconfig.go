@@ -15,6 +15,7 @@ type settings struct {
 	ClickHouse                         stack.ClickHouseAddress
 	KafkaProxy, ClickHouseProxy, Admin string
 	SessionTimeout, InsertTimeout      time.Duration
+	Recovery                           string
 }
 
 // Unexported fields of names are no template's to read.
@@ -25,7 +26,8 @@ func (s settings) Database() string    { return s.database }
 
 // The nodes' settings are the product's defaults but for times: what waits half
 // a minute for a person waits seconds for a test that has hundreds of faults to
-// fire. Batches are twice as many, so that twice as many faults meet one.
+// fire. A partition is behind after a second, so that every takeover meets gaps
+// where fresh records go first. Batches are twice as many, so that twice as many faults meet one.
 var nodeTemplate = template.Must(template.New("ingest").Parse(`# Written by the fault harness.
 kafka:
   brokers: [{{printf "%q" .KafkaProxy}}]
@@ -33,6 +35,8 @@ kafka:
   group: {{printf "%q" .Group}}
   dead_letter_topic: {{printf "%q" .DeadLetters}}
   session_timeout: {{.SessionTimeout}}
+  recovery: {{.Recovery}}
+  fresh_after: 1s
 clickhouse:
   addr: {{printf "%q" .ClickHouseProxy}}
   user: {{printf "%q" .ClickHouse.User}}
@@ -43,7 +47,7 @@ clickhouse:
 batch:
   age: 500ms
 lanes: 2
-memory: 402653184
+memory: 469762048
 stop_timeout: 15s
 admin:
   addr: {{printf "%q" .Admin}}

@@ -25,6 +25,7 @@ var playbook = map[Scenario]func(*round, context.Context) error{
 	Coordinator:    (*round).doCoordinator,
 	DeadLetters:    (*round).doDeadLetters,
 	DiskFull:       (*round).doDiskFull,
+	Backlog:        (*round).doBacklog,
 }
 
 // initialNodes is how many nodes a round begins with.
@@ -42,7 +43,7 @@ const shortSession = 2 * time.Second
 
 // sessionTimeout of the round's nodes.
 func (r *round) sessionTimeout() time.Duration {
-	if r.Scenario == Failpoints || r.Scenario == Kill && !r.measured() {
+	if r.Scenario == Failpoints || r.Scenario == Backlog || r.Scenario == Kill && !r.measured() {
 		return min(shortSession, r.cfg.SessionTimeout)
 	}
 	return r.cfg.SessionTimeout
@@ -55,6 +56,14 @@ func (r *round) insertTimeout() time.Duration {
 		return 30 * time.Second // the product's default
 	}
 	return 5 * time.Second
+}
+
+// recovery is how the round's nodes come back from being behind.
+func (r *round) recovery() string {
+	if r.Scenario == Backlog {
+		return FreshFirst
+	}
+	return r.cfg.Recovery
 }
 
 // measured tells whether a round of kills has the session timeout that times are

@@ -7,15 +7,18 @@ import (
 	"os/exec"
 	"strings"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kadm"
 )
 
 // prove ends the load, waits until everything has arrived, stops the nodes, so
 // that nothing can come after the proof, and asks the oracle.
 func (r *round) prove(ctx context.Context) error {
 	var f facts
-	var err error
+	// What ends the load is visible before the gaps below it are read, and the
+	// fleet takes it for the end of everything.
+	err := r.awaitGaps(ctx)
+	if err != nil {
+		return err
+	}
 	if f.fleet, err = r.fleet.finish(); err != nil {
 		return err
 	}
@@ -93,6 +96,28 @@ func (r *round) stopNodes() error {
 	return errors.Join(errs...)
 }
 
+// awaitGaps waits until everything is committed that was produced until now.
+func (r *round) awaitGaps(ctx context.Context) error {
+	ends, err := r.ends(ctx)
+	if err != nil || r.recovery() == InOrder {
+		return err
+	}
+	deadline := time.Now().Add(r.cfg.DrainTimeout)
+	for {
+		lag, err := r.lag(ctx, ends)
+		if err != nil || lag == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			r.out.found("%d records are not committed %v after the last fault", lag, r.cfg.DrainTimeout)
+			return nil
+		}
+		if err := errors.Join(sleep(ctx, 200*time.Millisecond), r.revive()); err != nil {
+			return err
+		}
+	}
+}
+
 // awaitNoLag gives the last commits, which follow the last rows, twenty seconds.
 func (r *round) awaitNoLag(ctx context.Context) (lag int64, err error) {
 	deadline := time.NewTimer(20 * time.Second)
@@ -100,7 +125,11 @@ func (r *round) awaitNoLag(ctx context.Context) (lag int64, err error) {
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if lag, err = r.lag(ctx); err != nil || lag == 0 {
+		ends, err := r.ends(ctx)
+		if err == nil {
+			lag, err = r.lag(ctx, ends)
+		}
+		if err != nil || lag == 0 {
 			return lag, err
 		}
 		select {
@@ -113,14 +142,10 @@ func (r *round) awaitNoLag(ctx context.Context) (lag int64, err error) {
 	}
 }
 
-// lag is how many records the group has not committed.
-func (r *round) lag(ctx context.Context) (int64, error) {
-	ends, err := r.ends(ctx)
-	if err != nil {
-		return 0, err
-	}
-	var committed kadm.OffsetResponses
-	if committed, err = r.admin.FetchOffsets(ctx, r.names.group); err == nil {
+// lag is how many records below the ends the group has not committed.
+func (r *round) lag(ctx context.Context, ends map[int32]int64) (int64, error) {
+	committed, err := r.admin.FetchOffsets(ctx, r.names.group)
+	if err == nil {
 		err = committed.Error()
 	}
 	if err != nil {
@@ -132,7 +157,7 @@ func (r *round) lag(ctx context.Context) (int64, error) {
 		if o, ok := committed.Lookup(r.names.topic, p); ok {
 			at = max(at, o.At)
 		}
-		lag += end - at
+		lag += max(0, end-at)
 	}
 	return lag, nil
 }

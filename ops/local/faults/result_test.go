@@ -91,7 +91,7 @@ func TestFault(t *testing.T) {
 }
 
 func TestNodeConfig(t *testing.T) {
-	got, err := nodeConfig(settings{names: Round{Number: 3, Scenario: BrokerKill}.names(), KafkaProxy: "127.0.0.1:19092", ClickHouseProxy: "127.0.0.1:19000",
+	got, err := nodeConfig(settings{names: Round{Number: 3, Scenario: BrokerKill}.names(), Recovery: FreshFirst, KafkaProxy: "127.0.0.1:19092", ClickHouseProxy: "127.0.0.1:19000",
 		ClickHouse: stack.ClickHouseAddress{User: "penstock", Password: `a "quoted" one`}, Admin: "127.0.0.1:19464", SessionTimeout: 6 * time.Second, InsertTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)

@@ -129,7 +129,7 @@ func (r *round) newNode(s *slot) (*node, error) {
 		n.spec.Env = []string{"PENSTOCK_WITHOUT=" + strings.Join(r.cfg.Without, ",")}
 	}
 	text, err := nodeConfig(settings{names: r.names, ClickHouse: r.stack.Addresses().ClickHouse, KafkaProxy: s.kafka.Addr(),
-		ClickHouseProxy: s.clickHouse.Addr(), Admin: n.spec.Admin, SessionTimeout: r.sessionTimeout(), InsertTimeout: r.insertTimeout()})
+		ClickHouseProxy: s.clickHouse.Addr(), Admin: n.spec.Admin, SessionTimeout: r.sessionTimeout(), InsertTimeout: r.insertTimeout(), Recovery: r.recovery()})
 	if err != nil {
 		return nil, err
 	}

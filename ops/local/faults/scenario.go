@@ -25,6 +25,7 @@ const (
 	Coordinator    Scenario = "coordinator"     // the group's coordinator refuses, forgets, or goes away
 	DeadLetters    Scenario = "dlq"             // no dead letter arrives
 	DiskFull       Scenario = "disk-full"       // ClickHouse has no room
+	Backlog        Scenario = "backlog"         // nodes that read what is fresh first die in the middle of it
 )
 
 // about is how often a scenario's fault is fired, and how its rounds are cut.
@@ -53,11 +54,12 @@ var scenarios = map[Scenario]about{
 	Coordinator:    {4, 20, 20, "coordinator-faults", "faults of the group's coordinator"},
 	DeadLetters:    {2, 6, 6, "dlq-outages", "outages of the dead-letter topic"},
 	DiskFull:       {3, 12, 12, "disk-full", "times ClickHouse has no room"},
+	Backlog:        {2, 30, 10, "backlogs", "backlogs in which nodes are killed"},
 }
 
 // Scenarios returns all, in the order they run.
 func Scenarios() []Scenario {
-	return []Scenario{Kill, Failpoints, Rebalance, Zombie, ClickHouseKill, Network, LostAnswer, Overflow, BrokerKill, Coordinator, DeadLetters, DiskFull}
+	return []Scenario{Kill, Failpoints, Rebalance, Zombie, ClickHouseKill, Network, LostAnswer, Overflow, BrokerKill, Coordinator, DeadLetters, DiskFull, Backlog}
 }
 
 // Flag returns the flag for the scenario's number of faults, and its help.
