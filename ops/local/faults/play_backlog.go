@@ -53,6 +53,9 @@ func (r *round) doBacklog(ctx context.Context) error {
 		if err := r.restart(ctx, victims); err != nil {
 			return err
 		}
+		if err := r.flows(ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }
