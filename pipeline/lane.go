@@ -52,6 +52,7 @@ type lane struct {
 	age     *time.Timer       // runs while open has records, until due
 	due     time.Time
 	pace    pace
+	blocks  int    // bounds a generation of a window, see Config.blocks; since open has records
 	serial  uint64 // of the last token
 	prefix  string // of every token: unique to this lane of this process
 }
@@ -240,6 +241,7 @@ func (l *lane) await(c *chunk, t *tenant, now time.Time) {
 	due := now.Add(age)
 	if l.open.empty() {
 		l.open.opened, l.open.behind = now, behind
+		l.blocks = l.cfg.blocks(l.windows())
 	} else if !l.due.After(due) {
 		return
 	}
@@ -266,7 +268,6 @@ func (l *lane) decode(c *chunk) {
 	}
 	l.await(c, t, now)
 	shard := l.cfg.ClickHouse.shardOf(c.partition)
-	blocks := l.cfg.blocks(l.windows())
 	room := max(1, l.cfg.Batch.Rows-l.open.rows)
 	own := c.step(&room)
 	aided := 0
@@ -277,13 +278,13 @@ func (l *lane) decode(c *chunk) {
 	read := span{epoch: t.epoch, reads: t.reads}
 	for _, r := range own {
 		if read.extend(r, t.next) {
-			read.rows += l.filler.add(l.open, t.window, r, shard, arrival(r, now), blocks)
+			read.rows += l.filler.add(l.open, t.window, r, shard, arrival(r, now), l.blocks)
 		}
 		r.Recycle()
 	}
 	for _, a := range l.aides[:aided] {
 		p := <-a.done
-		l.filler.merge(l.open, t, &read, p, shard, blocks)
+		l.filler.merge(l.open, t, &read, p, shard, l.blocks)
 		for _, r := range p.records {
 			r.Recycle()
 		}
