@@ -65,7 +65,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	defer stop()
-	watch := &watcher{table: table, queues: queues}
+	watch := &watcher{table: table, queues: queues, every: c.PollEvery}
 	watchers.Go(func() { watch.run(watching) })
 	if letters != nil {
 		watchers.Go(func() { letters.run(watching) })

@@ -17,8 +17,6 @@ type stored interface {
 }
 
 const (
-	// pollEvery is how finely visibility is measured.
-	pollEvery = 20 * time.Millisecond
 	// pollTimeout ends a poll that hangs, as one does when ClickHouse is gone.
 	pollTimeout = 5 * time.Second
 	// pollWhole is how often the watermarks are asked for although the number
@@ -42,6 +40,7 @@ const (
 type watcher struct {
 	table  stored
 	queues *visibility
+	every  time.Duration // how finely visibility is measured
 
 	polls  atomic.Uint64
 	errors atomic.Uint64
@@ -52,7 +51,7 @@ type watcher struct {
 // run polls until ctx ends. ClickHouse being away does not stop it: the time
 // until it is back is part of the latency.
 func (w *watcher) run(ctx context.Context) {
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(w.every)
 	defer tick.Stop()
 	var rows uint64
 	var whole time.Time

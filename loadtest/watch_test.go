@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+const pollEvery = 20 * time.Millisecond
+
 // hotTable is a table whose rows and availability a test sets.
 type hotTable struct {
 	mu         sync.Mutex
@@ -49,7 +51,7 @@ func (h *hotTable) set(change func()) {
 func TestWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		table := &hotTable{offsets: map[int32]int64{}}
-		w := &watcher{table: table, queues: newVisibility()}
+		w := &watcher{table: table, queues: newVisibility(), every: pollEvery}
 		var done sync.WaitGroup
 		ctx, stop := context.WithCancel(t.Context())
 		done.Go(func() { w.run(ctx) })
