@@ -39,6 +39,9 @@ type Config struct {
 	// may share the machine with what is measured, is asked more often. Larger:
 	// half of it is added to each latency. Default 50 ms.
 	PollEvery time.Duration
+	// Intervals is the length of the parts of the run whose visibility is told
+	// apart, by when readings were to be sent. Default 0: it is not.
+	Intervals time.Duration
 	// VerifyTimeout is how long after the last record is sent its arrival may
 	// take before it counts as missing. 0: nothing is verified. Default 2 min.
 	VerifyTimeout time.Duration
@@ -106,6 +109,7 @@ func (c Config) Validate() error {
 	check(c.Topic == "" || c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
 	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
 	check(c.PollEvery > 0, "poll-every is %v; use a positive duration, such as 50ms", c.PollEvery)
+	check(c.Intervals >= 0, "intervals is %v; use 0 for none, or such as 5s", c.Intervals)
 	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
 	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
 	return errors.Join(append(errs, validateTopic(c.Brokers, c.Topic), c.validateFleet(), c.ClickHouse.Validate())...)

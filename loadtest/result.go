@@ -29,6 +29,9 @@ type Result struct {
 	VisibleP50 float64 `json:"visible_p50_ms"`
 	VisibleP99 float64 `json:"visible_p99_ms"`
 	VisibleMax float64 `json:"visible_max_ms"`
+	// Intervals are the same by when the readings were to be sent, if that was
+	// asked for.
+	Intervals []Interval `json:"intervals,omitempty"`
 	// Invisible are live readings not seen when the run gave up; they count in
 	// the latencies as if seen then. Unmeasured are not in them.
 	Invisible  uint64 `json:"invisible"`
@@ -38,9 +41,11 @@ type Result struct {
 }
 
 func (r *Result) latencies(l latencies) {
-	ms := func(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }
-	r.VisibleP50, r.VisibleP99, r.VisibleMax = ms(l.p50), ms(l.p99), ms(l.max)
+	r.VisibleP50, r.VisibleP99, r.VisibleMax = milliseconds(l.p50), milliseconds(l.p99), milliseconds(l.max)
 }
+
+// milliseconds are d's, to a tenth.
+func milliseconds(d time.Duration) float64 { return math.Round(float64(d.Microseconds())/100) / 10 }
 
 // String sums the result up for a person, in a few lines.
 func (r Result) String() string {

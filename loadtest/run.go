@@ -73,7 +73,11 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	line := &progress{out: out.Writer, terminal: out.Terminal, every: c.ProgressEvery, ledger: book, queues: queues, watch: watch, phase: make(chan string)}
 	watchers.Go(func() { line.run(watching) })
 
-	errSend := crew.sendAll(ctx, newSchedule(time.Now(), c.Rate, c.Duration))
+	plan := newSchedule(time.Now(), c.Rate, c.Duration)
+	if c.Intervals > 0 {
+		queues.keepIntervals(plan.start, c.Intervals)
+	}
+	errSend := crew.sendAll(ctx, plan)
 	line.phase <- "arriving"
 	sent, err := book.sent(c, crew.fleet.next)
 	if err == nil && c.State != "" {
@@ -98,6 +102,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	var l latencies
 	l, r.Unmeasured = queues.overall()
 	r.latencies(l)
+	r.Intervals = queues.timeline()
 	r.Polls, r.PollErrors = watch.polls.Load(), watch.errors.Load()
 	return r, errors.Join(errSend, errProof, r.fault(c))
 }

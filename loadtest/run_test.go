@@ -344,10 +344,10 @@ func TestConfigReportsEveryFault(t *testing.T) {
 		t.Fatalf("the defaults: %v", err)
 	}
 	bad := Config{Brokers: []string{"kafka"}, Run: "No_", Rate: -1, Duration: -1, Devices: 2_000_000,
-		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -0.1}, VerifyTimeout: -1}
+		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -0.1}, VerifyTimeout: -1, Intervals: -1}
 	err := bad.Validate()
 	for _, want := range []string{`"kafka"`, "topic is empty", `"No_"`, "rate is -1", "duration is -1", "devices is 2000000",
-		"malformed is -0.1", "are 1.1 together", "poll-every is 0", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty"} {
+		"malformed is -0.1", "are 1.1 together", "poll-every is 0", "intervals is -1", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in\n%v", want, err)
 		}

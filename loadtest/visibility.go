@@ -22,6 +22,7 @@ type visibility struct {
 	unmeasured uint64 // readings not queued, because maxWaiting were
 	all        *hdrhistogram.Histogram
 	recent     *hdrhistogram.WindowedHistogram
+	intervals  *intervals // nil if nobody asked for them
 }
 
 const (
@@ -44,6 +45,14 @@ func newVisibility() *visibility {
 	}
 }
 
+// keepIntervals has latencies told apart by when the readings were to be sent.
+// It is called before the first of them is entered.
+func (v *visibility) keepIntervals(start time.Time, length time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.intervals = &intervals{start: start, length: length}
+}
+
 // produced enters a live reading. A partition's offsets come in order.
 func (v *visibility) produced(partition int32, offset int64, intended time.Time) {
 	v.mu.Lock()
@@ -57,7 +66,7 @@ func (v *visibility) produced(partition int32, offset int64, intended time.Time)
 	switch {
 	case offset <= q.stored:
 		// Seen in ClickHouse before Kafka's acknowledgement got here.
-		v.record(q.seen.Sub(intended))
+		v.record(intended.UnixNano(), q.seen)
 	case v.waiting >= maxWaiting:
 		v.unmeasured++
 	default:
@@ -97,7 +106,7 @@ func (v *visibility) advance(w watermark, now time.Time) {
 	}
 	q.stored, q.seen = w.offset, now
 	for q.len() > 0 && q.first().offset <= w.offset {
-		v.record(time.Duration(now.UnixNano() - q.pop().intended))
+		v.record(q.pop().intended, now)
 		v.waiting--
 	}
 }
@@ -111,19 +120,26 @@ func (v *visibility) abandon(now time.Time) int {
 	left := v.waiting
 	for _, q := range v.partitions {
 		for q.len() > 0 {
-			v.record(time.Duration(now.UnixNano() - q.pop().intended))
+			v.record(q.pop().intended, now)
 		}
 	}
 	v.waiting = 0
 	return left
 }
 
-func (v *visibility) record(latency time.Duration) {
+func (v *visibility) record(intended int64, seen time.Time) {
+	latency := time.Duration(seen.UnixNano() - intended)
 	us := min(max(latency, time.Microsecond), maxLatency).Microseconds()
-	for _, h := range []*hdrhistogram.Histogram{v.all, v.recent.Current} {
-		if err := h.RecordValue(us); err != nil {
-			panic("BUG: latency outside the histogram: " + err.Error())
-		}
+	count(v.all, us)
+	count(v.recent.Current, us)
+	if v.intervals != nil {
+		v.intervals.record(intended, us)
+	}
+}
+
+func count(h *hdrhistogram.Histogram, us int64) {
+	if err := h.RecordValue(us); err != nil {
+		panic("BUG: latency outside the histogram: " + err.Error())
 	}
 }
 
@@ -143,6 +159,13 @@ func (v *visibility) overall() (latencies, uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return figures(v.all), v.unmeasured
+}
+
+// timeline returns the figures of each interval, if they were asked for.
+func (v *visibility) timeline() []Interval {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.intervals.figures()
 }
 
 // tick returns the figures of the last seconds and the number waiting, and

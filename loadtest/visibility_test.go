@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -77,6 +78,37 @@ func TestQueueIsReused(t *testing.T) {
 	}
 	if cap(q.waiting) > 150_000 {
 		t.Errorf("a queue of %d readings holds room for %d", q.len(), cap(q.waiting))
+	}
+}
+
+// TestIntervals: a reading counts where it was to be sent, whenever it became
+// visible.
+func TestIntervals(t *testing.T) {
+	v := newVisibility()
+	v.keepIntervals(testStart, 5*time.Second)
+	at := func(seconds float64) time.Time { return testStart.Add(time.Duration(seconds * float64(time.Second))) }
+	v.produced(0, 1, at(-0.1))
+	v.produced(0, 2, at(4.9))
+	v.produced(0, 3, at(12))
+	v.produced(0, 4, at(13))
+	v.produced(1, 1, at(1e6))
+	v.advance(watermark{0, 2}, at(10))
+	v.advance(watermark{0, 4}, at(14))
+	v.abandon(at(1e6 + 1))
+	got := v.timeline()
+	want := []Interval{
+		{From: 0, Count: 2, VisibleP50: 5100, VisibleP99: 10_100},
+		{From: 10, Count: 2, VisibleP50: 1000, VisibleP99: 2000},
+		{From: 5 * (maxIntervals - 1), Count: 1, VisibleP50: 1000, VisibleP99: 1000},
+	}
+	near := func(a, b float64) bool { return math.Abs(a-b) <= b/100 }
+	if !slices.EqualFunc(got, want, func(a, b Interval) bool {
+		return a.From == b.From && a.Count == b.Count && near(a.VisibleP50, b.VisibleP50) && near(a.VisibleP99, b.VisibleP99)
+	}) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+	if got := newVisibility().timeline(); got != nil {
+		t.Errorf("nobody asked for intervals, got %v", got)
 	}
 }
 

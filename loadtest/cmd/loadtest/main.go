@@ -69,6 +69,7 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old")
 	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
 	f.DurationVar(&cfg.PollEvery, "poll-every", cfg.PollEvery, "how often ClickHouse is asked what has become visible")
+	f.DurationVar(&cfg.Intervals, "intervals", cfg.Intervals, "tell visibility apart by parts of the run of this length; 0: do not")
 	f.DurationVar(&cfg.VerifyTimeout, "verify-timeout", cfg.VerifyTimeout, "how long the last record may take to arrive; 0: verify nothing")
 	f.BoolVar(&cfg.AllowDuplicates, "allow-duplicates", cfg.AllowDuplicates, "report duplicates without failing for them")
 	f.StringVar(&cfg.State, "state", cfg.State, "file to leave what has to be stored in, for loadtest verify")
