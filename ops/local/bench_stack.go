@@ -31,6 +31,8 @@ default settings, and measures them under a fleet that shares the machine:
   latency      --latency-rate for --latency-hold: how soon a reading is visible
   throughput   --rate for --hold: is it held, how soon is a reading visible, what
                CPU each program takes, and does the number of parts stay flat
+  backlog      --backlog-rate, and the node away for --outage: how fast it catches up
+               while the fleet goes on, and whether its forecast was right
 
 Each phase ends with a proof of each device's exact set of readings. If anything
 is missing, doubled or wrongly rejected its figures are void and the exit status
@@ -38,11 +40,12 @@ is 1. A rate that was not held is no error: held says so.
 
 The last line of standard output is one JSON object. events_per_second,
 visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
-throughput; latency_p50_ms and latency_p99_ms those of the phase latency. The
-objects latency and throughput have all the rest. Keys of a
-phase that was not run are absent.
+throughput; latency_p50_ms and latency_p99_ms those of the phase latency;
+drain_over_live that of the phase backlog: rows stored a second while the node
+caught up, over those that came. The objects latency, throughput and backlog have
+all the rest. Keys of a phase that was not run are absent.
 
-The node reads PENSTOCK_INGEST_... from the environment as it always does, so
+The programs read PENSTOCK_INGEST_... and PENSTOCK_LOADTEST_... as they always do, so
 that other settings can be tried. The state folder is removed in the end if all
 was well and none was given.`,
 		Example: `  local bench-stack
@@ -91,6 +94,10 @@ was well and none was given.`,
 	f.DurationVar(&cfg.Latency.Hold, "latency-hold", cfg.Latency.Hold, "how long it is held")
 	f.IntVar(&cfg.Throughput.Rate, "rate", cfg.Throughput.Rate, "records a second of the phase throughput")
 	f.DurationVar(&cfg.Throughput.Hold, "hold", cfg.Throughput.Hold, "how long it is held")
+	f.IntVar(&cfg.Backlog.Rate, "backlog-rate", cfg.Backlog.Rate, "records a second of the phase backlog")
+	f.DurationVar(&cfg.Backlog.Before, "backlog-before", cfg.Backlog.Before, "how long the node is there before it goes away")
+	f.DurationVar(&cfg.Backlog.Outage, "outage", cfg.Backlog.Outage, "how long the node is away")
+	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take")
 	f.DurationVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "beginning of a phase in which CPU and parts are not counted")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")

@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) (result Result, err error) {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	result.Kafka, result.Cores = r.stack.Kafka.Name(), runtime.NumCPU()
+	result.Kafka, result.Cores = r.stack.Kafka.Name(), r.cores()
 	for _, phase := range phases {
 		if !slices.Contains(cfg.Phases, phase.name) {
 			continue
@@ -97,6 +97,10 @@ var phases = []struct {
 		result.Throughput, err = r.hold(ctx, Throughput, r.cfg.Throughput)
 		return err
 	}},
+	{CatchUp, func(r *rig, ctx context.Context, result *Result) (err error) {
+		result.Backlog, err = r.catchUp(ctx, CatchUp, r.cfg.Backlog, "")
+		return err
+	}},
 }
 
 // open starts the stack and the node. After an error nothing is left running.
@@ -119,8 +123,13 @@ func open(ctx context.Context, cfg Config) (_ *rig, err error) {
 
 func (r *rig) prepare(ctx context.Context) (err error) {
 	a := r.stack.Addresses()
-	r.say("%s and ClickHouse are up on %d cores; data and logs are in %s", a.Kafka.Name, runtime.NumCPU(), a.State)
-	if err := r.writeConfig(a); err != nil {
+	r.say("%s and ClickHouse are up on %d cores; data and logs are in %s", a.Kafka.Name, r.cores(), a.State)
+	port, err := child.FreePort()
+	if err != nil {
+		return err
+	}
+	r.admin, r.config = child.Loopback(port), filepath.Join(a.State, "ingest.yaml")
+	if err := r.writeConfig(r.cfg.Recovery); err != nil {
 		return err
 	}
 	if err := kafka.CreateTopic(ctx, a.Kafka.Brokers, topic, partitions, nil); err != nil {
@@ -164,6 +173,9 @@ func (r *rig) close() error {
 	}
 	return errors.Join(append(errs, r.stack.Stop())...)
 }
+
+// cores are shared by all programs.
+func (r *rig) cores() int { return runtime.NumCPU() }
 
 func (r *rig) program(name string) string { return filepath.Join(r.cfg.Bin, name) }
 

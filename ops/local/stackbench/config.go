@@ -19,6 +19,7 @@ type Phase string
 const (
 	Latency    Phase = "latency"
 	Throughput Phase = "throughput"
+	CatchUp    Phase = "backlog"
 )
 
 // Load is a rate that is held for a while.
@@ -27,6 +28,17 @@ type Load struct {
 	Rate int
 	// Hold is how long they are sent.
 	Hold time.Duration
+}
+
+// Backlog is what comes of a node that is away.
+type Backlog struct {
+	// Rate is records of all kinds a second, before, meanwhile and after.
+	Rate int
+	// Before is how long the node is there at first, and Outage how long it is
+	// then away.
+	Before, Outage time.Duration
+	// Timeout is how long catching up may take.
+	Timeout time.Duration
 }
 
 // Config says what to run and where to tell about it. Start from [Default].
@@ -43,6 +55,9 @@ type Config struct {
 	// Throughput is the rate that has to be held. Three minutes: merges come to
 	// all the sizes they have in the long run.
 	Throughput Load
+	// Backlog is a rate of which three times as much has to be possible, so that
+	// a drain of three times the live rate can be seen.
+	Backlog Backlog
 	// WarmUp is what is left out at the beginning of a load where CPU and parts
 	// are counted: programs compile, caches fill and the first merges come. The
 	// latencies are those of the whole load.
@@ -65,6 +80,7 @@ func Default() Config {
 		Phases:        Phases(),
 		Latency:       Load{Rate: 20_000, Hold: time.Minute},
 		Throughput:    Load{Rate: 150_000, Hold: 3 * time.Minute},
+		Backlog:       Backlog{Rate: 40_000, Before: 15 * time.Second, Outage: time.Minute, Timeout: 5 * time.Minute},
 		WarmUp:        15 * time.Second,
 		Devices:       10_000,
 		Shares:        loadtest.DefaultConfig().Shares,
@@ -122,6 +138,13 @@ func (c Config) Validate() error {
 		check(l.load.Rate > 0, "%s is %d; want a number of records a second", l.rate, l.load.Rate)
 		check(l.load.Hold >= c.WarmUp+2*sampleEvery, "%s is %v and --warm-up %v; what is counted comes after the warm-up, so hold longer or warm up shorter",
 			l.hold, l.load.Hold, c.WarmUp)
+	}
+	if slices.Contains(c.Phases, CatchUp) {
+		b := c.Backlog
+		check(b.Rate > 0, "--backlog-rate is %d; want a number of records a second", b.Rate)
+		check(b.Before >= 4*sampleEvery, "--backlog-before is %v; want at least %v, to see what lag is usual", b.Before, 4*sampleEvery)
+		check(b.Outage >= sampleEvery, "--outage is %v; want at least %v", b.Outage, sampleEvery)
+		check(b.Timeout > 0, "--catch-up-timeout is %v; want a positive duration such as 5m", b.Timeout)
 	}
 	check(c.Devices > 0, "--devices is %d; want at least 1", c.Devices)
 	check(c.ProgressEvery > 0, "--progress-every is %v; want a positive duration such as 5s", c.ProgressEvery)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -15,7 +16,8 @@ func (r *rig) hold(ctx context.Context, phase Phase, l Load) (*Held, error) {
 	if err != nil {
 		return nil, err
 	}
-	samples, err := r.watch(ctx, phase, f, f.began.Add(l.Hold))
+	end := f.began.Add(l.Hold)
+	samples, err := r.watch(ctx, phase, f, func(s sample) bool { return !s.at.Before(end) })
 	if err != nil {
 		return nil, errors.Join(err, f.Kill())
 	}
@@ -29,8 +31,9 @@ func (r *rig) hold(ctx context.Context, phase Phase, l Load) (*Held, error) {
 	return &h, nil
 }
 
-// watch samples until a time, and tells what it sees every so often.
-func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, until time.Time) ([]sample, error) {
+// watch samples until a sample says that it is over, and tells what it sees every
+// so often.
+func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, over func(sample) bool) ([]sample, error) {
 	tick := time.NewTicker(sampleEvery)
 	defer tick.Stop()
 	first, err := r.look(ctx, f)
@@ -38,7 +41,7 @@ func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, until time.Time)
 		return nil, err
 	}
 	all, told := []sample{first}, first
-	for time.Now().Before(until) {
+	for s := first; !over(s); {
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -46,11 +49,13 @@ func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, until time.Time)
 			return nil, errors.Join(errors.New("loadtest ended before the load was over"), f.Err())
 		case <-tick.C:
 		}
-		if err := errors.Join(r.stack.Err(), r.node.Err()); err != nil {
+		if err := r.stack.Err(); err != nil {
 			return nil, err
 		}
-		s, err := r.look(ctx, f)
-		if err != nil {
+		if r.node != nil && r.node.Err() != nil {
+			return nil, r.node.Err()
+		}
+		if s, err = r.look(ctx, f); err != nil {
 			return nil, err
 		}
 		all = append(all, s)
@@ -81,7 +86,11 @@ func progress(from, to sample) string {
 			cpu = append(cpu, fmt.Sprintf("%s %.0f%%", program, 100*(used-from.cpu[program])/seconds))
 		}
 	}
-	return fmt.Sprintf("sent %.0f/s, done %.0f/s, lag %d; parts %d (+%d); CPU %s",
-		float64(to.produced-from.produced)/seconds, float64(to.committed-from.committed)/seconds, to.lag(),
+	forecast := ""
+	if !math.IsNaN(to.forecast) && to.forecast > 0 {
+		forecast = fmt.Sprintf(" (ingest says %.0f s)", to.forecast)
+	}
+	return fmt.Sprintf("sent %.0f/s, done %.0f/s, lag %d%s; parts %d (+%d); CPU %s",
+		float64(to.produced-from.produced)/seconds, float64(to.committed-from.committed)/seconds, to.lag(), forecast,
 		to.tables[hotTable].active, to.tables[hotTable].inserted-from.tables[hotTable].inserted, strings.Join(cpu, ", "))
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/template"
 
-	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/stack"
 )
@@ -52,17 +50,13 @@ func nodeConfig(s settings) (string, error) {
 	return b.String(), nil
 }
 
-// writeConfig settles where the node's admin server is and writes its config.
-func (r *rig) writeConfig(a stack.Addresses) error {
-	port, err := child.FreePort()
-	if err != nil {
-		return err
-	}
-	r.admin, r.config = child.Loopback(port), filepath.Join(a.State, "ingest.yaml")
+// writeConfig writes the node's config with the given recovery.
+func (r *rig) writeConfig(recovery string) error {
+	a := r.stack.Addresses()
 	text, err := nodeConfig(settings{
 		Kafka: a.Kafka, ClickHouse: a.ClickHouse,
 		Topic: topic, DeadLetters: deadLetters, Group: group,
-		Recovery: r.cfg.Recovery, Admin: r.admin,
+		Recovery: recovery, Admin: r.admin,
 	})
 	if err != nil {
 		return err

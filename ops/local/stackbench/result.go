@@ -19,8 +19,9 @@ type Result struct {
 	// Cores are shared by all programs.
 	Cores int `json:"cores"`
 	// The phases, nil for those that were not run.
-	Latency    *Held `json:"latency,omitempty"`
-	Throughput *Held `json:"throughput,omitempty"`
+	Latency    *Held    `json:"latency,omitempty"`
+	Throughput *Held    `json:"throughput,omitempty"`
+	Backlog    *Drained `json:"backlog,omitempty"`
 }
 
 // headline is what is compared from run to run.
@@ -32,6 +33,7 @@ type headline struct {
 	PartsEnd        uint64  `json:"parts_end,omitempty"`
 	LatencyP50      float64 `json:"latency_p50_ms,omitempty"`
 	LatencyP99      float64 `json:"latency_p99_ms,omitempty"`
+	DrainOverLive   float64 `json:"drain_over_live,omitempty"`
 }
 
 // MarshalJSON puts the headline before the phases it is taken from.
@@ -43,6 +45,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	if l := r.Latency; l != nil {
 		h.LatencyP50, h.LatencyP99 = l.VisibleP50, l.VisibleP99
+	}
+	if d := r.Backlog; d != nil {
+		h.DrainOverLive = d.Over
 	}
 	return json.Marshal(struct {
 		headline
@@ -196,6 +201,9 @@ func (r Result) Check() error {
 		if h != nil {
 			errs = append(errs, h.fault(phase))
 		}
+	}
+	if r.Backlog != nil {
+		errs = append(errs, r.Backlog.fault(CatchUp))
 	}
 	return errors.Join(errs...)
 }

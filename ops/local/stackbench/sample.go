@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"penstock/ops/local/procfs"
@@ -29,6 +30,9 @@ type sample struct {
 	// samples are compared only if no program was started between them.
 	cpu    map[string]float64
 	tables map[string]parts
+	// forecast is in how many seconds the node expects to have caught up; NaN if
+	// it does not say.
+	forecast float64
 }
 
 // parts are those of a table.
@@ -84,8 +88,27 @@ func (r *rig) look(ctx context.Context, f *fleet) (s sample, err error) {
 	if s.cpu[machine], err = procfs.MachineSeconds(); err != nil {
 		return s, fmt.Errorf("CPU time of all cores: %w", err)
 	}
+	if s.forecast, err = r.forecast(ctx); err != nil {
+		return s, err
+	}
 	s.at = time.Now()
 	return s, nil
+}
+
+// forecast asks the node. It says nothing while it does not catch up.
+func (r *rig) forecast(ctx context.Context) (float64, error) {
+	if r.node == nil {
+		return math.NaN(), nil
+	}
+	page, err := r.node.Metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	seconds, err := page.Sum("penstock_ingest_catch_up_seconds")
+	if err != nil {
+		return math.NaN(), nil //nolint:nilerr // there is no such metric while there is nothing to say
+	}
+	return seconds, nil
 }
 
 func (r *rig) pid() int {

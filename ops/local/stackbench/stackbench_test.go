@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,8 +63,9 @@ func steady(seconds int) []sample {
 		n := float64(i)
 		all = append(all, sample{
 			at: start.Add(time.Duration(i) * time.Second), produced: int64(i) * 1000, committed: int64(i)*1000 - 500,
-			cpu:    map[string]float64{"kafka": 5 + n/10, "clickhouse": 7 + n/2, "ingest": n / 5, "fleet": n / 20, "machine": 900 + n},
-			tables: map[string]parts{hotTable: {active: 20 + uint64(i%3), inserted: uint64(i) * 4, rows: uint64(i) * 1000, bytes: uint64(i) * 50_000}},
+			cpu:      map[string]float64{"kafka": 5 + n/10, "clickhouse": 7 + n/2, "ingest": n / 5, "fleet": n / 20, "machine": 900 + n},
+			tables:   map[string]parts{hotTable: {active: 20 + uint64(i%3), inserted: uint64(i) * 4, rows: uint64(i) * 1000, bytes: uint64(i) * 50_000}},
+			forecast: math.NaN(),
 		})
 	}
 	return all
@@ -74,7 +77,8 @@ func TestResultJSON(t *testing.T) {
 	latency := held(1000, warm(steady(20), start.Add(5*time.Second)), report)
 	report.VisibleP99 = 1900
 	throughput := held(1000, steady(20), report)
-	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput}
+	backlog := backlogOfAMinute()
+	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput, Backlog: &backlog}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
@@ -84,6 +88,62 @@ func TestResultJSON(t *testing.T) {
 	}
 	golden(t, "result.json", append(text, '\n'))
 	golden(t, "held.txt", []byte(throughput.String()+"\n"+progress(steady(20)[3], steady(20)[8])+"\n"))
+	golden(t, "backlog.txt", []byte(backlog.String()+"\n"+progress(draining()[3], draining()[8])+"\n"))
+}
+
+// draining is a backlog of 60,000 records that is worked off at 4,000 a second
+// while 1,000 come, sampled each second. For the first two seconds nobody knows
+// how long it will take.
+func draining() []sample {
+	all := steady(21)
+	for i := range all {
+		all[i].committed = all[i].produced - 60_500 + 3000*int64(i)
+		hot := all[i].tables[hotTable]
+		hot.rows = 4000 * uint64(i)
+		all[i].tables[hotTable] = hot
+		if i >= 2 {
+			all[i].forecast = 22 - float64(i)
+		}
+	}
+	return all
+}
+
+// backlogOfAMinute is what is said of draining, by a fleet of which one record in
+// ten is a resend and that began 80 s before.
+func backlogOfAMinute() Drained {
+	d := Drained{Rate: 1000, Recovery: "fresh-first", began: start.Add(-80 * time.Second), OutageSeconds: 60, ReadySeconds: 0.5}
+	d.drained(start.Add(-500*time.Millisecond), draining(), 2)
+	d.report(loadtest.Result{Rate: 999.9, Produced: 200_000, Good: 180_000, Intervals: []loadtest.Interval{
+		{From: 75, VisibleP50: 60_000, VisibleP99: 62_000}, // some of it was sent before the node was back
+		{From: 80, VisibleP50: 500, VisibleP99: 900},
+		{From: 85, VisibleP50: 400, VisibleP99: 1100},
+		{From: 100, VisibleP50: 70_000, VisibleP99: 70_000}, // some of it after it had caught up
+	}})
+	return d
+}
+
+func TestDrained(t *testing.T) {
+	d := backlogOfAMinute()
+	if d.Backlog != 60_500 || d.CatchUpSeconds != 20.5 || d.DrainRate != 4000 || d.Over != 4.44 || d.EngineShare != 0.25 {
+		t.Errorf("%+v", d)
+	}
+	if d.LiveP50 != 500 || d.LiveP99 != 1100 {
+		t.Errorf("live readings were visible after %v and %v ms, want those of the worst interval that lies in the drain", d.LiveP50, d.LiveP99)
+	}
+	want := []Forecast{{2.5, 20, 18}, {5.5, 17, 15}, {11.5, 11, 9}}
+	if !slices.Equal(d.Forecasts, want) {
+		t.Errorf("forecasts %v, want %v", d.Forecasts, want)
+	}
+}
+
+// TestUsualLag: the beginning of a load is not usual.
+func TestUsualLag(t *testing.T) {
+	samples := steady(10)
+	samples[2].committed -= 10_000
+	samples[7].committed -= 300
+	if got := usualLag(samples); got != 800 {
+		t.Errorf("the usual lag is %d, want 800", got)
+	}
 }
 
 func TestHeld(t *testing.T) {
@@ -108,6 +168,9 @@ func TestCheck(t *testing.T) {
 		t.Helper()
 		h := held(1000, steady(20), report)
 		err := Result{Latency: &h}.Check()
+		if (Result{Backlog: &Drained{proven: h.proven}}).Check() == nil && err != nil {
+			t.Errorf("%+v of a backlog is not found", report)
+		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "latency is void")) {
 			t.Errorf("%+v: %v, want %q", report, err, want)
 		}
@@ -135,9 +198,9 @@ func TestValidate(t *testing.T) {
 	if err := Default().Validate(); err != nil {
 		t.Errorf("the defaults: %v", err)
 	}
-	bad := Config{Phases: Phases(), WarmUp: 5 * time.Second, Throughput: Load{Rate: 10, Hold: 6 * time.Second}}
+	bad := Config{Phases: Phases(), Backlog: Backlog{Before: time.Second}, WarmUp: 5 * time.Second, Throughput: Load{Rate: 10, Hold: 6 * time.Second}}
 	err := bad.Validate()
-	for _, want := range []string{"--latency-rate is 0", "--latency-hold is 0s", "--hold is 6s and --warm-up 5s", "--devices is 0", "--progress-every is 0s"} {
+	for _, want := range []string{"--latency-rate is 0", "--latency-hold is 0s", "--hold is 6s and --warm-up 5s", "--devices is 0", "--backlog-rate is 0", "--backlog-before is 1s", "--outage is 0s", "--catch-up-timeout is 0s", "--progress-every is 0s"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in\n%v", want, err)
 		}
