@@ -53,11 +53,20 @@
 //
 // # Memory
 //
-// A block, or an era of one, takes 88 bytes and its place in a map: 121 to 145
-// in all, as the map has grown lately or not. That is 0.3 bytes an identity for
-// a device that fills its blocks, 36 for one with four readings in the window,
-// and 145 for one with one. A fingerprint takes 23 to 38. (TestBytes, and
+// A block, or an era of one, takes 112 bytes and its place in a table: 123 to
+// 133 in all, as the table has grown lately or not, and 144 while it grows. That
+// is 0.25 bytes an identity for a device that fills its blocks, 31 to 33 for one
+// with four readings in the window, and 123 to 133 for one with one. A
+// fingerprint takes 11 to 21, and 32 while its table grows. (TestBytes, and
 // BenchmarkWindow on amd64 with Go 1.26.) A window of a busy partition, 28
-// million identities an hour, is 8 MB to 16 MB of blocks, and 1 GB to 2 GB of
-// fingerprints: those need a bound.
+// million identities an hour, is 7 MB to 15 MB of blocks, and 0.3 GB to 1.2 GB
+// of fingerprints: those need a bound.
+//
+// # Time
+//
+// What a reading costs is how often it waits for memory. Most have their block
+// in the generation now, and are later than all of that block in the one before:
+// they wait for a place of one table, then for one era. The first of a block
+// looks into both tables, and leaves in its era where the other generation has
+// the block. (BenchmarkSeen, by devices, and BenchmarkGrow.)
 package dedup

@@ -28,11 +28,11 @@ func (k Kind) Bytes() int {
 	return fingerprintBytes
 }
 
-func (k Kind) generation() generation {
+func (k Kind) generations() generations {
 	if k == Sequences {
-		return &sequences{}
+		return newSequences()
 	}
-	return fingerprints{}
+	return newFingerprints()
 }
 
 // BlockNumbers is how many sequence numbers a block holds.

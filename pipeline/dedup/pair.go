@@ -44,5 +44,5 @@ func (w *Window) besideHas(id schema.Identity, event, at int64) bool {
 		w.beside = nil
 		return false
 	}
-	return w.beside.before.has(id, event) || w.beside.now.has(id, event)
+	return w.beside.generations.has(id, event)
 }

@@ -1,6 +1,7 @@
 package dedup
 
 import (
+	"fmt"
 	"time"
 
 	"penstock/schema"
@@ -10,15 +11,10 @@ import (
 // its span of record time and at most twice that. It is used by one goroutine
 // at a time.
 type Window struct {
-	span int64 // milliseconds
-	kind Kind
-
-	// Two generations, because dropping a whole one is free and expiring
-	// identities one by one is not.
-	now    generation
-	before generation
-	// began is the record time, in milliseconds, at which now was started.
-	// What is in before was seen no later than that.
+	span        int64 // milliseconds
+	generations generations
+	// began is the record time, in milliseconds, at which the generation now was
+	// started. What is in the one before was seen no later than that.
 	began int64
 	begun bool // began is known
 
@@ -30,20 +26,26 @@ type Window struct {
 	held bool
 }
 
-// generation is the identities first seen in a stretch of record time.
-type generation interface {
-	// has reports whether a reading of that identity and time is known.
+// generations are the identities first seen in two stretches of record time, now
+// and before. Two, because dropping a whole one is free and expiring identities
+// one by one is not.
+type generations interface {
+	// seen reports whether a reading of that identity and time is known in
+	// either, and remembers it now if not.
+	seen(id schema.Identity, event int64) bool
+	// has reports whether it is known in either.
 	has(id schema.Identity, event int64) bool
-	// add remembers a reading; false if it is known already.
-	add(id schema.Identity, event int64) bool
+	// turn forgets the one before; now becomes before, and an empty one begins.
+	turn()
+	// restore remembers a block, or a fingerprint, before.
 	restore(b Block)
-	// len is how many blocks or fingerprints it holds.
-	len() int
+	// held is how many blocks or fingerprints they hold.
+	held() (now, before int)
 }
 
 // NewWindow returns an empty window. Span is at least a millisecond.
 func NewWindow(span time.Duration, kind Kind) *Window {
-	return &Window{span: span.Milliseconds(), kind: kind, now: kind.generation(), before: kind.generation()}
+	return &Window{span: span.Milliseconds(), generations: kind.generations()}
 }
 
 // Seen reports whether a reading of identity id, taken at event, was seen in
@@ -57,28 +59,37 @@ func (w *Window) Seen(id schema.Identity, event, at int64, most int) (dup, shrun
 	if !w.begun {
 		w.began, w.begun = at, true
 	}
-	if shrunk = w.now.len() >= most; shrunk {
+	now, _ := w.generations.held()
+	if shrunk = now >= most; shrunk {
 		w.turn(at)
 	}
-	// Generations begin a span apart, whenever records come: begun by the first
-	// record after, one could be kept for three spans.
-	if spans := (at - w.began) / w.span; spans >= 1 && w.held {
-		w.began += spans * w.span
-	} else if spans >= 1 {
-		w.turn(w.began + spans*w.span)
-		if spans >= 2 {
-			w.before = w.kind.generation()
-		}
+	if age := at - w.began; age >= w.span {
+		w.expire(age / w.span)
 	}
 	if w.beside != nil && w.besideHas(id, event, at) {
 		return true, shrunk
 	}
-	return w.before.has(id, event) || !w.now.add(id, event), shrunk
+	return w.generations.seen(id, event), shrunk
+}
+
+// expire begins the generation that is due so many spans after the one now.
+// Generations begin a span apart, whenever records come: begun by the first
+// record after, one could be kept for three spans.
+func (w *Window) expire(spans int64) {
+	began := w.began + spans*w.span
+	if w.held {
+		w.began = began
+		return
+	}
+	for range min(spans, 2) {
+		w.turn(began)
+	}
 }
 
 // turn begins a generation at a record time.
 func (w *Window) turn(at int64) {
-	w.before, w.now, w.began = w.now, w.kind.generation(), at
+	w.generations.turn()
+	w.began = at
 }
 
 // Restore remembers what a table says was stored. It comes before the first
@@ -88,10 +99,14 @@ func (w *Window) turn(at int64) {
 // What is restored is the generation before the one that the first Seen
 // begins, so that it is remembered for a span from its newest record on.
 func (w *Window) Restore(b Block, most int) (shrunk bool) {
-	if w.before.len() >= most {
+	now, before := w.generations.held()
+	if now > 0 {
+		panic(fmt.Sprintf("BUG: block %d of device %x restored after %d were seen", b.Number, b.Device, now))
+	}
+	if before >= most {
 		return true
 	}
-	w.before.restore(b)
+	w.generations.restore(b)
 	if !w.begun || b.At > w.began {
 		w.began, w.begun = b.At, true
 	}
@@ -100,4 +115,7 @@ func (w *Window) Restore(b Block, most int) (shrunk bool) {
 
 // Len returns how many blocks or fingerprints the window holds; each takes up
 // to [Kind.Bytes].
-func (w *Window) Len() int { return w.now.len() + w.before.len() }
+func (w *Window) Len() int {
+	now, before := w.generations.held()
+	return now + before
+}

@@ -93,6 +93,18 @@ func TestRestore(t *testing.T) {
 	f("a resend of what was seen in between", 512, 140, 6000, true)
 }
 
+// What is seen was looked for in what is restored; more of that comes too late.
+func TestRestoreComesFirst(t *testing.T) {
+	w := NewWindow(time.Hour, Sequences)
+	w.Seen(schema.Identity{Device: 1, Seq: 7}, 1, 1, unbounded)
+	defer func() {
+		if recover() == nil {
+			t.Error("a block was restored after a reading was seen")
+		}
+	}()
+	w.Restore(Block{Device: 1, Bits: [8]uint64{1 << 7}, First: 1, Last: 1, At: 1}, unbounded)
+}
+
 // A device that does not count takes a block at most, whatever it sends, and
 // loses nothing.
 func TestErasAreBounded(t *testing.T) {
@@ -266,15 +278,15 @@ func TestWindowKeepsItsBound(t *testing.T) {
 				}
 			}
 			for range rapid.IntRange(1, 300).Draw(t, "records") {
-				held := w.now.len()
+				held, _ := w.generations.held()
 				id := schema.Identity{Seq: rapid.Uint64Range(0, 40*512).Draw(t, "seq")}
 				event := rapid.Int64Range(0, 20).Draw(t, "event")
 				_, shrunk := w.Seen(id, event, 1, most)
 				if shrunk != (held >= most) {
 					t.Fatalf("shrunk is %v with %d held of %d", shrunk, held, most)
 				}
-				if w.now.len() > most || w.before.len() > most || w.Len() != w.now.len()+w.before.len() {
-					t.Fatalf("%d and %d held, %d in all; at most %d each", w.now.len(), w.before.len(), w.Len(), most)
+				if now, before := w.generations.held(); now > most || before > most || w.Len() != now+before {
+					t.Fatalf("%d and %d held, %d in all; at most %d each", now, before, w.Len(), most)
 				}
 				if dup, _ := w.Seen(id, event, 1, unbounded); !dup {
 					t.Fatalf("%v was forgotten at once", id)
