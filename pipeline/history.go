@@ -287,7 +287,7 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		if err != nil {
 			return err
 		}
-		key, err := schema.NewDecoder(h.schema, schema.JSON, h.cfg.MaxRecordBytes).Decode(
+		key, err := h.cfg.decoder(h.schema).Decode(
 			schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: arrival(r, time.Now()), Value: r.Value}, schema.NewBlock(h.schema))
 		other := fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
 		if err != nil {

@@ -101,7 +101,7 @@ func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership,
 		releases: make(chan release),
 		free:     make(chan *batch, cfg.Batch.PerLane),
 		full:     make(chan *batch, cfg.Batch.PerLane),
-		filler:   filler{lane: id, events: events, decoder: schema.NewDecoder(s, schema.JSON, cfg.MaxRecordBytes)},
+		filler:   filler{lane: id, events: events, decoder: cfg.decoder(s)},
 		tenants:  map[int32]*tenant{},
 		age:      time.NewTimer(time.Hour),
 		prefix:   fmt.Sprintf("%s-%d", run, id),
@@ -112,7 +112,7 @@ func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership,
 		l.free <- newBatch(s)
 	}
 	for range cfg.Decoders - 1 {
-		l.aides = append(l.aides, newAide(s, schema.NewDecoder(s, schema.JSON, cfg.MaxRecordBytes)))
+		l.aides = append(l.aides, newAide(s, cfg.decoder(s)))
 	}
 	return l
 }

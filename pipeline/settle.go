@@ -43,7 +43,7 @@ func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlemen
 	return &settlement{
 		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
-		filler: filler{lane: lane, events: m.events, decoder: schema.NewDecoder(m.schema, schema.JSON, m.cfg.MaxRecordBytes)},
+		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema)},
 	}
 }
 

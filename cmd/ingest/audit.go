@@ -132,7 +132,7 @@ func (f auditFlags) request(cfg pipeline.Config, s *schema.Schema, now time.Time
 		}
 		days = append(days, day)
 	}
-	request := audit.Request{From: from, To: to, Window: cfg.Dedup.Window, View: s.All(cfg.ClickHouse.Tables()), MaxRecordBytes: cfg.MaxRecordBytes}
+	request := audit.Request{From: from, To: to, Window: cfg.Dedup.Window, View: s.All(cfg.ClickHouse.Tables()), Encoding: cfg.Kafka.Encoding, MaxRecordBytes: cfg.MaxRecordBytes}
 	return request, days, errors.Join(faults...)
 }
 

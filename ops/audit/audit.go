@@ -35,6 +35,8 @@ type Request struct {
 	// View is the quoted name of the analysts' view, which shows the cold tier
 	// too.
 	View string
+	// Encoding is the node's kafka.encoding.
+	Encoding schema.Encoding
 	// MaxRecordBytes is the node's max_record_bytes.
 	MaxRecordBytes int
 }
@@ -221,7 +223,7 @@ func (r *run) partitions(ctx context.Context, all []limits, letters map[int32][]
 			continue
 		}
 		e := &examiner{run: r, limits: all[i], letters: letters[t.Partition.Partition], out: t,
-			decoder: schema.NewDecoder(r.schema, schema.JSON, r.request.MaxRecordBytes), block: schema.NewBlock(r.schema)}
+			decoder: schema.NewDecoder(r.schema, r.request.Encoding, r.request.MaxRecordBytes), block: schema.NewBlock(r.schema)}
 		g.Go(func() error { return e.examine(ctx) })
 	}
 	return tallies, g.Wait()
