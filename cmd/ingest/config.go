@@ -30,8 +30,12 @@ func (c config) Validate() error {
 	return errors.Join(c.Pipeline.Validate(), c.Admin.Validate(), c.Log.Validate(), c.Audit.Validate())
 }
 
+func defaults() config {
+	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default()}
+}
+
 func load(from settings.Sources) (config, error) {
-	cfg := config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default()}
+	cfg := defaults()
 	if err := settings.Load(&cfg, from); err != nil {
 		return config{}, fmt.Errorf("config:\n%w", err)
 	}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"penstock/ops/settings"
+	"penstock/schema"
+)
+
+func schemaCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "schema",
+		Short: "Show what an event is",
+		Args:  cobra.NoArgs,
+	}
+	cmd.AddCommand(protoCommand(from, out))
+	return cmd
+}
+
+func protoCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "proto",
+		Short: "Print the .proto file that devices encode events by",
+		Long: `Print the .proto file of the schema's event, for a topic whose kafka.encoding is protobuf. Field numbers are
+the ids of the schema's fields: what is compiled of it can be read by nodes of any version of the schema, and
+fields that a node's schema does not have yet are kept in extra, by their number.
+
+Of the settings only the schema is used; nothing is reached.`,
+		Example: `  ingest schema proto > telemetry.proto
+  ingest schema proto --set schema=fleet.yaml > fleet.proto`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := openSchema(*from)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(out, s.Proto())
+			return err
+		},
+	}
+}
+
+// openSchema returns the schema the settings name. Nothing else of them has to
+// be there: who looks at the schema may have no Kafka and no ClickHouse.
+func openSchema(from settings.Sources) (*schema.Schema, error) {
+	type unchecked config // has no Validate
+	cfg := unchecked(defaults())
+	if err := settings.Load(&cfg, from); err != nil {
+		return nil, fmt.Errorf("config:\n%w", err)
+	}
+	return schema.Open(cfg.Schema)
+}
