@@ -18,6 +18,7 @@ import (
 //	/metrics       for Prometheus
 //	/healthz       200 while the process answers at all
 //	/readyz        200, or 503 with what is wrong, a line each
+//	/lag           for a person: how far an ingest node is behind
 //	/debug/pprof/  Go's profiles, if configured
 type Admin struct {
 	listener net.Listener // nil for no server
@@ -33,8 +34,9 @@ const (
 
 // NewAdmin listens at the configured address, so that one that cannot be had is
 // known before anything else is started. Ready returns what keeps the program
-// from being ready; nil for one that is ready once it lives.
-func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string) (*Admin, error) {
+// from being ready; nil for one that is ready once it lives. Lag is nil for a
+// program that has none.
+func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag *Lag) (*Admin, error) {
 	if cfg.Addr == "" {
 		return &Admin{}, nil
 	}
@@ -44,7 +46,7 @@ func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string) (*
 	}
 	return &Admin{
 		listener: l,
-		server:   &http.Server{Handler: routes(cfg, metrics, ready), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
+		server:   &http.Server{Handler: routes(cfg, metrics, ready, lag), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
 	}, nil
 }
 
@@ -96,7 +98,7 @@ func (a *Admin) During(ctx context.Context, work func() error) error {
 	return errors.Join(err, <-served)
 }
 
-func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string) http.Handler {
+func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag *Lag) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -115,6 +117,9 @@ func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string) http
 			fmt.Fprintln(w, p)
 		}
 	})
+	if lag != nil {
+		mux.HandleFunc("GET /lag", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, lag) })
+	}
 	if cfg.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -22,7 +23,7 @@ import (
 func serve(t *testing.T, cfg Config, g prometheus.Gatherer, ready func() []string) *Admin {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
-	a, err := NewAdmin(cfg, g, ready)
+	a, err := NewAdmin(cfg, g, ready, NewLag(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func get(t *testing.T, a *Admin, path string) (status int, body string) {
 
 func TestAdmin(t *testing.T) {
 	reg := prometheus.NewRegistry()
-	NewMetrics(reg).PipelineEvents(pipeline.Default()).Inserted(pipeline.Inserted{Rows: 7})
+	NewMetrics(reg).PipelineEvents(pipeline.Default(), NewLag(slog.New(slog.DiscardHandler))).Inserted(pipeline.Inserted{Rows: 7})
 	var problems []string
 	a := serve(t, Default(), reg, func() []string { return problems })
 	f := func(path string, status int, want string) {
@@ -68,6 +69,7 @@ func TestAdmin(t *testing.T) {
 	f("/metrics", 200, "\ngo_goroutines ")
 	f("/healthz", 200, "ok\n")
 	f("/readyz", 200, "ok\n")
+	f("/lag", 200, "0 records to do")
 	f("/debug/pprof/", 404, "")
 	problems = []string{"insert has been failing for 1m", "commit too"}
 	f("/readyz", 503, "insert has been failing for 1m\ncommit too\n")
@@ -99,7 +101,7 @@ func TestAdminProfiles(t *testing.T) {
 // bound only.
 func TestAdminDoesNotWait(t *testing.T) {
 	hangs, release := make(chan struct{}), make(chan struct{})
-	a, err := NewAdmin(Config{Addr: "127.0.0.1:0"}, prometheus.NewRegistry(), func() []string { close(hangs); <-release; return nil })
+	a, err := NewAdmin(Config{Addr: "127.0.0.1:0"}, prometheus.NewRegistry(), func() []string { close(hangs); <-release; return nil }, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,7 @@ func TestAdminDoesNotWait(t *testing.T) {
 
 // The page answers until the work is over, also after ctx has ended.
 func TestAdminDuring(t *testing.T) {
-	a, err := NewAdmin(Config{Addr: "127.0.0.1:0"}, prometheus.NewRegistry(), nil)
+	a, err := NewAdmin(Config{Addr: "127.0.0.1:0"}, prometheus.NewRegistry(), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,11 +157,11 @@ func TestAdminDuring(t *testing.T) {
 
 func TestAdminAddress(t *testing.T) {
 	a := serve(t, Config{}, prometheus.NewRegistry(), nil)
-	_, err := NewAdmin(Config{Addr: a.Addr()}, prometheus.NewRegistry(), nil)
+	_, err := NewAdmin(Config{Addr: a.Addr()}, prometheus.NewRegistry(), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), a.Addr()) || !strings.Contains(err.Error(), "set admin.addr") {
 		t.Errorf("an address that is taken: got %v", err)
 	}
-	none, err := NewAdmin(Config{}, prometheus.NewRegistry(), nil)
+	none, err := NewAdmin(Config{}, prometheus.NewRegistry(), nil, nil)
 	if err != nil || none.Addr() != "" {
 		t.Fatalf("without an address: got %q, %v", none.Addr(), err)
 	}

@@ -1,11 +1,11 @@
 // Package ops watches the programs and lets people operate them: metrics,
-// readiness, log and the admin server that shows the first two.
+// readiness, lag, log and the admin server that shows the first three.
 //
 // The watched do not know the watcher. pipeline and tiering call a struct of
 // functions, their Events; everything here that wants to know of them offers
 // such a struct, and [Tee] makes one of several:
 //
-//	events := ops.Tee(metrics.PipelineEvents(cfg), health.PipelineEvents(), ops.LogPipeline(log))
+//	events := ops.Tee(lag.PipelineEvents(), metrics.PipelineEvents(cfg, lag), health.PipelineEvents(), ops.LogPipeline(log))
 //	node, err := pipeline.New(cfg, schema, events)
 //
 // The functions are called on the lanes' way, so they do no I/O but the log's,

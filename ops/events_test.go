@@ -49,6 +49,9 @@ type event struct {
 
 var errDown = errors.New("dial tcp 10.0.0.7:9000: connection refused")
 
+// storyTime is when the stories are told.
+var storyTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 // pipelineStory calls every hook of a node at least once, in an order that
 // could be.
 func pipelineStory(e pipeline.Events) []event {
@@ -61,9 +64,11 @@ func pipelineStory(e pipeline.Events) []event {
 		}},
 		{"Settled", func() { e.Settled(pipeline.Settled{Partition: 4, Next: 6, Gap: 400}) }},
 		{"Polled", func() {
-			e.Polled(pipeline.Polled{Partition: 3, First: 890, Records: 110, Bytes: 55_000, HighWatermark: 1000})
+			e.Polled(pipeline.Polled{Partition: 3, First: 890, Time: storyTime.Add(-7 * time.Second).UnixMilli(), Records: 110, Bytes: 55_000, HighWatermark: 1000})
 		}},
-		{"Polled", func() { e.Polled(pipeline.Polled{Partition: 4, First: 6, Records: 1, Bytes: 500, HighWatermark: 7}) }},
+		{"Polled", func() {
+			e.Polled(pipeline.Polled{Partition: 4, First: 6, Time: -1, Records: 1, Bytes: 500, HighWatermark: 7})
+		}},
 		{"PollFailed", func() { e.PollFailed(errDown) }},
 		{"Paused", func() { e.Paused(1) }},
 		{"Paused", func() { e.Paused(0) }},

@@ -10,8 +10,8 @@ import (
 )
 
 // PipelineEvents registers the metrics of an ingest node, penstock_ingest_*,
-// and returns the hooks that move them.
-func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
+// and returns the hooks that move them; the lag has hooks of its own.
+func (m *Metrics) PipelineEvents(cfg pipeline.Config, lag *Lag) pipeline.Events {
 	f := family{reg: m.reg, prefix: "penstock_ingest_"}
 	f.gauge("memory_budget_bytes", "The configured bound of the node's memory; compare process_resident_memory_bytes.").Set(float64(cfg.Memory))
 
@@ -40,16 +40,11 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 	)
 	batches := newBatchMetrics(f)
 	lanes := pausedLanes{gauge: f.gauge("paused_lanes", "Lanes whose queue is full, so that their partitions are not read."), paused: make(map[int]bool)}
-	partitions := newPartitions(f)
 
-	return pipeline.Events{
-		Assigned: partitions.assigned,
-		Revoked:  partitions.revoked,
-		Lost:     partitions.lost,
+	return Tee(newPartitions(f, lag).events(), pipeline.Events{
 		Polled: func(p pipeline.Polled) {
 			polledRecords.Add(float64(p.Records))
 			polledBytes.Add(float64(p.Bytes))
-			partitions.polled(p)
 		},
 		PollFailed: func(error) { pollFailures.Inc() },
 		Paused:     func(lane int) { lanes.set(lane, true) },
@@ -66,22 +61,18 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config) pipeline.Events {
 			}
 			insertTime.Observe(i.Took.Seconds())
 		},
-		Retrying: func(r pipeline.Retrying) { retries.WithLabelValues(r.What).Inc() },
-		Breaker:  func(open bool) { breaker.Set(number(open)) },
-		Committed: func(c pipeline.Committed) {
-			commits.Inc()
-			partitions.committed(c)
-		},
+		Retrying:  func(r pipeline.Retrying) { retries.WithLabelValues(r.What).Inc() },
+		Breaker:   func(open bool) { breaker.Set(number(open)) },
+		Committed: func(pipeline.Committed) { commits.Inc() },
 		Settled: func(s pipeline.Settled) {
 			settled.Inc()
-			partitions.settled(s)
 			intents.Add(float64(s.Intents))
 			settledRows.Add(float64(s.Rows))
 			settleTime.Observe(s.Took.Seconds())
 		},
 		Doubted:     func(error) { doubts.Inc() },
 		DedupShrunk: func(int) { dedupShrunk.Inc() },
-	}
+	})
 }
 
 // batchMetrics are those of sealed batches. What a batch drops is counted here

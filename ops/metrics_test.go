@@ -20,7 +20,8 @@ func TestPipelineMetrics(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	cfg := pipeline.Default()
 	cfg.Memory = 384 << 20 // its default follows the machine
-	golden(t, "metrics_pipeline.txt", tell(t, reg, pipelineStory(NewMetrics(reg).PipelineEvents(cfg))))
+	lag, _ := lagAt(storyTime)
+	golden(t, "metrics_pipeline.txt", tell(t, reg, pipelineStory(Tee(lag.PipelineEvents(), NewMetrics(reg).PipelineEvents(cfg, lag)))))
 }
 
 func TestTieringMetrics(t *testing.T) {

@@ -52,8 +52,9 @@ func TestNodeWithoutClickHouse(t *testing.T) {
 	admin.UnreadyAfter = 300 * time.Millisecond
 	health, reg := NewHealth(admin), prometheus.NewRegistry()
 	log, written := journal(0)
+	lag := NewLag(log)
 	// The log is read when the node has stopped: only then does nobody write.
-	node, err := pipeline.New(cfg, schema.Telemetry(), Tee(NewMetrics(reg).PipelineEvents(cfg), health.PipelineEvents(), LogPipeline(log)))
+	node, err := pipeline.New(cfg, schema.Telemetry(), Tee(lag.PipelineEvents(), NewMetrics(reg).PipelineEvents(cfg, lag), health.PipelineEvents(), LogPipeline(log)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,133 +2,102 @@ package ops
 
 import (
 	"strconv"
-	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"penstock/pipeline"
 )
 
-// partitions are the metrics of each partition the node owns. They are made
-// when they are asked for, from one consistent state: lag is the difference of
-// two numbers that change at different times, and a partition's series end
-// when it is another node's, or the sum over nodes would count it twice.
+// partitions are the metrics of each partition the node owns, and of its lag.
+// They are made when they are asked for, from one consistent state: lag is the
+// difference of two numbers that change at different times, and a partition's
+// series end when it is another node's, or the sum over nodes would count it
+// twice.
 type partitions struct {
-	rebalances                    *prometheus.CounterVec
-	count, offset, high, lag, gap *prometheus.Desc
+	rebalances *prometheus.CounterVec
+	stands     *Lag
 
-	mu    sync.Mutex // guards what follows
-	owned map[int32]*position
+	count, offset, high, lag, gap, age    *prometheus.Desc
+	todo, oldest, done, arriving, catchUp *prometheus.Desc
 }
 
-// position is where a partition stands. An offset is -1 until it is known.
-type position struct {
-	// committed is also what the node found done when it was given the partition.
-	committed, high int64
-	gap             int64 // see pipeline.Committed; -1 while there is none
-}
-
-func newPartitions(f family) *partitions {
+func newPartitions(f family, stands *Lag) *partitions {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(f.prefix+name, help, labels, nil)
 	}
 	p := &partitions{
 		rebalances: f.counters("rebalanced_partitions_total", "Partitions that were assigned, revoked in order, or lost without a chance to finish.", "event", "assigned", "revoked", "lost"),
+		stands:     stands,
 		count:      desc("assigned_partitions", "Partitions the node owns."),
 		offset:     desc("committed_offset", "The offset below which everything of the partition is stored, dead-lettered or a duplicate.", "partition"),
 		high:       desc("high_watermark", "The offset of the partition's next record, as of the last read of it.", "partition"),
 		gap:        desc("gap_records", "Records of the partition that are not committed yet and are read beside its head, where a node with kafka.recovery fresh-first found it behind; 0 once they are.", "partition"),
 		lag:        desc("lag_records", "Records of the partition that are not committed: high watermark less committed offset.", "partition"),
-		owned:      make(map[int32]*position),
+		age:        desc("lag_seconds", "Age of the partition's oldest record that is not committed, by Kafka's timestamp of the first record that was read with it.", "partition"),
+		todo:       desc("backlog_records", "Records the node has still to do: the lag of its partitions, but of those with a gap only that."),
+		oldest:     desc("backlog_seconds", "The highest lag_seconds of the node's partitions."),
+		done:       desc("done_records_per_second", "Records of which it became known in the last ten seconds that they are done; of partitions with a gap those of the gap."),
+		arriving:   desc("arriving_records_per_second", "Records that came to the node's partitions in the last ten seconds, as far as they were read; none of partitions with a gap."),
+		catchUp:    desc("catch_up_seconds", "When the backlog will be gone: its records over those done less those arriving a second. 0 if the oldest is younger than five seconds; absent while the backlog does not shrink."),
 	}
 	f.reg.MustRegister(p)
 	return p
 }
 
-func (p *partitions) assigned(partitions []int32) {
-	p.rebalances.WithLabelValues("assigned").Add(float64(len(partitions)))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range partitions {
-		p.owned[id] = &position{committed: -1, high: -1, gap: -1}
-	}
-}
-
-func (p *partitions) revoked(partitions []int32) { p.disowned("revoked", partitions) }
-func (p *partitions) lost(partitions []int32)    { p.disowned("lost", partitions) }
-
-func (p *partitions) disowned(event string, partitions []int32) {
+func (p *partitions) moved(event string, partitions []int32) {
 	p.rebalances.WithLabelValues(event).Add(float64(len(partitions)))
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range partitions {
-		delete(p.owned, id)
-	}
 }
 
-func (p *partitions) polled(e pipeline.Polled) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.owned[e.Partition]; at != nil {
-		at.high = e.HighWatermark
-	}
-}
-
-func (p *partitions) settled(e pipeline.Settled) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if at := p.owned[e.Partition]; at != nil {
-		at.committed = max(at.committed, e.Next) // it may be told of a commit first
-		if e.Gap > 0 && at.gap < 0 {
-			at.gap = e.Gap
-		}
-	}
-}
-
-// committed may be told of a partition that was given away a moment ago: lanes
-// report on their own. It stays away.
-func (p *partitions) committed(e pipeline.Committed) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for id, next := range e.Next {
-		if at := p.owned[id]; at != nil {
-			at.committed = next
-			if gap, ok := e.Gap[id]; ok {
-				at.gap = gap
-			}
-		}
+// events returns the hooks of what is not the lag's to know.
+func (p *partitions) events() pipeline.Events {
+	return pipeline.Events{
+		Assigned: func(ids []int32) { p.moved("assigned", ids) },
+		Revoked:  func(ids []int32) { p.moved("revoked", ids) },
+		Lost:     func(ids []int32) { p.moved("lost", ids) },
 	}
 }
 
 // Describe implements [prometheus.Collector].
 func (p *partitions) Describe(to chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{p.count, p.offset, p.high, p.lag, p.gap} {
+	for _, d := range []*prometheus.Desc{p.count, p.offset, p.high, p.lag, p.gap, p.age, p.todo, p.oldest, p.done, p.arriving, p.catchUp} {
 		to <- d
 	}
 }
 
 // Collect implements [prometheus.Collector].
 func (p *partitions) Collect(to chan<- prometheus.Metric) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	gauge := func(d *prometheus.Desc, value int64, labels ...string) {
-		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(value), labels...)
+	p.stands.mu.Lock()
+	defer p.stands.mu.Unlock()
+	now, b := p.stands.now(), &p.stands.backlog
+	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
-	gauge(p.count, int64(len(p.owned)))
-	for id, at := range p.owned {
+	gauge(p.count, float64(len(b.owned)))
+	for id, at := range b.owned {
 		partition := strconv.Itoa(int(id))
-		if at.committed >= 0 {
-			gauge(p.offset, at.committed, partition)
+		for _, o := range []struct {
+			desc  *prometheus.Desc
+			value int64
+		}{{p.offset, at.committed}, {p.high, at.high}, {p.gap, at.gap}} {
+			if o.value >= 0 {
+				gauge(o.desc, float64(o.value), partition)
+			}
 		}
-		if at.high >= 0 {
-			gauge(p.high, at.high, partition)
+		if lag, known := at.lag(); known {
+			gauge(p.lag, float64(lag), partition)
 		}
-		if at.committed >= 0 && at.high >= 0 {
-			// A commit may be newer than the last read's answer.
-			gauge(p.lag, max(0, at.high-at.committed), partition)
+		if age, known := at.age(now); known {
+			gauge(p.age, age.Seconds(), partition)
 		}
-		if at.gap >= 0 {
-			gauge(p.gap, at.gap, partition)
-		}
+	}
+	s := b.standing(now)
+	gauge(p.todo, float64(s.todo))
+	gauge(p.oldest, s.age.Seconds())
+	if s.rated {
+		gauge(p.done, s.done)
+		gauge(p.arriving, s.arriving)
+	}
+	if s.foreseen {
+		gauge(p.catchUp, s.left.Seconds())
 	}
 }

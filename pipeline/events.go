@@ -40,6 +40,7 @@ type Events struct {
 type Polled struct {
 	Partition     int32
 	First         int64 // offset of the first of the records
+	Time          int64 // when Kafka says that it came, ms since 1970; -1 if it does not
 	Records       int
 	Bytes         int
 	HighWatermark int64 // the offset the partition's next record will have

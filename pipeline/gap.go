@@ -212,7 +212,7 @@ func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, l
 		}
 		c.closes = last && gap.First == gap.Next
 		if len(c.records) > 0 {
-			g.events.Polled(Polled{Partition: r.partition, First: c.records[0].Offset, Records: len(c.records), Bytes: bytes, HighWatermark: high})
+			g.events.Polled(Polled{Partition: r.partition, First: c.records[0].Offset, Time: c.records[0].Timestamp.UnixMilli(), Records: len(c.records), Bytes: bytes, HighWatermark: high})
 		}
 		select {
 		case g.backlog <- c:

@@ -254,7 +254,7 @@ func (m *member) route(p kgo.FetchTopicPartition) {
 		bytes += len(r.Key) + len(r.Value)
 		c.bytes += sizeOf(r)
 	}
-	m.events.Polled(Polled{Partition: p.Partition, First: p.Records[0].Offset, Records: len(p.Records), Bytes: bytes, HighWatermark: p.HighWatermark})
+	m.events.Polled(Polled{Partition: p.Partition, First: p.Records[0].Offset, Time: p.Records[0].Timestamp.UnixMilli(), Records: len(p.Records), Bytes: bytes, HighWatermark: p.HighWatermark})
 	m.laneOf(p.Partition).queue.push(c)
 }
 

@@ -23,7 +23,7 @@ func daemon(ctx context.Context, cfg config, every time.Duration, stderr io.Writ
 	health := &health{limit: cfg.Admin.UnreadyAfter}
 	events := ops.TeeTiering(ops.NewMetrics(registry).TieringEvents(), ops.LogTiering(log))
 
-	admin, err := ops.NewAdmin(cfg.Admin, registry, health.problems)
+	admin, err := ops.NewAdmin(cfg.Admin, registry, health.problems, nil)
 	if err != nil {
 		return err
 	}

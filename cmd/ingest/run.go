@@ -31,9 +31,10 @@ func run(ctx context.Context, cfg config, stderr io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, stored.Close()) }()
 	watch := audit.NewWatch(stored, cfg.Audit, registry, log)
-	events := ops.Tee(ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline), health.PipelineEvents(), ops.LogPipeline(log), watch.PipelineEvents())
+	lag := ops.NewLag(log)
+	events := ops.Tee(lag.PipelineEvents(), ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline, lag), health.PipelineEvents(), ops.LogPipeline(log), watch.PipelineEvents())
 
-	admin, err := ops.NewAdmin(cfg.Admin, registry, health.Problems)
+	admin, err := ops.NewAdmin(cfg.Admin, registry, health.Problems, lag)
 	if err != nil {
 		return err
 	}
