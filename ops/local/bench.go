@@ -33,7 +33,9 @@ of the events, what they are stored in, and clickhouse.compression.
 
 It prints a table of medians with the least and the most, and as the last line of
 standard output one JSON object. Settings of the node can be tried by its
-variables, such as PENSTOCK_INGEST_BATCH__ROWS=50000.`,
+variables, such as PENSTOCK_INGEST_BATCH__ROWS=50000.
+
+The state folder is removed in the end if all was well and none was given.`,
 		Example: `  local bench
   local bench --events 1000000 --runs 1 --case json-clickhouse-none`,
 		Args: cobra.NoArgs,
@@ -58,6 +60,7 @@ variables, such as PENSTOCK_INGEST_BATCH__ROWS=50000.`,
 
 func runBench(cmd *cobra.Command, cfg bench.Config) error {
 	cfg.Progress = cmd.ErrOrStderr()
+	given := cfg.Stack.State != ""
 	if cfg.Bin == "" {
 		root, ok := fetch.Repository()
 		if !ok {
@@ -78,10 +81,11 @@ func runBench(cmd *cobra.Command, cfg bench.Config) error {
 	errs := []error{err, result.WriteTable(cmd.OutOrStdout())}
 	line, errJSON := json.Marshal(result)
 	errs = append(errs, errJSON)
-	if err == nil {
-		errs = append(errs, os.RemoveAll(cfg.Stack.State))
-	} else {
+	switch {
+	case err != nil:
 		fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
+	case !given:
+		errs = append(errs, os.RemoveAll(cfg.Stack.State))
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), string(line))
 	return errors.Join(errs...)

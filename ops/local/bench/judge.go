@@ -35,6 +35,11 @@ func (s *session) judge(ctx context.Context, c Case, t topic, database string, c
 		return err
 	}
 	f.Wrong = append(f.Wrong, compare(found, t.content.Partitions)...)
+	if c.Engine == ClickHouse {
+		if err := beside(ctx, conn, f); err != nil {
+			return err
+		}
+	}
 	if err := conn.Exec(ctx, "DROP DATABASE "+database+" SYNC"); err != nil {
 		return fmt.Errorf("drop database %s: %w", database, err)
 	}
@@ -100,6 +105,24 @@ func (s *session) merges(ctx context.Context, conn driver.Conn, database string,
 	err = conn.QueryRow(ctx, "SELECT count(), sum(bytes_on_disk) FROM system.parts WHERE active AND database = $1 AND table = 'telemetry'", database).Scan(&f.Parts, &f.Disk)
 	if err != nil {
 		return fmt.Errorf("look at the parts: %w", err)
+	}
+	return nil
+}
+
+// beside counts what is stored beside the rows: each has to be in a minute of the
+// rollup and among the receipts, or the engine was spared the work.
+func beside(ctx context.Context, conn driver.Conn, f *figures) error {
+	for what, query := range map[string]string{
+		"rollup counts":  "SELECT sum(events) FROM telemetry_1m_state",
+		"receipts count": "SELECT sum(rows) FROM system.projection_parts WHERE active AND database = currentDatabase() AND table = 'telemetry' AND name = 'receipts'",
+	} {
+		var n uint64
+		if err := conn.QueryRow(ctx, query).Scan(&n); err != nil {
+			return fmt.Errorf("%s: %w", query, err)
+		}
+		if n != f.Events {
+			f.Wrong = append(f.Wrong, fmt.Sprintf("the %s %d events, want %d", what, n, f.Events))
+		}
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("PENSTOCK_INGEST_BATCH__AGE", "100ms") // nothing else is to be waited for
+	t.Setenv("PENSTOCK_INGEST_BATCH__BEHIND", "100ms") // a backlog's last batch waits so long for more
 	var progress bytes.Buffer
 	cfg := bench.Config{
 		Stack: config(t, kafka.KFake), Bin: products(t),
