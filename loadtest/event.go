@@ -172,7 +172,7 @@ func (e *encoder) reading(ev event) reading {
 // event appends ev in the encoder's encoding.
 func (e *encoder) event(b []byte, ev event) []byte {
 	r := e.reading(ev)
-	if e.encoding == protobuf {
+	if e.encoding == schema.Protobuf {
 		return e.appendProtobuf(b, &r)
 	}
 	return e.appendJSON(b, &r)

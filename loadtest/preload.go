@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -61,8 +62,8 @@ func (c PreloadConfig) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(c.Encoding == schema.JSON || c.Encoding == protobuf, "encoding is %q; use %s or %s", c.Encoding, schema.JSON, protobuf)
-	check(c.Encoding != protobuf || c.Shares.Malformed == 0, "malformed is %g; malformed records are of JSON, leave it 0 for protobuf", c.Shares.Malformed)
+	check(slices.Contains(schema.Encodings(), c.Encoding), "encoding is %q; use one of %v", c.Encoding, schema.Encodings())
+	check(c.Encoding != schema.Protobuf || c.Shares.Malformed == 0, "malformed is %g; malformed records are of JSON, leave it 0 for protobuf", c.Shares.Malformed)
 	check(c.Records > 0, "count is %d; send at least 1 record", c.Records)
 	return errors.Join(append(errs, c.fleet().validateFleet(), validateTopic(c.Brokers, c.Topic))...)
 }

@@ -58,7 +58,7 @@ func TestPreload(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			decoder, block := schema.NewDecoder(schema.Telemetry(), schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(schema.Telemetry())
+			decoder, block := schema.NewDecoder(schema.Telemetry(), c.Encoding, schema.DefaultMaxRecordBytes), schema.NewBlock(schema.Telemetry())
 			seen := map[schema.Identity]bool{}
 			spans := map[int32]Span{}
 			var bytes, repeated, rejected uint64
@@ -93,6 +93,7 @@ func TestPreload(t *testing.T) {
 		})
 	}
 	f("json", func(*PreloadConfig) {})
+	f("protobuf", func(c *PreloadConfig) { c.Encoding = schema.Protobuf })
 	f("one key", func(c *PreloadConfig) { c.Key = "whale" })
 	f("unusual records", func(c *PreloadConfig) {
 		c.Rate = 1000 // resends are 0.1 s after what they repeat
@@ -125,7 +126,7 @@ func TestPreloadValidate(t *testing.T) {
 		}
 	}
 	c = DefaultPreload()
-	c.Brokers, c.Encoding, c.Shares.Malformed = []string{"127.0.0.1:1"}, protobuf, 0.1
+	c.Brokers, c.Encoding, c.Shares.Malformed = []string{"127.0.0.1:1"}, schema.Protobuf, 0.1
 	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "malformed is 0.1") {
 		t.Errorf("malformed protobuf: %v", err)
 	}

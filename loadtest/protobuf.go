@@ -4,12 +4,7 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
-
-	"penstock/schema"
 )
-
-// protobuf is a message whose field numbers are the ids of the schema's fields.
-const protobuf schema.Encoding = "protobuf"
 
 // The numbers of the fields that the schema does not know. All others are the
 // schema's ids, which schema/telemetry.yaml never uses again.

@@ -97,7 +97,7 @@ func TestProtobufSaysWhatJSONSays(t *testing.T) {
 			t.Errorf("field %s has id %d, which the fleet takes for fields the schema does not know", f.Name, f.ID)
 		}
 	}
-	asJSON, asProtobuf := newEncoder("test", 7, schema.JSON), newEncoder("test", 7, protobuf)
+	asJSON, asProtobuf := newEncoder("test", 7, schema.JSON), newEncoder("test", 7, schema.Protobuf)
 	seen := map[protowire.Number]int{}
 	for i := range uint32(5000) {
 		ev := event{device: i % 97, seq: i / 97, ts: testStart.UnixMilli() + int64(i)}
@@ -147,7 +147,7 @@ func TestProtobufSaysWhatJSONSays(t *testing.T) {
 
 // BenchmarkEvent is one event per op.
 func BenchmarkEvent(b *testing.B) {
-	for _, encoding := range []schema.Encoding{schema.JSON, protobuf} {
+	for _, encoding := range schema.Encodings() {
 		b.Run(string(encoding), func(b *testing.B) {
 			e := newEncoder("test", 7, encoding)
 			var buf []byte
