@@ -75,8 +75,12 @@ func createTables(ctx context.Context, cfg ClickHouse, shard Shard, s *schema.Sc
 	return nil
 }
 
+// metadataAge is how long an answer about topics may be used again. With the
+// client's own 5 s the wait for a topic just created would last as long.
+const metadataAge = 20 * time.Millisecond
+
 func (k Kafka) admin() (*kadm.Client, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.ClientID("penstock-ingest"))
+	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.ClientID("penstock-ingest"), kgo.MetadataMinAge(metadataAge))
 	if err != nil {
 		return nil, fmt.Errorf("kafka.brokers %v: %w", k.Brokers, err)
 	}
