@@ -28,18 +28,13 @@ func (s *session) judge(ctx context.Context, c Case, t topic, database string, c
 	var found map[int32]counts
 	if c.Engine == Null {
 		found, err = s.discarded(ctx, database+".telemetry")
-	} else if err = s.merges(ctx, conn, database, f); err == nil {
-		found, err = stored(ctx, conn)
+	} else if found, err = stored(ctx, conn); err == nil {
+		err = beside(ctx, conn, f)
 	}
 	if err != nil {
 		return err
 	}
 	f.Wrong = append(f.Wrong, compare(found, t.content.Partitions)...)
-	if c.Engine == ClickHouse {
-		if err := beside(ctx, conn, f); err != nil {
-			return err
-		}
-	}
 	if err := conn.Exec(ctx, "DROP DATABASE "+database+" SYNC"); err != nil {
 		return fmt.Errorf("drop database %s: %w", database, err)
 	}

@@ -22,7 +22,7 @@ const stuckAfter = time.Minute
 const committedEvery = 20 * time.Millisecond
 
 // run runs a case once. While it does, watch is called with the node, if it is
-// not nil.
+// not nil; what the engine merges after such a run is not waited for.
 func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) error) (f figures, err error) {
 	t, err := s.topic(ctx, c.Encoding)
 	if err != nil {
@@ -60,6 +60,11 @@ func (s *session) run(ctx context.Context, c Case, watch func(*ingest.Node) erro
 	f, err = s.measure(ctx, node, t, name, conn, before)
 	if err = errors.Join(err, watching.Wait(), node.Stop()); err != nil {
 		return f, err
+	}
+	if c.Engine == ClickHouse && watch == nil {
+		if err := s.merges(ctx, conn, name, &f); err != nil {
+			return f, err
+		}
 	}
 	return f, s.judge(ctx, c, t, name, conn, &f)
 }
