@@ -19,8 +19,9 @@ import (
 // while it waits is due as they demand.
 type pace struct {
 	cfg Batching
-	// took is about how long a batch's inserts take, in nanoseconds. The drain
-	// writes it, the fill goroutine reads it.
+	// took is about how long an insert takes, in nanoseconds. Not a batch: one with
+	// late rows has as many inserts as they have days, which says nothing of the
+	// server. The drain writes it, the fill goroutine reads it.
 	took atomic.Int64
 }
 
@@ -28,8 +29,7 @@ type pace struct {
 // less work for ClickHouse. Smaller: visible sooner.
 const insertShare = 4
 
-// stored notes how long the inserts of a batch took. Of an outage it remembers
-// little soon after.
+// stored notes how long inserts took. Of an outage it remembers little soon after.
 func (p *pace) stored(took time.Duration) {
 	const weight = 4 // of what was before, against 1
 	before := p.took.Load()
