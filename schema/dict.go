@@ -12,7 +12,10 @@ import (
 // of a string column, and per row an index into them. The dictionary grows
 // while rows are appended, and lives as long as the block.
 type dictColumn struct {
-	index   map[string]uint32
+	index map[string]uint32
+	// recent has, by dictSlot, the key of a value plus 1, or 0: a few values are
+	// nearly all of a column, and comparing one costs less than the index.
+	recent  [dictSlots]uint32
 	values  stringColumn
 	starts  []int // where in values.buf each value begins, its length first
 	keys    []uint32
@@ -33,7 +36,25 @@ const (
 func (c *dictColumn) Type() proto.ColumnType { return "LowCardinality(String)" }
 func (c *dictColumn) Rows() int              { return len(c.keys) }
 
+const dictSlots = 64
+
+// dictSlot tells apart what enumerations differ by: the end, the middle, the
+// length.
+func dictSlot(v []byte) int {
+	n := len(v)
+	if n < 2 {
+		return n
+	}
+	return (n ^ int(v[n-1])*5 ^ int(v[n-2])*3 ^ int(v[n/2])) % dictSlots
+}
+
 func (c *dictColumn) append(v []byte) {
+	slot := dictSlot(v)
+	if key := c.recent[slot]; key > 0 && string(c.value(key-1)) == string(v) {
+		c.keys = append(c.keys, key-1)
+		c.fresh = false
+		return
+	}
 	key, known := c.index[string(v)]
 	if !known {
 		key = uint32(c.values.Rows())
@@ -41,6 +62,7 @@ func (c *dictColumn) append(v []byte) {
 		c.values.append(v)
 		c.starts = append(c.starts, c.values.start)
 	}
+	c.recent[slot] = key + 1
 	c.keys = append(c.keys, key)
 	c.fresh = !known
 }
@@ -77,6 +99,7 @@ func (c *dictColumn) undo() {
 		return
 	}
 	c.fresh = false
+	c.recent[dictSlot(c.values.last())] = 0
 	delete(c.index, string(c.values.last()))
 	c.values.undo()
 	c.starts = c.starts[:len(c.starts)-1]
@@ -92,6 +115,7 @@ func (c *dictColumn) indexBytes() int { return c.values.bytes() + dictEntry*len(
 
 func (c *dictColumn) reset() {
 	clear(c.index)
+	clear(c.recent[:])
 	c.values.reset()
 	c.starts, c.keys, c.fresh = c.starts[:0], c.keys[:0], false
 }
