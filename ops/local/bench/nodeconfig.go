@@ -26,9 +26,7 @@ var nodeConfig = template.Must(template.New("ingest").Parse(`# Written by the be
 kafka:
   brokers: [{{range $i, $b := .Kafka.Brokers}}{{if $i}}, {{end}}{{printf "%q" $b}}{{end}}]
   topic: {{printf "%q" .Topic}}
-{{- if ne .Encoding "json"}}
   encoding: {{.Encoding}}
-{{- end}}
   group: {{printf "%q" .Group}}
   dead_letter_topic: {{printf "%q" .DeadLetters}}
 clickhouse:
