@@ -138,8 +138,8 @@ type Batching struct {
 	// long as inserts take. The default value is 1 s, which with the inserts keeps
 	// the 99th percentile under two seconds.
 	AgeLimit time.Duration `koanf:"age_limit"`
-	// Behind: a batch that begins with records older than this waits for more of
-	// them until it is full, or this much longer. Smaller: fewer inserts after a
+	// Behind: a batch of records older than this, of partitions that have more,
+	// waits until it is full, or this much longer. Smaller: fewer inserts after a
 	// short pause. Larger: visible sooner after a long one. The default value is
 	// 5 s, the time in which an event is promised to be visible.
 	Behind time.Duration `koanf:"behind"`

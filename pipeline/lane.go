@@ -229,11 +229,14 @@ const firstAge = 100 * time.Millisecond
 
 // await says how long the open batch waits, now that it gets some of the chunk.
 func (l *lane) await(c *chunk, t *tenant, now time.Time) {
-	old := l.cfg.Batch.Behind
-	if !c.isGap() {
-		old = now.Sub(time.UnixMilli(arrival(c.records[len(c.records)-1], now)))
+	var newest time.Duration // how old it is; of no account if nothing follows it
+	switch {
+	case c.isGap():
+		newest = l.cfg.Batch.Behind
+	case !c.last:
+		newest = now.Sub(time.UnixMilli(arrival(c.records[len(c.records)-1], now)))
 	}
-	age, behind := l.pace.wait(old)
+	age, behind := l.pace.wait(newest)
 	if t.waits {
 		age = min(age, firstAge)
 	}

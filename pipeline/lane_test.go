@@ -32,7 +32,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the transcripts give into 
 //	                            begins one with two batches
 //	assign P...[@OFFSET[/GAP]]  partitions begin to be the lane's, settled up to OFFSET,
 //	                            or up to GAP, with OFFSET their head
-//	fetch P FIRST..LAST [seq=S] [anew] [malformed] [at=T] [ago=D]
+//	fetch P FIRST..LAST [seq=S] [anew] [malformed] [at=T] [ago=D] [more]
 //	                            events numbered from S, or from FIRST; each number
 //	                            has a time of its own, or anew the present one
 //	gap P FIRST..LAST [to=N] [closes] ...
@@ -291,7 +291,7 @@ func (s *stage) chunk(args []string) chunk {
 	if _, err := fmt.Sscanf(args[1], "%d..%d", &first, &last); err != nil {
 		s.t.Fatal(args, err)
 	}
-	c := chunk{partition: partitions(s.t, args[:1])[0]}
+	c := chunk{partition: partitions(s.t, args[:1])[0], last: true}
 	c.epoch = s.owned.epoch(c.partition)
 	seq, anew, malformed, at := first, false, false, time.Now()
 	c.gap = intent.Range{First: int64(first), Next: int64(last + 1)}
@@ -303,6 +303,8 @@ func (s *stage) chunk(args []string) chunk {
 			anew = true
 		case "malformed":
 			malformed = true
+		case "more":
+			c.last = false
 		case "ago":
 			at = at.Add(-duration(s.t, value))
 		case "to":

@@ -248,7 +248,10 @@ func (m *member) route(p kgo.FetchTopicPartition) {
 	if len(p.Records) == 0 {
 		return
 	}
-	c := chunk{partition: p.Partition, epoch: m.owned.epoch(p.Partition), records: p.Records}
+	c := chunk{
+		partition: p.Partition, epoch: m.owned.epoch(p.Partition), records: p.Records,
+		last: p.Records[len(p.Records)-1].Offset+1 >= p.HighWatermark,
+	}
 	bytes := 0
 	for _, r := range p.Records {
 		bytes += len(r.Key) + len(r.Value)

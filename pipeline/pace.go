@@ -11,9 +11,9 @@ import (
 //   - Live: an event is to be visible soon. A batch waits batch.age; longer once
 //     inserts take long, so that they take a bounded share of the time. A server
 //     that is busy gets fewer and larger inserts before it has to refuse any.
-//   - Behind: what comes was sent a while ago, and a second more or less of
-//     waiting is nothing to what it has waited. A batch waits until it is full, or
-//     for as long as what it holds is old enough to be behind.
+//   - Behind: what comes was sent a while ago, Kafka has more, and a second more
+//     or less of waiting is nothing to what it has waited. A batch waits until it
+//     is full, or for as long as what it holds is old enough to be behind.
 //
 // The gear is of a batch and not of the node: a batch that gets live records
 // while it waits is due as they demand.

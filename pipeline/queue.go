@@ -16,6 +16,8 @@ type chunk struct {
 	epoch     uint64
 	records   []*kgo.Record
 	bytes     int
+	// last: when it was fetched, Kafka had no more of the partition.
+	last bool
 
 	// gap is of a chunk that was read in a gap: the offsets it accounts for, also
 	// those without a record. It is empty for one of the head.
