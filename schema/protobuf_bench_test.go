@@ -18,15 +18,5 @@ func BenchmarkDecodeProtobuf(b *testing.B) {
 		}
 		records[i].Value = m.encode(b, values)
 	}
-	d, block := schema.NewDecoder(s, schema.Protobuf, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
-	b.SetBytes(int64(len(records[0].Value)))
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if i%benchRows == 0 {
-			block.Reset()
-		}
-		if _, err := d.Decode(records[i%benchRows], block); err != nil {
-			b.Fatal(err)
-		}
-	}
+	decodeAll(b, schema.Protobuf, records)
 }
