@@ -48,7 +48,10 @@ type batch struct {
 	schema  *schema.Schema
 	spans   map[int32]span
 	blocks  map[place]*schema.Block
-	spare   *schema.Block // an emptied block of the last fill; nil for none
+	// spare is an emptied block for the next fill, nil for none, and spareSize what
+	// it held.
+	spare     *schema.Block
+	spareSize int
 	// The block that was asked for last, since nearly always it is asked for again.
 	recent   *schema.Block
 	recentAt place
@@ -174,22 +177,30 @@ func (b *batch) bytes() int {
 
 func (b *batch) records() int { return b.rows + b.duplicates + len(b.rejects) }
 
-// reset empties the batch and keeps the memory of its largest block for the
-// next fill, whose first record nearly always is of the same day. Of that one
-// only: blocks that were kept for late days would each grow to a whole batch in
-// time, since no two fills use them for the same day.
-func (b *batch) reset() {
-	spare := b.spare
-	for _, block := range b.blocks {
-		if spare == nil || block.Memory() > spare.Memory() {
-			spare = block
-		}
+// stored is for when nothing of the place is left to be stored.
+func (b *batch) stored(at place) {
+	b.keep(b.blocks[at])
+	delete(b.blocks, at)
+}
+
+// keep keeps the memory of the largest block for the next fill, whose first record
+// nearly always is of the same day. Of that one only: blocks that were kept for
+// late days would each grow to a whole batch in time, since no two fills use them
+// for the same day.
+func (b *batch) keep(block *schema.Block) {
+	if size := block.Memory(); b.spare == nil || size > b.spareSize {
+		block.Reset()
+		b.spare, b.spareSize = block, size
 	}
-	if spare != nil {
-		spare.Reset()
+}
+
+// reset empties the batch for the next fill.
+func (b *batch) reset() {
+	for _, block := range b.blocks {
+		b.keep(block)
 	}
 	clear(b.blocks)
 	clear(b.spans)
 	b.forgetRejects()
-	*b = batch{schema: b.schema, spans: b.spans, blocks: b.blocks, spare: spare, rejects: b.rejects}
+	*b = batch{schema: b.schema, spans: b.spans, blocks: b.blocks, spare: b.spare, spareSize: b.spareSize, rejects: b.rejects}
 }

@@ -64,6 +64,33 @@ func TestBatchInsertsTheNewestDayFirst(t *testing.T) {
 	}
 }
 
+// Blocks are emptied one by one, as they are stored.
+func TestABatchKeepsItsLargestBlock(t *testing.T) {
+	b, events, all := newBatch(schema.Telemetry()), Events{}.ensure(), newTable()
+	s := &store{events: events, sink: all, receipts: []stored{all}, bound: time.Minute, again: persistence{what: "insert", verdict: fateOf, events: events}}
+	for fill := range 10 {
+		for day := range schema.Day(6) {
+			decodeInto(t, b, place{0, day}, int(day))
+		}
+		for range 50 {
+			decodeInto(t, b, place{0, 4}, 1)
+		}
+		b.block(place{0, 7}) // guessed, and its row moved away
+		largest := b.blocks[place{0, 4}]
+		b.id, b.inquiry.at = fmt.Sprint("t", fill), time.Now()
+		if _, err := s.store(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		if left := b.inserts(); len(left) > 0 {
+			t.Fatalf("fill %d: %v is stored, and to be stored", fill, left)
+		}
+		b.reset()
+		if b.spare != largest || largest.Rows() != 0 {
+			t.Fatalf("fill %d: the largest block is not kept for the next, or not empty", fill)
+		}
+	}
+}
+
 func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 	b := newBatch(schema.Telemetry())
 	for day := range schema.Day(6) {

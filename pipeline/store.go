@@ -92,7 +92,7 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 		}
 		o.rejected = append(o.rejected, rejected...)
 		if left == nil {
-			b.blocks[at].Reset()
+			b.stored(at)
 			continue
 		}
 		o.left = true
