@@ -62,7 +62,7 @@ func TestRates(t *testing.T) {
 	if n := len(f.marks); n > 22 {
 		t.Errorf("%d marks are kept", n)
 	}
-	now = f.run(now, 1_000, time.Millisecond, 1, 2)
+	f.run(now, 1_000, time.Millisecond, 1, 2)
 	if n := len(f.marks); n > 26 {
 		t.Errorf("%d marks are kept of commits that are close together", n)
 	}

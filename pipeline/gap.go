@@ -153,7 +153,7 @@ func (g *gapReader) read(ctx context.Context, r *reading) error {
 	for i, gap := range gaps {
 		err := g.readGap(ctx, r, gap, i == len(gaps)-1)
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // it is another's to read
+			return nil // it is another's to read
 		}
 		if err != nil {
 			return err

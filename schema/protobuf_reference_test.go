@@ -1,6 +1,7 @@
 package schema_test
 
 import (
+	"errors"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -285,7 +286,8 @@ func (m messages) hold(t rapid.TB, d *schema.Decoder, r schema.Record, maxBytes 
 		}
 	}
 	if err != nil {
-		if rejection := err.(*schema.Rejection); !slices.Contains(reasons, rejection.Reason) {
+		var rejection *schema.Rejection
+		if !errors.As(err, &rejection) || !slices.Contains(reasons, rejection.Reason) {
 			t.Fatalf("%x: error is %v, want a rejection for one of %v", r.Value, err, reasons)
 		}
 		return

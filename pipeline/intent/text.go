@@ -193,10 +193,8 @@ func parseIntent(entry string) (in Intent, err error) {
 		return Intent{}, errors.New("it is not batch:shard:first+count@time")
 	}
 	span, at, _ := strings.Cut(fields[2], "@")
-	var step string
-	stepped := false
-	in.Batch, step, stepped = strings.Cut(fields[0], "/")
-	in.Shard = fields[1]
+	batch, step, stepped := strings.Cut(fields[0], "/")
+	in.Batch, in.Shard = batch, fields[1]
 	if stepped {
 		if in.Step, err = strconv.Atoi(step); err != nil {
 			return Intent{}, err

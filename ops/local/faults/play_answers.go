@@ -62,7 +62,7 @@ func (r *round) doLostAnswer(ctx context.Context) error {
 func (r *round) loseAnswer(ctx context.Context, n *node) (stored bool, err error) {
 	m, err := n.process.Metrics(ctx)
 	if err != nil {
-		return false, nil //nolint:nilerr // a node that has just started has no answer to lose
+		return false, nil // a node that has just started has no answer to lose
 	}
 	owned, err := m.Partitions(metricCommitted)
 	if err != nil {

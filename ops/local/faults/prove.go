@@ -66,7 +66,10 @@ func (r *round) prove(ctx context.Context) error {
 func (r *round) repair(ctx context.Context, differ int) error {
 	const flag = "--repair-rollups"
 	help, err := exec.CommandContext(ctx, r.cfg.Program, "audit", "--help").CombinedOutput()
-	if err != nil || !strings.Contains(string(help), flag) {
+	if err != nil {
+		return fmt.Errorf("ingest audit --help: %w", err)
+	}
+	if !strings.Contains(string(help), flag) {
 		r.out.found("the rollups of %d days differ from their rows, and ingest cannot repair them", differ)
 		return nil
 	}
