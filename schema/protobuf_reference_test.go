@@ -1,8 +1,8 @@
 package schema_test
 
 import (
-	"errors"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
