@@ -7,6 +7,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/ClickHouse/ch-go/proto"
+
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/fetch"
 )
@@ -105,4 +107,41 @@ func FuzzFromClient(f *testing.F) {
 			t.Errorf("%d bytes out of %d", len(c.Out), len(data))
 		}
 	})
+}
+
+// Columns of a node's blocks: strings are found by their lengths, all else is
+// bytes.
+func BenchmarkFromClient(b *testing.B) {
+	const rows = 100_000
+	strings, numbers := []byte{0}, []byte{0}
+	for range rows {
+		strings = append(append(strings, 16), "0123456789abcdef"...)
+		numbers = append(numbers, "12345678"...)
+	}
+	for name, column := range map[string]struct {
+		typ  string
+		data []byte
+	}{"String": {"String", strings}, "UInt64": {"UInt64", numbers}} {
+		b.Run(name, func(b *testing.B) {
+			var head proto.Buffer
+			proto.BlockInfo{BucketNum: -1}.Encode(&head)
+			head.PutInt(1)
+			head.PutInt(rows)
+			head.PutString("x")
+			head.PutString(column.typ)
+			sent := append(head.Buf, column.data...)
+			source := bytes.NewReader(nil)
+			c := &Copier{In: bufio.NewReaderSize(source, BufferSize)}
+			b.ReportAllocs()
+			for b.Loop() {
+				source.Reset(sent)
+				c.In.Reset(source)
+				c.Out = c.Out[:0]
+				if _, err := c.FromClient(revision); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/rows, "ns/row")
+		})
+	}
 }

@@ -53,7 +53,11 @@ func (l tupleLayout) prefix(c *Copier) error {
 func (l fixedLayout) data(c *Copier, rows int) error { return c.bytes(rows * int(l)) }
 
 func (stringLayout) data(c *Copier, rows int) error {
-	for range rows {
+	for {
+		rows -= c.heldStrings(rows)
+		if rows == 0 {
+			return nil
+		}
 		n, err := c.uvarint()
 		if err != nil {
 			return err
@@ -64,8 +68,25 @@ func (stringLayout) data(c *Copier, rows int) error {
 		if err := c.bytes(int(n)); err != nil {
 			return err
 		}
+		rows--
 	}
-	return nil
+}
+
+// heldStrings copies those of the next strings that the input holds already, all
+// at once, and returns how many they are.
+func (c *Copier) heldStrings(most int) (strings int) {
+	held, _ := c.In.Peek(c.In.Buffered()) // what it holds it can show
+	size := 0
+	for ; strings < most; strings++ {
+		n, width := binary.Uvarint(held[size:])
+		if width <= 0 || n > uint64(len(held)-size-width) {
+			break
+		}
+		size += width + int(n)
+	}
+	c.Out = append(c.Out, held[:size]...)
+	_, _ = c.In.Discard(size) // what it holds it can drop
+	return strings
 }
 
 func (l nullableLayout) data(c *Copier, rows int) error {
