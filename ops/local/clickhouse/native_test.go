@@ -1,6 +1,7 @@
 package clickhouse
 
 import (
+	"context"
 	"io"
 	"net"
 	"strings"
@@ -106,4 +107,47 @@ func TestInsertFromChGoIsReadByClickhouseGo(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A connection that goes on inserting finds a table as others made it meanwhile.
+func TestInsertAfterAnotherChangedTheTable(t *testing.T) {
+	dial := func() *ch.Client {
+		client, err := ch.Dial(t.Context(), ch.Options{Address: addresses.tcp, User: user, Password: password})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = client.Close() }) // every statement was answered
+		return client
+	}
+	client, other := dial(), dial()
+	run := func(by *ch.Client, sql string) {
+		t.Helper()
+		if err := by.Do(t.Context(), ch.Query{Body: sql}); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	// The server tells the types by which the client sends.
+	insert := func(into string, want proto.ColumnType) {
+		t.Helper()
+		in := proto.Input{{Name: "x", Data: new(proto.ColAuto)}}
+		told := proto.ColumnType("nothing")
+		err := client.Do(t.Context(), ch.Query{Body: "INSERT INTO " + into + " VALUES", Input: in, OnInput: func(context.Context) error {
+			told = in[0].Data.(*proto.ColAuto).Type()
+			return io.EOF
+		}})
+		if err != nil || told != want {
+			t.Errorf("%s takes %s (%v), want %s", into, told, err, want)
+		}
+	}
+	run(other, "DROP DATABASE IF EXISTS shelf")
+	run(other, "CREATE DATABASE shelf")
+	run(other, "CREATE TABLE shelf.changing (x UInt8) ENGINE = MergeTree ORDER BY tuple()")
+	run(client, "CREATE OR REPLACE TABLE changing (x String) ENGINE = Null")
+	insert("shelf.changing", "UInt8")
+	insert("shelf.changing", "UInt8")
+	run(other, "ALTER TABLE shelf.changing MODIFY COLUMN x UInt64")
+	insert("shelf.changing", "UInt64")
+	insert("changing", "String")
+	run(client, "USE shelf")
+	insert("changing", "UInt64")
 }

@@ -37,6 +37,7 @@ type conn struct {
 	packers     map[compress.Method]*compress.Writer
 	incoming    block.Copier    // of the client's blocks; its buffer is reused
 	outgoing    *block.Splitter // of the engine's
+	known       descriptions    // of tables it inserts into
 
 	mu       sync.Mutex
 	stopping bool

@@ -16,7 +16,7 @@ func (c *conn) target(in statement.Insert, st session.Statement) ([]block.Column
 	if in.Columns != nil && !in.Exact {
 		return c.describe("(SELECT "+strings.Join(in.Columns, ", ")+" FROM "+in.Table+")", st.Params)
 	}
-	all, err := c.describeAll(in.Table, st.Params)
+	all, err := c.described(in, st.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +33,32 @@ func (c *conn) target(in statement.Insert, st session.Statement) ([]block.Column
 		columns = append(columns, block.Column{Name: name, Type: types[name]})
 	}
 	return columns, nil
+}
+
+// descriptions are the columns of the tables a client inserts into, kept until
+// anything may have changed them. To ask for them anew would be a statement
+// more with every INSERT.
+type descriptions struct {
+	asOf   uint64 // session.Server.Changes
+	tables map[string][]described
+}
+
+// described is [conn.describeAll] of an INSERT's table.
+func (c *conn) described(in statement.Insert, params map[string]string) ([]described, error) {
+	if strings.Contains(in.Table, "(") || len(params) > 0 { // of a function's, or a name to be filled in
+		return c.describeAll(in.Table, params)
+	}
+	if now := c.sessions.Changes(); c.known.tables == nil || now != c.known.asOf {
+		c.known = descriptions{asOf: now, tables: map[string][]described{}}
+	}
+	if all, ok := c.known.tables[in.Table]; ok {
+		return all, nil
+	}
+	all, err := c.describeAll(in.Table, params)
+	if err == nil {
+		c.known.tables[in.Table] = all
+	}
+	return all, err
 }
 
 // describeEmpty sends the columns of a result without rows: the engine writes

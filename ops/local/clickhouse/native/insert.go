@@ -34,7 +34,7 @@ func (c *conn) rows(st session.Statement, in statement.Insert) (rows, error) {
 	if c.discarded != nil {
 		return c.discarded.Insert(in.Name()), nil
 	}
-	st.SQL = in.Head
+	st.SQL, st.Set = in.Head, in.Set
 	insert, err := c.session.Insert(st)
 	return stored{insert}, err
 }

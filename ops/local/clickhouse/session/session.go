@@ -23,6 +23,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/ops/local/clickhouse/engine"
+	"penstock/ops/local/clickhouse/statement"
 )
 
 // Server opens sessions on one engine.
@@ -34,6 +35,9 @@ type Server struct {
 	Timezone string
 	Host     string
 
+	// changes counts the beginnings and ends of statements that may change
+	// tables, or what their names mean.
+	changes atomic.Uint64
 	next    atomic.Uint64
 	control sync.Mutex   // held while killer runs a statement
 	killer  *engine.Conn // runs KILL QUERY: a session busy with a statement cannot
@@ -92,6 +96,10 @@ func (s *Server) Open(database string) (*Session, error) {
 	return ses, nil
 }
 
+// Changes is a number that is another one after anything that may have changed
+// a table: nobody else has the engine.
+func (s *Server) Changes() uint64 { return s.changes.Load() }
+
 // Session is one client's state. It runs one statement at a time and is not
 // safe for concurrent use.
 type Session struct {
@@ -113,6 +121,7 @@ type Statement struct {
 	SQL      string
 	Format   string // of the result, or of the rows of an INSERT
 	Settings map[string]string
+	Set      bool              // SQL has settings of its own
 	Params   map[string]string // for {name:Type} placeholders
 }
 
@@ -131,6 +140,10 @@ func (s *Session) Query(ctx context.Context, st Statement, each func(piece []byt
 		return engine.Stats{}, err
 	}
 	defer s.end(st)
+	if !statement.Reads(st.SQL) {
+		s.server.changes.Add(1)
+		defer s.server.changes.Add(1)
+	}
 	defer s.cancelWith(ctx)()
 	stream, err := s.conn.Query(s.server.rewriteKill(st.SQL), st.Format, st.params()...)
 	if err != nil {
@@ -153,8 +166,18 @@ func (s *Session) Query(ctx context.Context, st Statement, each func(piece []byt
 
 // Insert starts an INSERT: st.SQL up to VALUES or FORMAT. End it with Commit or
 // Cancel before the next statement.
+//
+// Its settings become part of the statement: the token of each is another, and
+// to SET it first would be a statement more.
 func (s *Session) Insert(st Statement) (*engine.Insert, error) {
-	if err := s.begin(st); err != nil {
+	if st.Set {
+		if err := s.set(st); err != nil {
+			return nil, err
+		}
+	} else if set := changes(s.settings, s.settingsOf(st)); set != "" {
+		st.SQL += " SETTINGS " + set
+	}
+	if err := s.server.take(st.ID, s.tag); err != nil {
 		return nil, err
 	}
 	// Its id is free again at once: nothing waits on an INSERT by id.
@@ -169,18 +192,34 @@ func (s *Session) Fetch(sql, format string, params map[string]string) ([]byte, e
 
 // begin sets the statement's settings, and takes its query id.
 func (s *Session) begin(st Statement) error {
+	if err := s.set(st); err != nil {
+		return err
+	}
+	return s.server.take(st.ID, s.tag)
+}
+
+// set makes the session's settings those of the statement.
+func (s *Session) set(st Statement) error {
+	settings := s.settingsOf(st)
+	set := changes(s.settings, settings)
+	if set == "" {
+		return nil
+	}
+	if err := s.conn.Exec("SET " + set); err != nil {
+		return err
+	}
+	s.settings = settings
+	return nil
+}
+
+// settingsOf are the statement's settings, with the session's tag.
+func (s *Session) settingsOf(st Statement) map[string]string {
 	settings := maps.Clone(st.Settings)
 	if settings == nil {
 		settings = map[string]string{}
 	}
 	settings["log_comment"] = strings.TrimSuffix(s.tag+" "+settings["log_comment"], " ")
-	if set := changes(s.settings, settings); set != "" {
-		if err := s.conn.Exec("SET " + set); err != nil {
-			return err
-		}
-		s.settings = settings
-	}
-	return s.server.take(st.ID, s.tag)
+	return settings
 }
 
 // changes is what makes settings out of old ones.

@@ -6,7 +6,10 @@
 // judge.
 package statement
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Insert is an INSERT whose rows come apart from the statement.
 type Insert struct {
@@ -15,6 +18,7 @@ type Insert struct {
 	Columns []string // unquoted; nil when the statement names none
 	Exact   bool     // Columns are plain names, not matchers such as * EXCEPT (a)
 	Format  string   // as written after FORMAT; Values after VALUES; empty if neither
+	Set     bool     // Head has settings of its own
 	Data    string   // what follows: rows that came with the statement
 }
 
@@ -63,6 +67,9 @@ func ParseInsert(sql string) (Insert, bool) {
 	for {
 		before := s.pos
 		switch {
+		case s.keyword("SETTINGS"):
+			in.Set = true
+			continue
 		case s.keyword("VALUES"):
 			in.Head, in.Format, in.Data = strings.TrimSpace(sql[:before]), "Values", sql[s.pos:]
 			return in, true
@@ -84,6 +91,13 @@ func ParseInsert(sql string) (Insert, bool) {
 		}
 		s.token()
 	}
+}
+
+// Reads reports whether sql is certain to change no table: it begins as
+// statements do that only read.
+func Reads(sql string) bool {
+	s := scanner{text: sql}
+	return slices.ContainsFunc([]string{"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN"}, s.keyword)
 }
 
 // columns splits a column list into unquoted names.

@@ -13,7 +13,7 @@ func TestParseInsert(t *testing.T) {
 			t.Errorf("%q is no INSERT with rows of its own", sql)
 			return
 		}
-		if got.Head != want.Head || got.Table != want.Table || !slices.Equal(got.Columns, want.Columns) || got.Exact != want.Exact || got.Format != want.Format || got.Data != want.Data {
+		if got.Head != want.Head || got.Table != want.Table || !slices.Equal(got.Columns, want.Columns) || got.Exact != want.Exact || got.Format != want.Format || got.Set != want.Set || got.Data != want.Data {
 			t.Errorf("%q\n is %#v\nwant %#v", sql, got, want)
 		}
 	}
@@ -26,10 +26,11 @@ func TestParseInsert(t *testing.T) {
 		Insert{Head: "INSERT INTO t (n.a, n.`b`)", Table: "t", Columns: []string{"n.a", "n.b"}, Exact: true, Format: "Values", Data: " (1, [2]), (3, '(')"})
 	f("INSERT INTO t (* EXCEPT (a)) VALUES", Insert{Head: "INSERT INTO t (* EXCEPT (a))", Table: "t", Columns: []string{"* EXCEPT (a)"}, Format: "Values"})
 	f("/* a */ INSERT -- b\n INTO t SETTINGS async_insert = 0, x = 'VALUES (' FORMAT CSV\n1,2\n",
-		Insert{Head: "/* a */ INSERT -- b\n INTO t SETTINGS async_insert = 0, x = 'VALUES ('", Table: "t", Format: "CSV", Data: "\n1,2\n"})
+		Insert{Head: "/* a */ INSERT -- b\n INTO t SETTINGS async_insert = 0, x = 'VALUES ('", Table: "t", Set: true, Format: "CSV", Data: "\n1,2\n"})
 	f("INSERT INTO FUNCTION s3('http://x', 'Parquet') (a) VALUES (1)",
 		Insert{Head: "INSERT INTO FUNCTION s3('http://x', 'Parquet') (a)", Table: "s3('http://x', 'Parquet')", Columns: []string{"a"}, Exact: true, Format: "Values", Data: " (1)"})
 	f("INSERT INTO {db:Identifier}.{t:Identifier} (a) VALUES", Insert{Head: "INSERT INTO {db:Identifier}.{t:Identifier} (a)", Table: "{db:Identifier}.{t:Identifier}", Columns: []string{"a"}, Exact: true, Format: "Values"})
+	f("INSERT INTO settings (settings) VALUES", Insert{Head: "INSERT INTO settings (settings)", Table: "settings", Columns: []string{"settings"}, Exact: true, Format: "Values"})
 	f("INSERT INTO formatted (values_, format) VALUES", Insert{Head: "INSERT INTO formatted (values_, format)", Table: "formatted", Columns: []string{"values_", "format"}, Exact: true, Format: "Values"})
 
 	for _, sql := range []string{
@@ -41,6 +42,23 @@ func TestParseInsert(t *testing.T) {
 			t.Errorf("%q is taken for an INSERT with rows of its own: %#v", sql, in)
 		}
 	}
+}
+
+func TestReads(t *testing.T) {
+	f := func(sql string, want bool) {
+		t.Helper()
+		if got := Reads(sql); got != want {
+			t.Errorf("%q only reads: %v, want %v", sql, got, want)
+		}
+	}
+	f("SELECT 1", true)
+	f("/* a */ -- b\n with 1 AS x SELECT x", true)
+	f("desc t", true)
+	f("SELECTS", false)
+	f("ALTER TABLE t ADD COLUMN a UInt8", false)
+	f("USE other", false)
+	f("INSERT INTO t SELECT 1", false)
+	f("", false)
 }
 
 func TestInsertName(t *testing.T) {

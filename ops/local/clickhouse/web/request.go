@@ -129,7 +129,7 @@ func (q *request) statement(parameter string, body io.Reader) error {
 func (q *request) into(in statement.Insert, body io.Reader) {
 	data := strings.TrimLeft(in.Data, " \t\r")
 	data = strings.TrimPrefix(data, "\n")
-	q.SQL, q.Format = in.Head, or(in.Format, "Values")
+	q.SQL, q.Set, q.Format = in.Head, in.Set, or(in.Format, "Values")
 	q.insert = io.MultiReader(strings.NewReader(data), body)
 }
 
