@@ -55,8 +55,8 @@ var remedies = map[proto.Error]string{
 	proto.ErrThereIsNoColumn:      "bring the tables up to the schema; `ingest check` names each column and the statement for it",
 	proto.ErrTypeMismatch:         "the table's columns have other types than the schema; see `ingest check`",
 	proto.ErrCannotConvertType:    "the table's columns have other types than the schema; see `ingest check`",
-	proto.ErrUnknownSetting:       "the server is older than this program supports; use ClickHouse 24.8 or later",
-	proto.ErrSyntaxError:          "the server is older than this program supports; use ClickHouse 24.8 or later",
+	proto.ErrUnknownSetting:       "the server is older than this program supports; use ClickHouse 25.10 or later",
+	proto.ErrSyntaxError:          "the server is older than this program supports; use ClickHouse 25.10 or later",
 }
 
 // fateOf chooses the fate of what failed on the way to storing rows: an insert,

@@ -23,6 +23,12 @@ type Tables struct {
 // keep, some 100 bytes a token. A plain MergeTree remembers none unless told.
 const tokenWindow = 10_000
 
+// mergeBase is how many times the largest of them parts have to be together for
+// the server to merge them; its default is 5. Larger: a row is rewritten less
+// often, and merging is most of what storing it costs. Smaller: fewer parts a
+// day for queries to open, some 10 instead of 25.
+const mergeBase = 20
+
 // QuoteIdent quotes a ClickHouse identifier.
 func QuoteIdent(name string) string {
 	return "`" + strings.NewReplacer("\\", "\\\\", "`", "\\`").Replace(name) + "`"
@@ -52,11 +58,24 @@ func (t Tables) engine(kind, table string) string {
 	return fmt.Sprintf("Replicated%sMergeTree('/clickhouse/tables/{shard}/{database}/%s', '{replica}')", kind, table)
 }
 
+// settings are those of every table that inserts go to; what each saves is in
+// docs/performance.md, and why they are as they are in docs/adr/0010.
 func (t Tables) settings() string {
+	window := "non_replicated_deduplication_window"
 	if t.Replicated {
-		return fmt.Sprintf("replicated_deduplication_window = %d", tokenWindow)
+		window = "replicated_deduplication_window"
 	}
-	return fmt.Sprintf("non_replicated_deduplication_window = %d", tokenWindow)
+	return strings.Join([]string{
+		fmt.Sprintf("%s = %d", window, tokenWindow),
+		fmt.Sprintf("merge_selector_base = %d", mergeBase),
+		// What one insert brings is a few files and not one a column.
+		"min_level_for_wide_part = 1",
+		// Sketches of every column, made anew by each merge, for joins that
+		// nobody makes with telemetry.
+		"auto_statistics_types = ''",
+		// The receipts can be told no codec but by this.
+		"default_compression_codec = 'ZSTD(1)'",
+	}, ",\n    ")
 }
 
 // Hot returns the quoted name of the table inserts go to.
@@ -149,47 +168,4 @@ func (s *Schema) Fingerprint() []string {
 		out = append(out, expr)
 	}
 	return out
-}
-
-// rollupColumns returns, per reading, the state column's definition, the
-// expression that fills it from events, and the one that finishes it.
-func (s *Schema) rollupColumns() (defs, fills, reads []string) {
-	time := QuoteIdent(s.Time.Field)
-	add := func(name, def, fill, read string) {
-		q := QuoteIdent(name)
-		defs = append(defs, q+" "+def)
-		fills = append(fills, fill+" AS "+q)
-		reads = append(reads, read+"("+q+") AS "+q)
-	}
-	add("events", "SimpleAggregateFunction(sum, UInt64)", "count()", "sum")
-	for _, name := range s.Rollup.Readings {
-		c, _ := s.field(name)
-		v, typ := QuoteIdent(name), c.ClickHouse()
-		add(name+"_min", "SimpleAggregateFunction(min, "+typ+")", "min("+v+")", "min")
-		add(name+"_max", "SimpleAggregateFunction(max, "+typ+")", "max("+v+")", "max")
-		add(name+"_avg", "AggregateFunction(avg, "+typ+")", "avgState("+v+")", "avgMerge")
-		add(name+"_last", "AggregateFunction(argMax, "+typ+", DateTime64(3, 'UTC'))", "argMaxState("+v+", "+time+")", "argMaxMerge")
-	}
-	return defs, fills, reads
-}
-
-func (s *Schema) rollupTable(t Tables) string {
-	defs, _, _ := s.rollupColumns()
-	device, _ := s.field(s.Device)
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s%s\n(\n    %s %s CODEC(ZSTD(1)),\n    `minute` DateTime('UTC') CODEC(Delta, ZSTD(1)),\n    %s\n)\nENGINE = %s\nPARTITION BY toDate(`minute`)\nORDER BY (%[3]s, `minute`)\nSETTINGS %[7]s",
-		t.qualified(s.Name+"_1m_state"), t.onCluster(), QuoteIdent(s.Device), device.ClickHouse(),
-		strings.Join(defs, ",\n    "), t.engine("Aggregating", s.Name+"_1m_state"), t.settings())
-}
-
-func (s *Schema) rollupFeed(t Tables) string {
-	_, fills, _ := s.rollupColumns()
-	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS %s%s TO %s AS\nSELECT %s, toStartOfMinute(toDateTime(%s, 'UTC')) AS `minute`,\n    %s\nFROM %s\nGROUP BY %[4]s, `minute`",
-		t.qualified(s.Name+"_1m_feed"), t.onCluster(), t.qualified(s.Name+"_1m_state"), QuoteIdent(s.Device), QuoteIdent(s.Time.Field),
-		strings.Join(fills, ",\n    "), s.Hot(t))
-}
-
-func (s *Schema) rollupView(t Tables) string {
-	_, _, reads := s.rollupColumns()
-	return fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s%s AS\nSELECT %s, `minute`,\n    %s\nFROM %s\nGROUP BY %[3]s, `minute`",
-		t.qualified(s.Name+"_1m"), t.onCluster(), QuoteIdent(s.Device), strings.Join(reads, ",\n    "), t.qualified(s.Name+"_1m_state"))
 }

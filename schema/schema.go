@@ -55,7 +55,8 @@ type Column struct {
 	// LowCardinality: a string with few distinct values, stored as a
 	// dictionary and indexes.
 	LowCardinality bool `yaml:"low_cardinality"`
-	// Codec is the ClickHouse compression codec; the server's default if empty.
+	// Codec is the ClickHouse compression codec; the tables' default, ZSTD(1),
+	// if empty.
 	Codec string `yaml:"codec"`
 	Unit  string `yaml:"unit"`
 	Doc   string `yaml:"doc"`
@@ -78,9 +79,9 @@ const firstOwnID = 900
 // ownColumns follow the fields in every table. None of them has a default the
 // server would compute: a retried insert must be the same bytes.
 var ownColumns = []Column{
-	{ID: 900, Name: ColExtra, Type: String, Codec: "ZSTD(1)", Doc: "Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none."},
+	{ID: 900, Name: ColExtra, Type: String, Doc: "Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none."},
 	{ID: 1001, Name: ColTopic, Type: String, LowCardinality: true, Doc: "Kafka topic the event came from."},
-	{ID: 1002, Name: ColPartition, Type: Int32, Codec: "ZSTD(1)", Doc: "Kafka partition."},
+	{ID: 1002, Name: ColPartition, Type: Int32, Doc: "Kafka partition."},
 	{ID: 1003, Name: ColOffset, Type: Int64, Codec: "Delta, ZSTD(1)", Doc: "Kafka offset: with topic and partition, the record's own identity."},
 	{ID: 1004, Name: ColIngestedAt, Type: TimestampMS, Codec: "Delta, ZSTD(1)", Doc: "Kafka's timestamp of the record."},
 }

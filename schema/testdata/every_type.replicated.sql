@@ -20,9 +20,9 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
     `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
-    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_partition` Int32 COMMENT 'Kafka partition.',
     `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
@@ -30,7 +30,11 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type', '{replica}')
 PARTITION BY toDate(`at`)
 ORDER BY (`device`, `at`)
-SETTINGS replicated_deduplication_window = 10000;
+SETTINGS replicated_deduplication_window = 10000,
+    merge_selector_base = 20,
+    min_level_for_wide_part = 1,
+    auto_statistics_types = '',
+    default_compression_codec = 'ZSTD(1)';
 
 CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
 (
@@ -54,9 +58,9 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
     `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
-    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.' CODEC(ZSTD(1)),
+    `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
-    `_partition` Int32 COMMENT 'Kafka partition.' CODEC(ZSTD(1)),
+    `_partition` Int32 COMMENT 'Kafka partition.',
     `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
     PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
@@ -64,22 +68,30 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_sealed', '{replica}')
 PARTITION BY toDate(`at`)
 ORDER BY (`device`, `at`)
-SETTINGS replicated_deduplication_window = 10000;
+SETTINGS replicated_deduplication_window = 10000,
+    merge_selector_base = 20,
+    min_level_for_wide_part = 1,
+    auto_statistics_types = '',
+    default_compression_codec = 'ZSTD(1)';
 
 CREATE TABLE IF NOT EXISTS `fleet`.`every_type_1m_state` ON CLUSTER `main`
 (
-    `device` String CODEC(ZSTD(1)),
+    `device` String,
     `minute` DateTime('UTC') CODEC(Delta, ZSTD(1)),
     `events` SimpleAggregateFunction(sum, UInt64),
     `f32_min` SimpleAggregateFunction(min, Nullable(Float32)),
     `f32_max` SimpleAggregateFunction(max, Nullable(Float32)),
     `f32_avg` AggregateFunction(avg, Nullable(Float32)),
-    `f32_last` AggregateFunction(argMax, Nullable(Float32), DateTime64(3, 'UTC'))
+    `f32_last` SimpleAggregateFunction(max, Nullable(UInt64))
 )
 ENGINE = ReplicatedAggregatingMergeTree('/clickhouse/tables/{shard}/{database}/every_type_1m_state', '{replica}')
 PARTITION BY toDate(`minute`)
 ORDER BY (`device`, `minute`)
-SETTINGS replicated_deduplication_window = 10000;
+SETTINGS replicated_deduplication_window = 10000,
+    merge_selector_base = 20,
+    min_level_for_wide_part = 1,
+    auto_statistics_types = '',
+    default_compression_codec = 'ZSTD(1)';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS `fleet`.`every_type_1m_feed` ON CLUSTER `main` TO `fleet`.`every_type_1m_state` AS
 SELECT `device`, toStartOfMinute(toDateTime(`at`, 'UTC')) AS `minute`,
@@ -87,7 +99,7 @@ SELECT `device`, toStartOfMinute(toDateTime(`at`, 'UTC')) AS `minute`,
     min(`f32`) AS `f32_min`,
     max(`f32`) AS `f32_max`,
     avgState(`f32`) AS `f32_avg`,
-    argMaxState(`f32`, `at`) AS `f32_last`
+    max(bitOr(bitShiftLeft(toUInt64(toUnixTimestamp64Milli(`at`) % 60000), 32), reinterpretAsUInt32(`f32`))) AS `f32_last`
 FROM `fleet`.`every_type`
 GROUP BY `device`, `minute`;
 
@@ -97,7 +109,7 @@ SELECT `device`, `minute`,
     min(`f32_min`) AS `f32_min`,
     max(`f32_max`) AS `f32_max`,
     avgMerge(`f32_avg`) AS `f32_avg`,
-    argMaxMerge(`f32_last`) AS `f32_last`
+    reinterpretAsFloat32(toUInt32(max(`f32_last`))) AS `f32_last`
 FROM `fleet`.`every_type_1m_state`
 GROUP BY `device`, `minute`;
 
