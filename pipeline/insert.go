@@ -57,6 +57,9 @@ func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
 //
 // max_execution_time ends an insert on the server when the client has given it
 // up: a token has to be remembered for longer than an insert under it lasts.
+//
+// optimize_on_insert would merge what goes to the rollup, which the view has
+// grouped already.
 func pinned(token string, timeout time.Duration) []ch.Setting {
 	if failpoint.Off("token") {
 		return []ch.Setting{ch.SettingInt("async_insert", 0), ch.SettingInt("insert_deduplicate", 0)}
@@ -66,6 +69,7 @@ func pinned(token string, timeout time.Duration) []ch.Setting {
 		ch.SettingInt("insert_deduplicate", 1),
 		ch.SettingInt("deduplicate_blocks_in_dependent_materialized_views", 1),
 		ch.SettingInt("max_insert_threads", 1),
+		ch.SettingInt("optimize_on_insert", 0),
 		ch.SettingInt("max_execution_time", int(timeout.Seconds())+1),
 		{Key: "insert_deduplication_token", Value: token, Important: true},
 	}
