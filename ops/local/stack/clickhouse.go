@@ -63,6 +63,22 @@ func newClickHouse(cfg Config) *ClickHouse {
 	return c
 }
 
+// StartClickHouse starts ClickHouse alone, for what needs nothing else of a
+// stack. Of cfg it takes State, Cache, Ports and ClickHouse; the folder is the
+// caller's alone.
+func StartClickHouse(ctx context.Context, cfg Config) (*ClickHouse, error) {
+	if err := errors.Join(cfg.Ports.settle(), cfg.Cache.Ensure(ctx, fetch.ClickHouse)); err != nil {
+		return nil, err
+	}
+	c := newClickHouse(cfg)
+	return c, c.Start(ctx)
+}
+
+// Address is where the server is.
+func (c *ClickHouse) Address() ClickHouseAddress {
+	return ClickHouseAddress{Native: c.native, HTTP: c.http, User: user, Password: password, Database: database, Pid: pid(c)}
+}
+
 // Process is the server's process; nil while it does not run.
 func (c *ClickHouse) Process() *child.Process { return c.process }
 

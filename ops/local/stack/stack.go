@@ -183,13 +183,8 @@ func (s *Stack) Stop() error {
 // is not a process of its own.
 func (s *Stack) Addresses() Addresses {
 	return Addresses{
-		Kafka: KafkaAddress{Name: s.Kafka.Name(), Brokers: []string{s.Kafka.Addr()}, Pid: pid(s.Kafka)},
-		ClickHouse: ClickHouseAddress{
-			Native: child.Loopback(s.cfg.Ports.ClickHouseNative),
-			HTTP:   child.Loopback(s.cfg.Ports.ClickHouseHTTP),
-			User:   user, Password: password, Database: database,
-			Pid: pid(s.ClickHouse),
-		},
+		Kafka:      KafkaAddress{Name: s.Kafka.Name(), Brokers: []string{s.Kafka.Addr()}, Pid: pid(s.Kafka)},
+		ClickHouse: s.ClickHouse.Address(),
 		S3: S3Address{
 			Endpoint: s.S3.Endpoint(), Region: s3.Region, Bucket: bucket,
 			AccessKey: s3.AccessKey, SecretKey: s3.SecretKey,
