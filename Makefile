@@ -12,7 +12,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # The two modules: the product, and the stack it is tried on.
 MODULES := . ops/local
 
-.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-stack fuzz clean
+.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-engine bench-stack fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ BENCH_ARGS ?=
 bench: build ## the hops from record to block (decode, dedup, append, encode), then whole nodes; the last line is JSON
 	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/...
 	@bin/local bench $(BENCH_ARGS)
+
+# ENGINE_ARGS are flags of "bin/local bench-engine", such as --variant lz4,zstd3.
+ENGINE_ARGS ?=
+bench-engine: build ## what ClickHouse takes to store a million events, by parts of the tables; the last line is JSON
+	@bin/local bench-engine $(ENGINE_ARGS)
 
 # STACK_ARGS are flags of "bin/local bench-stack", such as --phases latency.
 STACK_ARGS ?=

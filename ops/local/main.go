@@ -41,16 +41,17 @@ func command() *cobra.Command {
 Everything is fetched once, at pinned versions, into a cache in the repository
 (PENSTOCK_CACHE names another folder); afterwards no network is needed.
 
-  local run      the stack with the product on it and a fleet that sends, until ^C
-  local smoke    the same for 20 s, with everything proven
-  local faults   everything broken under load, and what is stored proven
-  local bench    how many events a node stores for a second of CPU time
+  local run           the stack with the product on it and a fleet that sends, until ^C
+  local smoke         the same for 20 s, with everything proven
+  local faults        everything broken under load, and what is stored proven
+  local bench         how many events a node stores for a second of CPU time
+  local bench-engine  what ClickHouse takes to store a million of them
   local bench-stack   all of it under load on the same cores, measured
-  local up       only the stack, until ^C
-  local fetch    only fetch what is missing`,
+  local up            only the stack, until ^C
+  local fetch         only fetch what is missing`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), benchCommand(), benchStackCommand(), upCommand(), fetchCommand(), clickhouseCommand())
+	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), upCommand(), fetchCommand(), clickhouseCommand())
 	return root
 }
