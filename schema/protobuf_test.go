@@ -133,6 +133,7 @@ func TestDecodeProtobufStores(t *testing.T) {
 	f(doubleField(18, math.MaxFloat64), "f64", math.MaxFloat64, "")
 	// the last value wins, also over one that does not fit
 	f(join(textField(4, "a"), textField(4, "b"), textField(4, "c")), "str", "c", "")
+	f(join(textField(1, "d"), varintField(2, 7)), "seq", uint64(7), "") // of two in the schema's order, too
 	f(join(textField(6, "a"), textField(6, "b"), textField(6, "a")), "dict", "a", "")
 	f(join(varintField(13, 300), varintField(13, 7)), "u8", uint8(7), "")
 	f(join(varintField(13, 7), varintField(13, 300)), "u8", nil, `{"u8":300}`)
