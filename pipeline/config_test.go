@@ -92,11 +92,17 @@ func TestTheDefaultsFitEachOther(t *testing.T) {
 
 // What a node may hold at once leaves the runtime its quarter.
 func TestTheBudgetHoldsEverything(t *testing.T) {
-	c := Default()
-	batches := int64(c.batchBytes() * c.Lanes * c.Batch.PerLane)
-	queues := int64(c.queueBytes() * c.Lanes)
-	fetches := int64(c.fetchBytes()) * fetchesAtOnce * unpacked
-	if held := batches + queues + fetches + c.identityBytes(); held > c.Memory/4*3 || held < c.Memory/10*7 {
-		t.Errorf("of %d bytes a node may hold %d", c.Memory, held)
+	for _, recovery := range []Recovery{InOrder, FreshFirst} {
+		c := Default()
+		c.Kafka.Recovery = recovery
+		batches := int64(c.batchBytes() * c.Lanes * c.Batch.PerLane)
+		queues := int64(c.queueBytes() * c.Lanes)
+		if recovery == FreshFirst {
+			queues += int64(c.gapFetchBytes()) * unpacked * 2 * int64(c.Lanes)
+		}
+		fetches := int64(c.fetchBytes()) * fetchesAtOnce * unpacked
+		if held := batches + queues + fetches + c.identityBytes(); held > c.Memory/4*3 || held < c.Memory/10*7 {
+			t.Errorf("%s: of %d bytes a node may hold %d", recovery, c.Memory, held)
+		}
 	}
 }

@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -43,4 +45,28 @@ func TestPaceForgetsAnOutage(t *testing.T) {
 	if inserts > 40 {
 		t.Errorf("batches are wider for %d inserts after an outage", inserts)
 	}
+}
+
+// What a batch's inserts take widens those to come, and not how many they are.
+func TestBatchesWidenByWhatAnInsertTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0, "")
+		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+			time.Sleep(100 * time.Millisecond)
+			return s.hold(ctx, token, rows)
+		})
+		b := <-s.lane.free
+		b.id, b.rows = "a", 3
+		for day := range 3 {
+			s.putAt(b, 0, day, curtain.AddDate(0, 0, -day))
+		}
+		s.lane.full <- b
+		time.Sleep(time.Second)
+		s.expectStored("three days", 3)
+		if age, _ := s.lane.pace.wait(0); age != 400*time.Millisecond {
+			t.Errorf("a batch waits %v after inserts of 100 ms", age)
+		}
+	})
 }
