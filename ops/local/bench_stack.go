@@ -36,7 +36,8 @@ default settings, and measures them under a fleet that shares the machine:
 
 Each phase ends with a proof of each device's exact set of readings. If anything
 is missing, doubled or wrongly rejected its figures are void and the exit status
-is 1. A rate that was not held is no error: held says so.
+is 1. A rate that was not held is no error: held says so. No reading is late unless
+--late is given: late ones are of five other days, and a batch is an insert a day.
 
 The last line of standard output is one JSON object. events_per_second,
 visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
@@ -101,7 +102,7 @@ was well and none was given.`,
 	f.DurationVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "beginning of a phase in which CPU and parts are not counted")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")
-	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old")
+	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old, of five days")
 	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
 	f.StringVar(&cfg.Recovery, "recovery", "", "the node's kafka.recovery (default: the node's own)")
 	f.DurationVar(&cfg.ProgressEvery, "progress-every", cfg.ProgressEvery, "time between two lines of progress")
