@@ -12,11 +12,20 @@ import (
 // protobufReader is the reader of protobuf: messages as [Schema.Proto] declares
 // them, of which it accepts what Google's parser does. The last value of a
 // field wins. What the schema does not know is kept, see keptField.
+//
+// Encoders write fields in the order of their numbers, so nearly all of a
+// message is read by inOrder, which knows by where it is what the event has and
+// has not. The first field that is out of order, unknown or does not fit, and
+// what follows it, is left to rest.
 type protobufReader struct {
 	schema *Schema
 	// byTag is the field of each tag, which is a number and a wire type in
 	// one. A field that comes with another wire type than its own is unknown.
-	byTag   []protobufField
+	byTag []protobufField
+	// required is the first required column from each on, or their number.
+	required []int
+
+	// Of the event that is left to rest.
 	present presence
 	kept    []keptField
 	misfit  []bool // whether a column has no value but its zero, because its last did not fit
@@ -30,7 +39,15 @@ type protobufField struct {
 }
 
 func newProtobufReader(s *Schema) *protobufReader {
-	d := &protobufReader{schema: s, present: newPresence(s), misfit: make([]bool, len(s.Fields))}
+	n := len(s.Fields)
+	d := &protobufReader{schema: s, present: newPresence(s), misfit: make([]bool, n), required: make([]int, n+1)}
+	d.required[n] = n
+	for i := n - 1; i >= 0; i-- {
+		d.required[i] = d.required[i+1]
+		if s.Fields[i].Required {
+			d.required[i] = i
+		}
+	}
 	for i, c := range s.Fields {
 		tag := protowire.EncodeTag(protowire.Number(c.ID), typeViews[c.Type].wire)
 		if grow := int(tag) + 1 - len(d.byTag); grow > 0 {
@@ -43,12 +60,18 @@ func newProtobufReader(s *Schema) *protobufReader {
 
 // read implements reader.
 func (d *protobufReader) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
-	d.present.clear()
-	if len(d.kept) > 0 {
-		d.kept, d.extra = d.kept[:0], d.extra[:0]
-		clear(d.misfit)
+	at, next := d.inOrder(value, b.columns)
+	if fields := len(d.misfit); at == len(value) && d.required[next] == fields {
+		for ; next < fields; next++ {
+			b.columns[next].appendZero()
+		}
+		return nil, nil
 	}
-	rej = d.message(value, b)
+	d.present.clear()
+	d.present.setRange(0, next)
+	d.kept, d.extra = d.kept[:0], d.extra[:0]
+	clear(d.misfit)
+	rej = d.rest(value, at, b)
 	if rej == nil && len(d.kept) > 0 {
 		rej = d.keep(value)
 	}
@@ -62,137 +85,173 @@ func (d *protobufReader) read(value []byte, b *Block) (extra []byte, rej *Reject
 	return d.extra, nil
 }
 
-// message reads the fields of value into their columns.
-//
-// Encoders write fields in the order of their numbers, so the one that comes is
-// nearly always the next of the schema: while that is so, which fields are there
-// is a range of columns, and it is noted only where the range ends.
-func (d *protobufReader) message(value []byte, b *Block) *Rejection {
-	first, next, ordered := 0, 0, true // columns [first, next) have their values, beside those noted
-	rej := (*Rejection)(nil)
-	at := 0
+// inOrder reads fields into their columns as long as they are those of the
+// columns in order, perhaps not all of them. It returns where it stopped in
+// value, and the first column that has no value yet.
+func (d *protobufReader) inOrder(value []byte, columns []column) (at, next int) {
 	for at < len(value) {
-		start := at
-		tag := uint64(value[at])
-		at++
+		tag, p := uint(value[at]), at+1
 		if tag >= 0x80 {
-			if at < len(value) && value[at] < 0x80 {
-				tag += uint64(value[at])<<7 - 0x80
-				at++
-			} else if tag, at = uvarint(value, start); at < 0 {
-				rej = malformedMessage(value, start)
-				break
+			if p >= len(value) || value[p] >= 0x80 {
+				return at, next
+			}
+			tag += uint(value[p])<<7 - 0x80
+			p++
+		}
+		if tag >= uint(len(d.byTag)) {
+			return at, next
+		}
+		field := d.byTag[tag]
+		i := int(field.column)
+		if i != next {
+			if i < next || d.required[next] < i {
+				return at, next
+			}
+			for ; next < i; next++ {
+				columns[next].appendZero()
 			}
 		}
+		if p = appendField(field.kind, columns[i], value, p); p < 0 {
+			return at, next
+		}
+		at, next = p, i+1
+	}
+	return at, next
+}
+
+// rest reads what is left of value.
+func (d *protobufReader) rest(value []byte, at int, b *Block) *Rejection {
+	for at < len(value) {
+		number, wire, n := protowire.ConsumeTag(value[at:])
+		size := -1
+		if n > 0 && number <= protowire.MaxValidNumber {
+			size = protowire.ConsumeFieldValue(number, wire, value[at+n:])
+		}
+		if size < 0 {
+			return malformedMessage(value, at)
+		}
+		f := keptField{number: number, wire: wire, column: noColumn, begin: at + n, end: at + n + size}
+		at = f.end
+		tag := protowire.EncodeTag(number, wire)
 		if tag >= uint64(len(d.byTag)) || d.byTag[tag].kind == kindUnknown {
-			if at = d.unknown(value, start); at < 0 {
-				rej = malformedMessage(value, start)
-				break
-			}
+			d.kept = append(d.kept, f)
 			continue
 		}
 		field := d.byTag[tag]
 		i := int(field.column)
-		if i != next || !ordered {
-			d.present.setRange(first, next)
-			if d.present.has(i) {
-				b.columns[i].undo()
-				d.present.unset(i)
-				d.misfit[i] = false
-			}
-			ordered = ordered && i > next
-			first = i
+		if d.present.has(i) {
+			b.columns[i].undo()
+			d.present.unset(i)
 		}
-		next = i // until its value is there
-		col := b.columns[i]
-		fits := true
-		begin := at
-		switch field.kind {
-		case kindFloat32:
-			if at += 4; at > len(value) {
-				at = -1
-				break
+		d.misfit[i] = appendField(field.kind, b.columns[i], value, f.begin) < 0
+		if d.misfit[i] {
+			if wire == protowire.BytesType {
+				return reject(ReasonMalformed, "field %s has invalid UTF-8", d.schema.Fields[i].Name)
 			}
-			bits := binary.LittleEndian.Uint32(value[begin:])
-			if fits = isFinite32(bits); fits {
-				col.(*fixed[float32]).append(math.Float32frombits(bits))
-			}
-		case kindFloat64:
-			if at += 8; at > len(value) {
-				at = -1
-				break
-			}
-			bits := binary.LittleEndian.Uint64(value[begin:])
-			if fits = isFinite64(bits); fits {
-				col.(*fixed[float64]).append(math.Float64frombits(bits))
-			}
-		case kindString, kindDict:
-			var size uint64
-			size, at = uvarint(value, at)
-			if at < 0 || size > uint64(len(value)-at) {
-				at = -1
-				break
-			}
-			text := value[at : at+int(size)]
-			at += int(size)
-			if !utf8.Valid(text) {
-				rej = reject(ReasonMalformed, "field %s has invalid UTF-8", d.schema.Fields[i].Name)
-			} else if field.kind == kindDict {
-				col.(*dictColumn).append(text)
-			} else {
-				col.(*stringColumn).append(text)
-			}
-		default:
-			var v uint64
-			if v, at = uvarint(value, at); at >= 0 {
-				fits = appendVarint(field.kind, col, v)
-			}
+			b.columns[i].appendZero()
+			f.column = i
+			d.kept = append(d.kept, f)
 		}
-		if at < 0 {
-			rej = malformedMessage(value, start)
-		}
-		if rej != nil {
-			break
-		}
-		next++
-		if !fits {
-			col.appendZero()
-			d.misfit[i] = true
-			d.kept = append(d.kept, keptField{number: protowire.Number(tag >> 3), wire: protowire.Type(tag & 7), column: i, begin: begin, end: at})
-		}
+		d.present.set(i)
 	}
-	d.present.setRange(first, next)
-	return rej
+	return nil
 }
 
-// appendVarint appends the number if it fits the column. Of 32-bit numbers the
-// upper half is cut off, as protobuf has it.
-func appendVarint(k kind, col column, v uint64) bool {
+// appendField appends the value at v[p:] to its column and returns where it
+// ends; or it appends nothing and returns -1: the value is malformed, or does
+// not fit.
+func appendField(k kind, col column, v []byte, p int) int {
 	switch k {
-	case kindBool:
-		col.(*fixed[uint8]).append(uint8(min(v, 1)))
-	case kindUInt64:
-		col.(*fixed[uint64]).append(v)
-	case kindUInt32:
-		col.(*fixed[uint32]).append(uint32(v))
-	case kindUInt16:
-		return appendIn(col.(*fixed[uint16]), int64(uint32(v)), 0, math.MaxUint16)
-	case kindUInt8:
-		return appendIn(col.(*fixed[uint8]), int64(uint32(v)), 0, math.MaxUint8)
-	case kindTime:
-		col.(*fixed[int64]).append(int64(v))
-	case kindInt64:
-		col.(*fixed[int64]).append(protowire.DecodeZigZag(v))
-	case kindInt32:
-		col.(*fixed[int32]).append(zigzag32(v))
-	case kindInt16:
-		return appendIn(col.(*fixed[int16]), int64(zigzag32(v)), math.MinInt16, math.MaxInt16)
-	case kindInt8:
-		return appendIn(col.(*fixed[int8]), int64(zigzag32(v)), math.MinInt8, math.MaxInt8)
-	default:
-		panic("BUG: not a kind that is a varint")
+	case kindFloat32:
+		if len(v)-p < 4 {
+			return -1
+		}
+		bits := binary.LittleEndian.Uint32(v[p:])
+		if !isFinite32(bits) {
+			return -1
+		}
+		col.(*fixed[float32]).append(math.Float32frombits(bits))
+		return p + 4
+	case kindFloat64:
+		if len(v)-p < 8 {
+			return -1
+		}
+		bits := binary.LittleEndian.Uint64(v[p:])
+		if !isFinite64(bits) {
+			return -1
+		}
+		col.(*fixed[float64]).append(math.Float64frombits(bits))
+		return p + 8
+	case kindUnknown:
+		return -1
 	}
-	return true
+	if p >= len(v) {
+		return -1
+	}
+	n := uint64(v[p])
+	if p++; n >= 0x80 {
+		var size int
+		if n, size = protowire.ConsumeVarint(v[p-1:]); size < 0 {
+			return -1
+		}
+		p += size - 1
+	}
+	switch k {
+	case kindString, kindDict:
+		if n > uint64(len(v)-p) {
+			return -1
+		}
+		text := v[p : p+int(n)]
+		if k == kindDict {
+			// What the dictionary has is UTF-8.
+			dict := col.(*dictColumn)
+			if dict.append(text); dict.fresh && !utf8.Valid(text) {
+				dict.undo()
+				return -1
+			}
+			return p + len(text)
+		}
+		if !utf8.Valid(text) {
+			return -1
+		}
+		col.(*stringColumn).append(text)
+		return p + len(text)
+	case kindBool:
+		col.(*fixed[uint8]).append(uint8(min(n, 1)))
+	case kindUInt64:
+		col.(*fixed[uint64]).append(n)
+	case kindUInt32:
+		col.(*fixed[uint32]).append(uint32(n)) // its upper half is cut off, as protobuf has it
+	case kindUInt16:
+		if uint32(n) > math.MaxUint16 {
+			return -1
+		}
+		col.(*fixed[uint16]).append(uint16(n))
+	case kindUInt8:
+		if uint32(n) > math.MaxUint8 {
+			return -1
+		}
+		col.(*fixed[uint8]).append(uint8(n))
+	case kindTime:
+		col.(*fixed[int64]).append(int64(n))
+	case kindInt64:
+		col.(*fixed[int64]).append(protowire.DecodeZigZag(n))
+	case kindInt32:
+		col.(*fixed[int32]).append(zigzag32(n))
+	case kindInt16:
+		i := zigzag32(n)
+		if i != int32(int16(i)) {
+			return -1
+		}
+		col.(*fixed[int16]).append(int16(i))
+	case kindInt8:
+		i := zigzag32(n)
+		if i != int32(int8(i)) {
+			return -1
+		}
+		col.(*fixed[int8]).append(int8(i))
+	}
+	return p
 }
 
 // malformedMessage is the rejection of a message that cannot be read from the
@@ -213,15 +272,3 @@ func zigzag32(v uint64) int32 { return int32(uint32(v)>>1) ^ -int32(v&1) }
 // NaN nor infinite, of which no JSON, rollup or checksum knows what to make.
 func isFinite32(bits uint32) bool { return bits&(0xff<<23) != 0xff<<23 }
 func isFinite64(bits uint64) bool { return bits&(0x7ff<<52) != 0x7ff<<52 }
-
-// uvarint reads the varint at value[at:] and returns where it ends, or -1.
-func uvarint(value []byte, at int) (v uint64, end int) {
-	if at < len(value) && value[at] < 0x80 {
-		return uint64(value[at]), at + 1
-	}
-	v, n := protowire.ConsumeVarint(value[at:])
-	if n < 0 {
-		return 0, -1
-	}
-	return v, at + n
-}

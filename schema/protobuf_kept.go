@@ -34,10 +34,22 @@ type keptField struct {
 	number     protowire.Number
 	wire       protowire.Type
 	column     int // of the field the value does not fit; noColumn if it is unknown
-	begin, end int // where its value is in the record
+	begin, end int // what follows the tag, in the record
 }
 
 const noColumn = -1
+
+// raw returns the value, without its length or the tag that ends it.
+func (f keptField) raw(record []byte) []byte {
+	raw := record[f.begin:f.end]
+	switch f.wire {
+	case protowire.BytesType:
+		raw, _ = protowire.ConsumeBytes(raw)
+	case protowire.StartGroupType:
+		raw, _ = protowire.ConsumeGroup(f.number, raw)
+	}
+	return raw
+}
 
 // wireReadings is how the values of a wire type are read: all in the first
 // way, or in the second if the first would lose a bit of one.
@@ -47,32 +59,6 @@ var wireReadings = map[protowire.Type]struct{ name, plain, exact string }{
 	protowire.Fixed32Type:    {"four bytes", "float", "fixed32"},
 	protowire.BytesType:      {"bytes of a length", "string", "bytes"},
 	protowire.StartGroupType: {"a group", "group", "group"},
-}
-
-// unknown remembers the field at value[at:], which the schema does not know,
-// and returns where it ends, or -1.
-func (d *protobufReader) unknown(value []byte, at int) int {
-	number, wire, n := protowire.ConsumeTag(value[at:])
-	if n < 0 || number > protowire.MaxValidNumber {
-		return -1
-	}
-	at += n
-	size, begin := protowire.ConsumeFieldValue(number, wire, value[at:]), at
-	if size < 0 {
-		return -1
-	}
-	end := at + size
-	at = end
-	switch wire {
-	case protowire.BytesType:
-		_, n = protowire.ConsumeVarint(value[begin:])
-		begin += n
-	case protowire.StartGroupType:
-		body, _ := protowire.ConsumeGroup(number, value[begin:])
-		end = begin + len(body)
-	}
-	d.kept = append(d.kept, keptField{number, wire, noColumn, begin, end})
-	return at
 }
 
 // keep makes extra of the fields that were kept from value; or it returns that
@@ -126,7 +112,7 @@ func (d *protobufReader) keepMisfit(value []byte, f keptField) *Rejection {
 	d.open()
 	d.extra = append(append(append(d.extra, '"'), c.Name...), `":`...)
 	begin := len(d.extra)
-	switch raw := value[f.begin:f.end]; c.Type {
+	switch raw := f.raw(value); c.Type {
 	case Float32:
 		d.extra = appendNotFinite(d.extra, float64(math.Float32frombits(binary.LittleEndian.Uint32(raw))))
 	case Float64:
@@ -184,7 +170,7 @@ func (d *protobufReader) keepUnknown(value []byte, all []keptField) {
 func (d *protobufReader) keepOccurrences(value []byte, all []keptField) {
 	reading := wireReadings[all[0].wire].plain
 	for _, f := range all {
-		if !isPlain(value[f.begin:f.end], f.wire) {
+		if !isPlain(f.raw(value), f.wire) {
 			reading = wireReadings[f.wire].exact
 		}
 	}
@@ -196,7 +182,7 @@ func (d *protobufReader) keepOccurrences(value []byte, all []keptField) {
 		if i > 0 {
 			d.extra = append(d.extra, ',')
 		}
-		d.extra = appendReading(d.extra, value[f.begin:f.end], reading)
+		d.extra = appendReading(d.extra, f.raw(value), reading)
 	}
 	if len(all) > 1 {
 		d.extra = append(d.extra, ']')
