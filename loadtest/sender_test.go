@@ -47,11 +47,15 @@ func BenchmarkSend(b *testing.B) {
 	c := DefaultConfig()
 	c.Rate = 150_000
 	book, queues := newLedger(true), newVisibility()
-	crew, err := newSender(cluster.ListenAddrs(), c.Topic, newFleet(c, testStart), book, queues)
+	client, err := newClient(cluster.ListenAddrs())
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer crew.client.Close()
+	defer client.Close()
+	crew, err := newSender(b.Context(), client, c.Topic, newFleet(c, testStart), book, queues)
+	if err != nil {
+		b.Fatal(err)
+	}
 	done, seen := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(seen)
