@@ -52,8 +52,10 @@ type Config struct {
 	// Latency is how the latency is measured: a modest rate, for long enough
 	// that the 99th percentile is of some hundred inserts.
 	Latency Load
-	// Throughput is the rate that has to be held. Three minutes: merges come to
-	// all the sizes they have in the long run.
+	// Throughput is the rate that has to be held: a little more than the 150,000
+	// that are promised, so that what is counted in the end is not less by a
+	// rounding. Three minutes: merges come to all the sizes they have in the long
+	// run.
 	Throughput Load
 	// Backlog is a rate of which three times as much has to be possible, so that
 	// a drain of three times the live rate can be seen.
@@ -81,7 +83,7 @@ func Default() Config {
 	return Config{
 		Phases:        Phases(),
 		Latency:       Load{Rate: 20_000, Hold: time.Minute},
-		Throughput:    Load{Rate: 150_000, Hold: 3 * time.Minute},
+		Throughput:    Load{Rate: 152_000, Hold: 3 * time.Minute},
 		Backlog:       Backlog{Rate: 40_000, Before: 15 * time.Second, Outage: time.Minute, Timeout: 5 * time.Minute},
 		WarmUp:        15 * time.Second,
 		Devices:       10_000,

@@ -58,7 +58,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 // Held is a load that was sent at a constant rate.
 type Held struct {
 	// Asked is the rate that was to be held; Sent the one Kafka acknowledged;
-	// Stored what was stored and committed, from the warm-up to the last record.
+	// Stored what was stored and committed a second, from the warm-up to the last
+	// record: the slope of the line through all samples, for the first and the
+	// last of them may fall anywhere between two commits.
 	Asked  int     `json:"rate_asked"`
 	Sent   float64 `json:"rate_sent"`
 	Stored float64 `json:"rate_stored"`
@@ -136,13 +138,23 @@ const (
 func held(rate int, samples []sample, report loadtest.Result) Held {
 	u, last := used(samples), samples[len(samples)-1]
 	h := Held{
-		Asked: rate, Sent: round(report.Rate, 1), Stored: round(float64(u.Events)/u.Seconds, 1),
+		Asked: rate, Sent: round(report.Rate, 1), Stored: round(slope(samples, func(s sample) int64 { return s.committed }), 1),
 		LagEnd: last.lag(), LagEndSeconds: round(float64(last.lag())/float64(rate), 100),
 		VisibleP50: report.VisibleP50, VisibleP99: report.VisibleP99, VisibleMax: report.VisibleMax,
 		use: u, proven: newProven(report),
 	}
 	h.Held = report.Rate >= minSent*float64(rate) && h.LagEndSeconds <= maxLagSeconds
 	return h
+}
+
+// slope is by how much a count grows a second, by least squares.
+func slope(samples []sample, of func(sample) int64) float64 {
+	var n, sumT, sumY, sumTT, sumTY float64
+	for _, s := range samples {
+		t, y := s.at.Sub(samples[0].at).Seconds(), float64(of(s)-of(samples[0]))
+		n, sumT, sumY, sumTT, sumTY = n+1, sumT+t, sumY+y, sumTT+t*t, sumTY+t*y
+	}
+	return (n*sumTY - sumT*sumY) / (n*sumTT - sumT*sumT)
 }
 
 // used is the difference of the first and the last sample.

@@ -162,6 +162,24 @@ func TestHeld(t *testing.T) {
 	f("the node fell behind", func(s []sample, _ *loadtest.Result) { last(s).committed = last(s).produced - 5100 }, false)
 }
 
+// TestSlope: commits come in steps, and where the first and the last sample fall
+// between them does not matter much.
+func TestSlope(t *testing.T) {
+	committed := func(s sample) int64 { return s.committed }
+	if got := slope(steady(20), committed); math.Abs(got-1000) > 1e-6 {
+		t.Errorf("a steady rate of 1000 is %v", got)
+	}
+	steps := steady(100)
+	for i := range steps {
+		steps[i].committed -= steps[i].committed % 10_000
+	}
+	steps = steps[11:91] // from just after a step to just before one
+	got, ends := slope(steps, committed), float64(used(steps).Events)/used(steps).Seconds
+	if math.Abs(got-1000) > 20 || math.Abs(ends-1000) < 50 {
+		t.Errorf("of steps the slope is %v, and by the ends it is %v", got, ends)
+	}
+}
+
 // TestCheck: a figure with wrong counts is void, whatever is wrong.
 func TestCheck(t *testing.T) {
 	f := func(report loadtest.Result, want string) {
