@@ -79,7 +79,11 @@
 //     attempt has had its effect or never will, on the client and on the server.
 //     ClickHouse must not forget a token while an insert under it is in flight:
 //     its window has to be much longer than that bound. This is assumed, and no
-//     mechanism enforces it.
+//     mechanism enforces it. Nor must it forget one while a node that has lost the
+//     batch without knowing may look and send again, and its settlement is not
+//     through: a node that was frozen for as long as 10,000 inserts take, beside a
+//     settlement that took as long, could store a row that is stored under a
+//     further token a moment later.
 //   - Commit as the member that was given the partitions, and as no other: a node
 //     that was thrown out while it joined is a new member before it hears of it,
 //     and Kafka takes its commit of what others own or owned meanwhile.

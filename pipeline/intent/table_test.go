@@ -78,12 +78,13 @@ func (w *world) spend(m *message) {
 	}
 }
 
-// inFlight says whether an attempt under the token is on the wire, or its
-// sender has made up its mind to send one.
+// inFlight says whether an attempt under the token is on the wire, or a node may
+// send one that nothing but the token stops: it has made up its mind to, or it is
+// no member any more, does not know, and will look and send again.
 func (w *world) inFlight(token string) bool {
 	return slices.ContainsFunc(w.wire, func(m *message) bool { return m.token == token }) ||
 		slices.ContainsFunc(w.nodes, func(n *node) bool {
-			return n.aim == token || slices.Contains(n.claims, token) || slices.ContainsFunc(n.lane.flight, func(f *flight) bool { return f.aim == token })
+			return n.aim == token || slices.Contains(n.claims, token) || slices.ContainsFunc(n.lane.flight, func(f *flight) bool { return f.aim == token || f.ID == token && !w.members[n] })
 		})
 }
 
