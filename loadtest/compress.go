@@ -1,17 +1,26 @@
 package loadtest
 
 import (
+	"bytes"
 	"encoding/binary"
-	"slices"
+	"sync"
 
 	"github.com/pierrec/lz4/v4"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// frames writes LZ4 frames as Java's Kafka client does: of independent blocks of
-// 64 KiB, without checksums, for a batch of records has its own. It is used by
-// one goroutine at a time.
-type frames struct {
-	blocks lz4.Compressor
+// compressor writes LZ4 frames as Java's Kafka client does: of independent
+// blocks of 64 KiB, without checksums, for a batch of records has its own.
+//
+// The Kafka client's own compressor copies each batch into blocks of 4 MiB,
+// which the garbage collector takes back as often as it runs, and adds up a
+// checksum nobody asks for.
+type compressor struct {
+	free sync.Pool // *lz4.Compressor, whose table is 128 KiB
+}
+
+func newCompressor() *compressor {
+	return &compressor{free: sync.Pool{New: func() any { return new(lz4.Compressor) }}}
 }
 
 const (
@@ -23,23 +32,26 @@ const (
 	plain = 1 << 31
 )
 
-// append appends a frame with src.
-func (f *frames) append(dst, src []byte) []byte {
-	dst = append(dst, lz4Frame...)
+// Compress implements [kgo.Compressor].
+func (c *compressor) Compress(dst *bytes.Buffer, src []byte, _ ...kgo.CompressFlag) ([]byte, kgo.CompressionCodecType) {
+	z := c.free.Get().(*lz4.Compressor)
+	defer c.free.Put(z)
+	blocks := (len(src) + blockBytes - 1) / blockBytes
+	dst.Grow(len(lz4Frame) + blocks*(4+lz4.CompressBlockBound(blockBytes)) + 4)
+	out := append(dst.AvailableBuffer(), lz4Frame...)
 	for len(src) > 0 {
 		block := src[:min(blockBytes, len(src))]
 		src = src[len(block):]
-		head := len(dst)
-		bound := lz4.CompressBlockBound(len(block))
-		dst = slices.Grow(dst, 4+bound)[:head+4]
-		n, err := f.blocks.CompressBlock(block, dst[head+4:head+4+bound])
+		head := len(out)
+		out = append(out, 0, 0, 0, 0)
+		n, err := z.CompressBlock(block, out[len(out):len(out)+lz4.CompressBlockBound(len(block))])
 		if err != nil || n == 0 || n >= len(block) { // it does not get smaller
-			binary.LittleEndian.PutUint32(dst[head:], plain|uint32(len(block)))
-			dst = append(dst, block...)
+			binary.LittleEndian.PutUint32(out[head:], plain|uint32(len(block)))
+			out = append(out, block...)
 			continue
 		}
-		binary.LittleEndian.PutUint32(dst[head:], uint32(n))
-		dst = dst[:head+4+n]
+		binary.LittleEndian.PutUint32(out[head:], uint32(n))
+		out = out[:len(out)+n]
 	}
-	return append(dst, 0, 0, 0, 0)
+	return append(out, 0, 0, 0, 0), kgo.CodecLz4
 }

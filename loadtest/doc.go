@@ -8,14 +8,13 @@
 //
 // A record lives as follows. The schedule says when; the [fleet] decides what:
 // a new reading, live or late, a resend of an earlier one, or a malformed
-// record. The sender has its bytes written into the batch of its partition, and
-// the producer hands that to Kafka. Once it is acknowledged, the sender enters
-// its records in the ledger (what has to be stored, what has to be rejected) and
-// the live readings in the visibility queue of the partition. The watcher polls
-// the hot table and takes from the queues what has become visible. When
-// everything is sent and visible, the proof compares each device's exact set of
-// sequence numbers with the ledger, and the dead-letter topic with the malformed
-// records.
+// record. The sender appends its bytes, hands it to Kafka and, once it is
+// acknowledged, enters it in the ledger (what has to be stored, what has to be
+// rejected) and, if it is a live reading, in the visibility queue of its
+// partition. The watcher polls the hot table and takes from the queues what has
+// become visible. When everything is sent and visible, the proof compares each
+// device's exact set of sequence numbers with the ledger, and the dead-letter
+// topic with the malformed records.
 //
 // What makes runs comparable is a seed: what is sent follows from it, but for
 // the run's name in the device ids and the time of day. The package knows the

@@ -3,7 +3,7 @@ package loadtest
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,66 +38,61 @@ type ledger struct {
 	// unacked are readings of which it is not known whether Kafka has them:
 	// sending them ended in an error. They may be stored and need not be.
 	unacked map[identity]struct{}
-	// owner is a device of each partition that has one, for the closing readings.
-	owner map[int32]uint32
+	// owner is a device of each partition, for the closing readings; noOwner of
+	// one that has none.
+	owner []uint32
 
 	// refused is the first error of a record Kafka did not take, nil if there is
 	// none: it is asked for each record that is sent. It is written under mu.
 	refused atomic.Pointer[error]
 }
 
+const noOwner = math.MaxUint32
+
 // newLedger returns an empty ledger. It keeps where malformed records lie if
 // their dead letters are going to be looked for.
 func newLedger(deadLetters bool) *ledger {
-	l := &ledger{unacked: map[identity]struct{}{}, owner: map[int32]uint32{}}
+	l := &ledger{unacked: map[identity]struct{}{}}
 	if deadLetters {
 		l.malformed = map[coordinate]flaw{}
 	}
 	return l
 }
 
-// acked enters that Kafka has taken a batch, whose first record is at c.
-func (l *ledger) acked(batch []entry, c coordinate) {
+// acked enters that Kafka has taken r at c.
+func (l *ledger) acked(r record, c coordinate) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var owner *record
-	for i := range batch {
-		r := &batch[i].record
-		switch r.kind {
-		case malformed:
-			l.flawed++
-			if l.malformed != nil {
-				l.malformed[coordinate{c.partition, c.offset + int64(i)}] = nthFlaw(r.nth)
-			}
-		case resent:
-			l.again++
-		default:
-			l.good++
-			owner = r
+	switch r.kind {
+	case malformed:
+		l.flawed++
+		if l.malformed != nil {
+			l.malformed[c] = nthFlaw(r.nth)
 		}
-	}
-	if owner != nil {
-		l.owner[c.partition] = owner.device
+	case resent:
+		l.again++
+	default:
+		l.good++
+		for int(c.partition) >= len(l.owner) {
+			l.owner = append(l.owner, noOwner)
+		}
+		l.owner[c.partition] = r.device
 	}
 }
 
-// failed enters that a batch may not be in Kafka.
-func (l *ledger) failed(batch []entry, err error) {
+// failed enters that r may not be in Kafka.
+func (l *ledger) failed(r record, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for i := range batch {
-		r := &batch[i].record
-		if r.kind == live || r.kind == late {
-			l.unacked[identity{r.device, uint64(r.seq)}] = struct{}{}
-		}
+	if r.kind == live || r.kind == late {
+		l.unacked[identity{r.device, uint64(r.seq)}] = struct{}{}
 	}
 	if l.refused.Load() == nil {
-		r := &batch[0].record
 		what := fmt.Sprintf("device %d seq %d", r.device, r.seq)
 		if r.kind == malformed {
 			what = fmt.Sprintf("malformed record (%v)", nthFlaw(r.nth))
 		}
-		refused := fmt.Errorf("produce %s and %d more records of its batch: %w", what, len(batch)-1, err)
+		refused := fmt.Errorf("produce %s: %w", what, err)
 		l.refused.Store(&refused)
 	}
 }
@@ -127,7 +122,9 @@ func (l *ledger) refusal() error {
 func (l *ledger) owners() []uint32 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Sorted(maps.Values(l.owner))
+	owners := slices.DeleteFunc(slices.Clone(l.owner), func(device uint32) bool { return device == noOwner })
+	slices.Sort(owners)
+	return owners
 }
 
 // flawAt returns the flaw of the malformed record at c, if there is one.

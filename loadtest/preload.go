@@ -21,11 +21,6 @@ const (
 	// preloadBatchBytes is below the megabyte that brokers and topics allow as
 	// they come.
 	preloadBatchBytes = 1_000_000
-	// batchBytes lets the 2 MiB record through the client; the broker judges it
-	// after compression.
-	batchBytes = 4 << 20
-	// maxBuffered is how many records may wait for the broker.
-	maxBuffered = 100_000
 )
 
 // PreloadConfig says what fills a topic.
@@ -134,7 +129,7 @@ func Preload(ctx context.Context, c PreloadConfig) (_ Preloaded, err error) {
 		return Preloaded{}, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)
 	}
 	defer client.Close()
-	if _, err := findTopic(ctx, kadm.NewClient(client), c.Topic); err != nil {
+	if err := topicExists(ctx, kadm.NewClient(client), c.Topic); err != nil {
 		return Preloaded{}, err
 	}
 	began := time.Now()

@@ -22,8 +22,8 @@ func TestProgress(t *testing.T) {
 			done.Go(func() { p.run(ctx) })
 
 			for i := range int64(1500) {
-				p.ledger.acked([]entry{{}}, coordinate{0, i})
-				enter(p.queues, 0, i, time.Now())
+				p.ledger.acked(record{}, coordinate{0, i})
+				p.queues.produced(0, i, time.Now())
 			}
 			time.Sleep(1100 * time.Millisecond)
 			p.queues.advance(watermark{0, 499}, time.Now())

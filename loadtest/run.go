@@ -3,6 +3,7 @@ package loadtest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -42,18 +43,18 @@ type tables interface {
 func run(ctx context.Context, c Config, start time.Time, table tables, out Output) (Result, error) {
 	rejects := c.DeadLetters != "" && c.VerifyTimeout > 0
 	book, queues := newLedger(rejects), newVisibility()
-	client, err := newClient(c.Brokers)
+	crew, err := newSender(c.Brokers, c.Topic, newFleet(c, start), book, queues)
 	if err != nil {
 		return Result{}, err
 	}
-	defer client.Close()
-	crew, err := newSender(ctx, client, c.Topic, newFleet(c, start), book, queues)
-	if err != nil {
+	defer crew.client.Close()
+	admin := kadm.NewClient(crew.client)
+	if err := topicExists(ctx, admin, c.Topic); err != nil {
 		return Result{}, err
 	}
 	var letters *deadLetters
 	if rejects {
-		if letters, err = openDeadLetters(ctx, kadm.NewClient(client), c); err != nil {
+		if letters, err = openDeadLetters(ctx, admin, c); err != nil {
 			return Result{}, err
 		}
 		defer letters.close()
@@ -104,6 +105,17 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	r.Intervals = queues.timeline()
 	r.Polls, r.PollErrors = watch.polls.Load(), watch.errors.Load()
 	return r, errors.Join(errSend, errProof, r.fault(c))
+}
+
+func topicExists(ctx context.Context, admin *kadm.Client, topic string) error {
+	topics, err := admin.ListTopics(ctx, topic)
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("look up topic %q: %w; create it, or name another with topic", topic, err)
+	}
+	return nil
 }
 
 // Verify proves again what an earlier run has sent: in the same tables later,

@@ -261,7 +261,19 @@ func TestRunEndsWhenKafkaRefuses(t *testing.T) {
 	c := shortRun(t, cluster.ListenAddrs())
 	c.Shares, c.Duration = Shares{}, 0
 	cluster.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
-		return answerAll(request, kerr.InvalidRecord), nil, true
+		produce := request.(*kmsg.ProduceRequest)
+		response := produce.ResponseKind().(*kmsg.ProduceResponse)
+		for _, topic := range produce.Topics {
+			answer := kmsg.NewProduceResponseTopic()
+			answer.Topic, answer.TopicID = topic.Topic, topic.TopicID
+			for _, partition := range topic.Partitions {
+				refused := kmsg.NewProduceResponseTopicPartition()
+				refused.Partition, refused.ErrorCode = partition.Partition, kerr.InvalidRecord.Code
+				answer.Partitions = append(answer.Partitions, refused)
+			}
+			response.Topics = append(response.Topics, answer)
+		}
+		return response, nil, true
 	})
 	n := startNode(t, cluster.ListenAddrs(), &node{})
 	r, err := run(t.Context(), c, time.Now(), n, Output{Writer: &bytes.Buffer{}})

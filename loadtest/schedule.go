@@ -32,10 +32,9 @@ func (s schedule) over(slot int64) bool { return s.slots > 0 && slot >= s.slots 
 const pause = 2 * time.Millisecond
 
 // run calls send once a slot, in order, none before its time. A send that takes
-// long delays those after it and changes none of their intended times. Whenever
-// none is due it calls rest, at least once every linger. It returns when all are
-// sent or ctx ends, or with send's first error.
-func (s schedule) run(ctx context.Context, send func(intended time.Time) error, rest func(now time.Time)) error {
+// long delays those after it and changes none of their intended times. It
+// returns when all are sent or ctx ends, or with send's first error.
+func (s schedule) run(ctx context.Context, send func(intended time.Time) error) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for sent := int64(0); !s.over(sent); {
@@ -50,8 +49,7 @@ func (s schedule) run(ctx context.Context, send func(intended time.Time) error, 
 				return err
 			}
 		}
-		rest(now)
-		timer.Reset(min(max(pause, time.Until(s.at(sent))), linger))
+		timer.Reset(max(pause, time.Until(s.at(sent))))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -14,96 +15,120 @@ const (
 	// fewer and larger requests for the broker that shares the machine;
 	// shorter: less of the measured latency is the sender's own.
 	linger = 10 * time.Millisecond
-	// handEvery is after how many records it is seen whether a round is due: a
-	// sender that has fallen behind does not come to rest between records.
-	handEvery = 128
+	// batchBytes lets the 2 MiB record through the client; the broker judges it
+	// after compression.
+	batchBytes = 4 << 20
+	// maxBuffered is how many records may wait for the broker: some seconds'
+	// worth. Beyond that sending blocks, and the schedule does not.
+	maxBuffered = 100_000
 	// flushTimeout is how long the records in flight have when sending is over.
 	flushTimeout = 30 * time.Second
 )
 
-// sender draws the fleet's records, has them sent and enters what becomes of
-// them. sendAll is called once.
+// sender hands the fleet's records to Kafka and enters what becomes of them.
+// sendAll is called once; the acknowledgements come on a
+// goroutine of the client.
 type sender struct {
-	producer *producer
-	fleet    *fleet
-	ledger   *ledger
-	queues   *visibility
-	drawn    int
-	// key and value are room for those of a record.
-	key, value []byte
+	client *kgo.Client
+	topic  string
+	fleet  *fleet
+	ledger *ledger
+	queues *visibility
+	free   sync.Pool // *parcel
 	// took is how long sending lasted, until the last acknowledgement.
 	took time.Duration
 }
 
-func newSender(ctx context.Context, client *kgo.Client, topic string, f *fleet, l *ledger, v *visibility) (_ *sender, err error) {
-	s := &sender{fleet: f, ledger: l, queues: v}
-	s.producer, err = newProducer(ctx, client, topic, len(f.next), func(device uint32) []byte { return f.appendKey(nil, record{event: event{device: device}}) }, s.result)
-	return s, err
+// parcel is a record on its way. It is taken from the sender's pool, belongs to
+// the client until its acknowledgement, and goes back.
+type parcel struct {
+	sender   *sender
+	kafka    kgo.Record
+	record   record
+	intended time.Time
+	key      []byte
+	value    []byte
+	done     func(*kgo.Record, error) // p.acked, bound once
 }
 
-// newClient is connected to Kafka as the fleet has to be.
-func newClient(brokers []string) (*kgo.Client, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ClientID("penstock-loadtest"), kgo.RequiredAcks(kgo.AllISRAcks()))
+func newSender(brokers []string, topic string, f *fleet, l *ledger, v *visibility) (*sender, error) {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(brokers...),
+		kgo.ClientID("penstock-loadtest"),
+		kgo.WithCompressor(newCompressor()),
+		kgo.ProducerLinger(linger),
+		kgo.ProducerBatchMaxBytes(batchBytes),
+		kgo.MaxBufferedRecords(maxBuffered),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %v: %w", brokers, err)
 	}
-	return client, nil
+	s := &sender{client: client, topic: topic, fleet: f, ledger: l, queues: v}
+	s.free.New = func() any {
+		p := &parcel{sender: s}
+		p.done = p.acked
+		return p
+	}
+	return s, nil
 }
 
 // send sends the fleet's next record, intended for the given time. It blocks
-// while too many are in flight. It returns the first error of a record Kafka did
-// not take.
-func (s *sender) send(intended time.Time) error {
-	s.produce(s.fleet.draw(intended.UnixMilli()), intended)
-	if s.drawn++; s.drawn%handEvery == 0 {
-		s.producer.tick(time.Now())
-	}
+// while too many are in flight, until ctx ends. It returns the first error of
+// a record Kafka did not take.
+func (s *sender) send(ctx context.Context, intended time.Time) error {
+	s.produce(ctx, s.fleet.draw(intended.UnixMilli()), intended)
 	return s.ledger.refusal()
 }
 
-func (s *sender) produce(r record, intended time.Time) {
-	s.key = s.fleet.appendKey(s.key[:0], r)
-	value := s.fleet.append(s.value[:0], r)
+func (s *sender) produce(ctx context.Context, r record, intended time.Time) {
+	p := s.free.Get().(*parcel)
+	p.record, p.intended = r, intended
+	p.key = s.fleet.appendKey(p.key[:0], r)
+	value := s.fleet.append(p.value[:0], r)
+	p.kafka = kgo.Record{Topic: s.topic, Key: p.key, Value: value, Timestamp: intended}
 	if value != nil {
-		s.value = value
+		p.value = value
 	}
-	s.producer.add(r, intended, s.key, value)
+	s.client.Produce(ctx, &p.kafka, p.done)
 }
 
-// result enters what became of a batch. For a partition batches come in the order
-// of their offsets.
-func (s *sender) result(b *batch, base int64, err error) {
+// acked is called once a record, by one goroutine of the client at a time, and
+// for a partition in the order of offsets.
+func (p *parcel) acked(k *kgo.Record, err error) {
+	s := p.sender
 	if err != nil {
-		s.ledger.failed(b.entries, err)
-		return
+		s.ledger.failed(p.record, err)
+	} else {
+		s.ledger.acked(p.record, coordinate{k.Partition, k.Offset})
+		if p.record.kind == live {
+			s.queues.produced(k.Partition, k.Offset, p.intended)
+		}
 	}
-	s.ledger.acked(b.entries, coordinate{b.partition, base})
-	s.queues.produced(b.entries, coordinate{b.partition, base})
+	if cap(p.value) > oversizeBytes/2 {
+		p.value = nil // a few large records must not make every buffer large
+	}
+	s.free.Put(p)
 }
 
 // sendAll sends by the schedule until it ends or ctx does, and waits for Kafka
 // to acknowledge all of it. Whatever it returns, nothing is in flight after it.
 func (s *sender) sendAll(ctx context.Context, plan schedule) error {
-	// Records in flight when sending ends are still wanted; those of a broker that
+	// Records in flight when ctx ends are still wanted; those of a broker that
 	// does not answer are given up after a while.
-	inFlight, giveUp := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer giveUp(nil)
-	giveUpLater := func() {
-		time.AfterFunc(flushTimeout, func() {
-			giveUp(fmt.Errorf("not acknowledged by Kafka within %v; see whether the brokers are up", flushTimeout))
-		})
+	inFlight, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	giveUpLater := context.AfterFunc(ctx, func() { time.AfterFunc(flushTimeout, giveUp) })
+	defer giveUpLater()
+	err := plan.run(ctx, func(intended time.Time) error { return s.send(inFlight, intended) })
+
+	flushing, cancel := context.WithTimeout(inFlight, flushTimeout)
+	defer cancel()
+	if errFinish := s.finish(flushing); errFinish != nil {
+		errFinish = fmt.Errorf("%d records not acknowledged by Kafka within %v: %w; see whether the brokers are up",
+			s.client.BufferedProduceRecords(), flushTimeout, errFinish)
+		err = errors.Join(err, errFinish, s.client.AbortBufferedRecords(context.WithoutCancel(ctx)))
 	}
-	stop := context.AfterFunc(ctx, giveUpLater)
-	defer stop()
-	var running sync.WaitGroup
-	running.Go(func() { s.producer.run(inFlight) })
-	err := plan.run(ctx, s.send, s.producer.tick)
-	if stop() { // it is not running yet
-		giveUpLater()
-	}
-	s.finish()
-	s.producer.close()
-	running.Wait()
 	s.took = time.Since(plan.start)
 	if err == nil {
 		err = s.ledger.refusal()
@@ -115,11 +140,13 @@ func (s *sender) sendAll(ctx context.Context, plan schedule) error {
 // else is acknowledged. Once those are visible, all that was sent before them,
 // resends and malformed records too, has met its fate: so the proof is not
 // taken while a duplicate is still on its way.
-func (s *sender) finish() {
-	s.producer.flush()
+func (s *sender) finish(ctx context.Context) error {
+	if err := s.client.Flush(ctx); err != nil {
+		return err
+	}
 	for _, device := range s.ledger.owners() {
 		now := time.Now()
-		s.produce(s.fleet.read(device, live, now.UnixMilli()), now)
+		s.produce(ctx, s.fleet.read(device, live, now.UnixMilli()), now)
 	}
-	s.producer.flush()
+	return s.client.Flush(ctx)
 }

@@ -47,15 +47,11 @@ func BenchmarkSend(b *testing.B) {
 	c := DefaultConfig()
 	c.Rate = 150_000
 	book, queues := newLedger(true), newVisibility()
-	client, err := newClient(cluster.ListenAddrs())
+	crew, err := newSender(cluster.ListenAddrs(), c.Topic, newFleet(c, testStart), book, queues)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer client.Close()
-	crew, err := newSender(b.Context(), client, c.Topic, newFleet(c, testStart), book, queues)
-	if err != nil {
-		b.Fatal(err)
-	}
+	defer crew.client.Close()
 	done, seen := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(seen)

@@ -92,12 +92,12 @@ func TestVerificationWaits(t *testing.T) {
 		return m
 	}()), nothing, 0, Proof{Stored: 6, Duplicated: 1}, nil)
 	f("a reading is not visible yet", always(whole), func(v *verification) {
-		enter(v.queues, 0, 0, time.Now())
+		v.queues.produced(0, 0, time.Now())
 		time.AfterFunc(5*time.Second, func() { v.queues.advance(watermark{0, 0}, time.Now()) })
 	}, 5*time.Second, Proof{Stored: 5}, nil)
 	f("a dead letter is not written yet", always(whole), func(v *verification) {
 		v.letters = &deadLetters{reasons: map[coordinate]string{}}
-		v.ledger.acked([]entry{{record: record{kind: malformed}}}, coordinate{0, 7})
+		v.ledger.acked(record{kind: malformed}, coordinate{0, 7})
 		time.AfterFunc(5*time.Second, func() {
 			v.letters.mu.Lock()
 			defer v.letters.mu.Unlock()

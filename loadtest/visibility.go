@@ -18,6 +18,7 @@ type visibility struct {
 
 	partitions map[int32]*queue
 	waiting    int
+	produce    uint64 // readings entered
 	unmeasured uint64 // readings not queued, because maxWaiting were
 	all        *hdrhistogram.Histogram
 	recent     *hdrhistogram.WindowedHistogram
@@ -52,31 +53,25 @@ func (v *visibility) keepIntervals(start time.Time, length time.Duration) {
 	v.intervals = &intervals{start: start, length: length}
 }
 
-// produced enters the live readings of a batch whose first record is at c. A
-// partition's batches come in the order of offsets.
-func (v *visibility) produced(batch []entry, c coordinate) {
+// produced enters a live reading. A partition's offsets come in order.
+func (v *visibility) produced(partition int32, offset int64, intended time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	q := v.partitions[c.partition]
+	v.produce++
+	q := v.partitions[partition]
 	if q == nil {
-		q = &queue{stored: c.offset - 1}
-		v.partitions[c.partition] = q
+		q = &queue{stored: offset - 1}
+		v.partitions[partition] = q
 	}
-	for i := range batch {
-		if batch[i].record.kind != live {
-			continue
-		}
-		w := waiting{c.offset + int64(i), batch[i].intended}
-		switch {
-		case w.offset <= q.stored:
-			// Seen in ClickHouse before Kafka's acknowledgement got here.
-			v.record(w.intended, q.seen)
-		case v.waiting >= maxWaiting:
-			v.unmeasured++
-		default:
-			q.push(w)
-			v.waiting++
-		}
+	switch {
+	case offset <= q.stored:
+		// Seen in ClickHouse before Kafka's acknowledgement got here.
+		v.record(intended.UnixNano(), q.seen)
+	case v.waiting >= maxWaiting:
+		v.unmeasured++
+	default:
+		q.push(waiting{offset, intended.UnixNano()})
+		v.waiting++
 	}
 }
 

@@ -7,19 +7,14 @@ import (
 	"time"
 )
 
-// enter enters a live reading.
-func enter(v *visibility, partition int32, offset int64, intended time.Time) {
-	v.produced([]entry{{record{kind: live}, intended.UnixNano()}}, coordinate{partition, offset})
-}
-
 func TestVisibility(t *testing.T) {
 	v := newVisibility()
 	at := func(ms int) time.Time { return testStart.Add(time.Duration(ms) * time.Millisecond) }
 	// Offsets 3 and 6 belong to a resend and a reject: no one waits for them.
 	for _, offset := range []int64{2, 4, 5, 7} {
-		enter(v, 1, offset, at(0))
+		v.produced(1, offset, at(0))
 	}
-	enter(v, 2, 100, at(500))
+	v.produced(2, 100, at(500))
 	if got := v.awaited(); len(got) != 2 || v.left() != 5 {
 		t.Fatalf("awaited %v, %d left; want both partitions and 5", got, v.left())
 	}
@@ -40,7 +35,7 @@ func TestVisibility(t *testing.T) {
 	// Stored before Kafka's acknowledgement was heard: it was visible when the
 	// watermark passed it.
 	v.advance(watermark{2, 103}, at(2500))
-	enter(v, 2, 102, at(600))
+	v.produced(2, 102, at(600))
 
 	got, _ := v.overall()
 	near := func(name string, got, want time.Duration) {
@@ -57,8 +52,8 @@ func TestVisibility(t *testing.T) {
 
 func TestVisibilityAbandon(t *testing.T) {
 	v := newVisibility()
-	enter(v, 0, 0, testStart)
-	enter(v, 0, 1, testStart)
+	v.produced(0, 0, testStart)
+	v.produced(0, 1, testStart)
 	v.advance(watermark{0, 0}, testStart.Add(time.Second))
 	if n := v.abandon(testStart.Add(time.Minute)); n != 1 || v.left() != 0 {
 		t.Errorf("abandoned %d, %d left; want 1 and 0", n, v.left())
@@ -92,11 +87,11 @@ func TestIntervals(t *testing.T) {
 	v := newVisibility()
 	v.keepIntervals(testStart, 5*time.Second)
 	at := func(seconds float64) time.Time { return testStart.Add(time.Duration(seconds * float64(time.Second))) }
-	enter(v, 0, 1, at(-0.1))
-	enter(v, 0, 2, at(4.9))
-	enter(v, 0, 3, at(12))
-	enter(v, 0, 4, at(13))
-	enter(v, 1, 1, at(1e6))
+	v.produced(0, 1, at(-0.1))
+	v.produced(0, 2, at(4.9))
+	v.produced(0, 3, at(12))
+	v.produced(0, 4, at(13))
+	v.produced(1, 1, at(1e6))
 	v.advance(watermark{0, 2}, at(10))
 	v.advance(watermark{0, 4}, at(14))
 	v.abandon(at(1e6 + 1))
@@ -117,24 +112,16 @@ func TestIntervals(t *testing.T) {
 	}
 }
 
-// BenchmarkVisibility enters batches of 200 readings, and has all of them become
-// visible every now and then.
 func BenchmarkVisibility(b *testing.B) {
-	const size = 200
 	v := newVisibility()
 	now := testStart
-	batch := make([]entry, size)
-	for i := range batch {
-		batch[i].intended = now.UnixNano()
-	}
-	n := int64(0)
+	offset := int64(0)
 	for b.Loop() {
-		v.produced(batch, coordinate{int32(n % 8), n / 8 * size})
-		if n++; n%80 == 0 {
+		v.produced(int32(offset%8), offset/8, now)
+		if offset++; offset%4096 == 0 {
 			for p := range int32(8) {
-				v.advance(watermark{p, n/8*size - 1}, now.Add(time.Second))
+				v.advance(watermark{p, offset/8 - 1}, now.Add(time.Second))
 			}
 		}
 	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/size, "ns/event")
 }

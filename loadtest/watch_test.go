@@ -62,7 +62,7 @@ func TestWatcher(t *testing.T) {
 		if n := w.polls.Load(); n != 0 {
 			t.Errorf("%d polls while no reading is awaited", n)
 		}
-		enter(w.queues, 0, 10, time.Now())
+		w.queues.produced(0, 10, time.Now())
 		time.Sleep(500 * time.Millisecond)
 		table.set(func() {
 			if table.watermarks != 1 {
@@ -76,7 +76,7 @@ func TestWatcher(t *testing.T) {
 		}
 
 		// A row went as another came: the count stands still.
-		enter(w.queues, 0, 11, time.Now())
+		w.queues.produced(0, 11, time.Now())
 		table.set(func() { table.offsets[0] = 11 })
 		time.Sleep(pollWhole + 2*pollEvery)
 		if w.queues.left() != 0 {
@@ -84,7 +84,7 @@ func TestWatcher(t *testing.T) {
 		}
 
 		// ClickHouse is away for 20 s and has the reading when it is back.
-		enter(w.queues, 0, 12, time.Now())
+		w.queues.produced(0, 12, time.Now())
 		table.set(func() { table.away, table.rows, table.offsets[0] = true, 1, 12 })
 		time.Sleep(20 * time.Second)
 		if w.trouble.Load() == nil || w.queues.left() != 1 {
