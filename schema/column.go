@@ -71,7 +71,7 @@ type fixed[T fixedValue] struct {
 	typ      proto.ColumnType
 	parse    func(jsontext.Value) (T, bool)
 	nullable bool
-	nulls    []byte // one byte a row, 1 is NULL; unused unless nullable
+	nulls    nulls // unused unless nullable
 	values   []T
 }
 
@@ -86,12 +86,7 @@ func newFixed[T fixedValue](c Column, parse func(jsontext.Value) (T, bool)) *fix
 func (c *fixed[T]) Type() proto.ColumnType { return c.typ }
 func (c *fixed[T]) Rows() int              { return len(c.values) }
 
-func (c *fixed[T]) append(v T) {
-	if c.nullable {
-		c.nulls = append(c.nulls, 0)
-	}
-	c.values = append(c.values, v)
-}
+func (c *fixed[T]) append(v T) { c.values = append(c.values, v) }
 
 func (c *fixed[T]) last() T { return c.values[len(c.values)-1] }
 
@@ -105,27 +100,29 @@ func (c *fixed[T]) appendJSON(raw jsontext.Value) bool {
 
 func (c *fixed[T]) appendZero() {
 	if c.nullable {
-		c.nulls = append(c.nulls, 1)
+		c.nulls.set(len(c.values))
 	}
 	c.values = append(c.values, 0)
 }
 
 func (c *fixed[T]) appendRows(src column, lo, hi int) {
 	from := src.(*fixed[T])
-	if c.nullable {
-		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
-	}
+	c.nulls.appendRows(len(c.values), from.nulls, lo, hi)
 	c.values = append(c.values, from.values[lo:hi]...)
 }
 
 func (c *fixed[T]) undo() {
-	if c.nullable {
-		c.nulls = c.nulls[:len(c.nulls)-1]
-	}
 	c.values = c.values[:len(c.values)-1]
+	c.nulls.cut(len(c.values))
 }
 
-func (c *fixed[T]) bytes() int { return len(c.nulls) + len(c.raw()) }
+func (c *fixed[T]) bytes() int {
+	n := len(c.raw())
+	if c.nullable {
+		n += len(c.values)
+	}
+	return n
+}
 
 func (c *fixed[T]) reset() { c.nulls, c.values = c.nulls[:0], c.values[:0] }
 
@@ -137,13 +134,17 @@ func (c *fixed[T]) raw() []byte {
 
 // EncodeColumn implements [proto.ColInput].
 func (c *fixed[T]) EncodeColumn(b *proto.Buffer) {
-	b.Buf = append(b.Buf, c.nulls...)
+	if c.nullable {
+		c.nulls.pad(len(c.values))
+		b.Buf = append(b.Buf, c.nulls...)
+	}
 	b.Buf = append(b.Buf, c.raw()...)
 }
 
 // WriteColumn implements [proto.ColInput].
 func (c *fixed[T]) WriteColumn(w *proto.Writer) {
 	if c.nullable {
+		c.nulls.pad(len(c.values))
 		w.ChainWrite(c.nulls)
 	}
 	w.ChainWrite(c.raw())
@@ -152,7 +153,7 @@ func (c *fixed[T]) WriteColumn(w *proto.Writer) {
 // stringColumn is strings one after another, each behind its length.
 type stringColumn struct {
 	nullable bool
-	nulls    []byte // as in fixed
+	nulls    nulls // as in fixed
 	rows     int
 	buf      []byte
 	// start is where the last row begins in buf; unknown after an undo. A
@@ -177,9 +178,6 @@ func (c *stringColumn) Type() proto.ColumnType {
 func (c *stringColumn) Rows() int { return c.rows }
 
 func (c *stringColumn) append(v []byte) {
-	if c.nullable {
-		c.nulls = append(c.nulls, 0)
-	}
 	c.rows++
 	c.start = len(c.buf)
 	c.buf = binary.AppendUvarint(c.buf, uint64(len(v)))
@@ -218,10 +216,10 @@ func (c *stringColumn) appendJSON(raw jsontext.Value) bool {
 }
 
 func (c *stringColumn) appendZero() {
-	c.append(nil)
 	if c.nullable {
-		c.nulls[c.rows-1] = 1
+		c.nulls.set(c.rows)
 	}
+	c.append(nil)
 }
 
 func (c *stringColumn) appendRows(src column, lo, hi int) {
@@ -241,27 +239,29 @@ func (c *stringColumn) appendRows(src column, lo, hi int) {
 	last := from.skip(begin, hi-1-lo)
 	end := from.skip(last, 1)
 	from.read.row, from.read.at = hi, end
-	if c.nullable {
-		c.nulls = append(c.nulls, from.nulls[lo:hi]...)
-	}
+	c.nulls.appendRows(c.rows, from.nulls, lo, hi)
 	c.start = len(c.buf) + last - begin
 	c.buf = append(c.buf, from.buf[begin:end]...)
 	c.rows += hi - lo
 }
 
 func (c *stringColumn) undo() {
-	if c.nullable {
-		c.nulls = c.nulls[:len(c.nulls)-1]
-	}
 	c.buf = c.buf[:c.lastStart()]
 	c.rows--
+	c.nulls.cut(c.rows)
 	c.start = startUnknown
 	if c.read.row > c.rows {
 		c.read.row, c.read.at = 0, 0
 	}
 }
 
-func (c *stringColumn) bytes() int { return len(c.nulls) + len(c.buf) }
+func (c *stringColumn) bytes() int {
+	n := len(c.buf)
+	if c.nullable {
+		n += c.rows
+	}
+	return n
+}
 
 func (c *stringColumn) reset() {
 	c.nulls, c.rows, c.start, c.buf = c.nulls[:0], 0, 0, c.buf[:0]
@@ -270,13 +270,17 @@ func (c *stringColumn) reset() {
 
 // EncodeColumn implements [proto.ColInput].
 func (c *stringColumn) EncodeColumn(b *proto.Buffer) {
-	b.Buf = append(b.Buf, c.nulls...)
+	if c.nullable {
+		c.nulls.pad(c.rows)
+		b.Buf = append(b.Buf, c.nulls...)
+	}
 	b.Buf = append(b.Buf, c.buf...)
 }
 
 // WriteColumn implements [proto.ColInput].
 func (c *stringColumn) WriteColumn(w *proto.Writer) {
 	if c.nullable {
+		c.nulls.pad(c.rows)
 		w.ChainWrite(c.nulls)
 	}
 	w.ChainWrite(c.buf)
