@@ -140,13 +140,16 @@ func (s *session) measureCase(ctx context.Context, c Case) (CaseResult, error) {
 // node's CPU time went to.
 func (s *session) profile(ctx context.Context, c Case, before figures) error {
 	var profile []byte
-	_, err := s.run(ctx, c, func(n *ingest.Node) (err error) {
+	f, err := s.run(ctx, c, func(n *ingest.Node) (err error) {
 		if err := n.AwaitReady(ctx); err != nil {
 			return err
 		}
 		profile, err = n.Profile(ctx, max(1, int(before.Wall-1)))
 		return err
 	})
+	if err == nil && len(f.Wrong) > 0 {
+		err = fmt.Errorf("wrong counts: %v", f.Wrong)
+	}
 	if err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}

@@ -80,6 +80,15 @@ func (f figures) rate(seconds float64) float64 {
 	return float64(f.Events) / seconds
 }
 
+// collectorShare is the collector's part of the Busy time, in [0, 1]. Go brings
+// its account up to date when it collects: without a collection it is empty.
+func (f figures) collectorShare() float64 {
+	if f.Busy <= 0 {
+		return 0
+	}
+	return f.Collected / f.Busy
+}
+
 // String is the run as a line of progress.
 func (f figures) String() string {
 	if len(f.Wrong) > 0 {

@@ -74,7 +74,7 @@ func (c *CaseResult) sum() {
 	c.KafkaSeconds = each(func(f figures) float64 { return f.Kafka })
 	c.OtherSeconds = each(func(f figures) float64 { return f.Others })
 	c.PeakRSS = each(func(f figures) float64 { return float64(f.Peak) / (1 << 20) })
-	c.GCShare = each(func(f figures) float64 { return f.Collected / f.Busy })
+	c.GCShare = each(func(f figures) float64 { return f.collectorShare() })
 	c.AllocsPerEvent = each(func(f figures) float64 { return float64(f.Mallocs) / float64(f.Events) })
 	c.SentBytesPerEvent = each(func(f figures) float64 { return float64(f.Sent) / float64(f.Events) })
 	c.RowsPerInsert = each(func(f figures) float64 { return float64(f.Events) / float64(max(1, f.Inserts)) })

@@ -134,6 +134,12 @@ penstock_ingest_duplicate_records_total 0
 	if err := f.fromMetrics(ingest.Metrics(page)); err != nil || f.Mallocs != 1000 || f.Collected != 0.5 || f.Busy != 4 || f.Inserts != 4 || f.Wrong != nil {
 		t.Errorf("got %+v (%v)", f, err)
 	}
+	if share := f.collectorShare(); share != 0.125 {
+		t.Errorf("the collector's share is %v", share)
+	}
+	if share := (figures{}).collectorShare(); share != 0 {
+		t.Errorf("without a collection its share is %v", share)
+	}
 	// Records that were not stored void the run, whatever the counts say.
 	f = figures{}
 	if err := f.fromMetrics(ingest.Metrics(page + `penstock_ingest_rejected_records_total{reason="b"} 3`)); err != nil || len(f.Wrong) != 1 || f.rate(1) != 0 {
