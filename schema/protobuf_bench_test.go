@@ -1,12 +1,14 @@
 package schema_test
 
 import (
+	"slices"
 	"testing"
 
 	"penstock/schema"
 )
 
-// BenchmarkDecodeProtobuf is one event per op: those of BenchmarkDecodeJSON.
+// BenchmarkDecodeProtobuf is one event per op: those of BenchmarkDecodeJSON, and
+// the same with two fields that the schema does not know.
 func BenchmarkDecodeProtobuf(b *testing.B) {
 	s := schema.Telemetry()
 	records := telemetryRecords(b)
@@ -18,5 +20,9 @@ func BenchmarkDecodeProtobuf(b *testing.B) {
 		}
 		records[i].Value = m.encode(b, values)
 	}
-	decodeAll(b, schema.Protobuf, records)
+	b.Run("known", func(b *testing.B) { decodeAll(b, schema.Protobuf, records) })
+	for i := range records {
+		records[i].Value = slices.Concat(records[i].Value, doubleField(27, 41.5), textField(28, `{"id":"gw-1","rssi":-61}`))
+	}
+	b.Run("unknown", func(b *testing.B) { decodeAll(b, schema.Protobuf, records) })
 }
