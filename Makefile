@@ -63,7 +63,7 @@ $(GOLANGCI_LINT):
 # BENCH_ARGS are flags of "bin/local bench", such as --events 1000000 --runs 1
 # --case json-clickhouse-none.
 BENCH_ARGS ?=
-bench: build ## the hops from record to block (decode, dedup, append, encode), then whole nodes; the last line is JSON
+bench: build ## the hops from record to block (decode, dedup, append, encode; no enrichment yet), then whole nodes; the last line is JSON
 	go test -run '^$$' -bench . -benchmem ./schema ./pipeline/...
 	@bin/local bench $(BENCH_ARGS)
 
