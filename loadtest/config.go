@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
+
+	"penstock/schema"
 )
 
 // Config says what to send, where to, and where to look for it.
@@ -20,6 +23,9 @@ type Config struct {
 	DeadLetters string
 	// ClickHouse is where the telemetry arrives.
 	ClickHouse ClickHouse
+
+	// Encoding is how events are written. The default value is json.
+	Encoding schema.Encoding
 
 	// Run names this run; it is part of every device id, so that runs against
 	// the same tables are kept apart. The default value is the time of day.
@@ -85,6 +91,7 @@ func DefaultConfig() Config {
 		Topic:         "telemetry",
 		DeadLetters:   "telemetry.dead",
 		ClickHouse:    ClickHouse{User: "default", Database: "default", Table: "telemetry_all", Hot: "telemetry"},
+		Encoding:      schema.JSON,
 		Run:           strconv.FormatInt(time.Now().UnixMilli(), 36),
 		Seed:          1,
 		Rate:          20_000,
@@ -140,6 +147,7 @@ func (c Config) validateFleet() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
+	check(slices.Contains(schema.Encodings(), c.Encoding), "encoding is %q; use one of %v", c.Encoding, schema.Encodings())
 	check(runName.MatchString(c.Run), "run is %q; use 1 to 16 lower-case letters and digits", c.Run)
 	check(c.Rate > 0 && c.Rate <= 10_000_000, "rate is %g; use a number of records a second in (0, 10000000]", c.Rate)
 	check(c.Devices > 0 && c.Devices <= maxDevices, "devices is %d; use 1 to %d", c.Devices, maxDevices)

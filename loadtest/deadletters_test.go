@@ -15,7 +15,7 @@ import (
 func TestDeadLettersCompared(t *testing.T) {
 	book := newLedger(true)
 	for i := range int64(4) { // the first four flaws, at offsets 100 to 103
-		book.acked(record{kind: malformed, nth: uint64(i)}, coordinate{2, 100 + i})
+		book.acked(record{kind: malformed, flaw: flaw(i)}, coordinate{2, 100 + i})
 	}
 	d := &deadLetters{topic: "telemetry", reasons: map[coordinate]string{},
 		from: kadm.ListedOffsets{"telemetry": {2: {Topic: "telemetry", Partition: 2, Offset: 100}}}}

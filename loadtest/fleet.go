@@ -5,8 +5,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
-
-	"penstock/schema"
 )
 
 // kind is what a record is to whoever has to prove its fate.
@@ -24,6 +22,7 @@ type record struct {
 	event
 	kind kind
 	nth  uint64 // which malformed record this is
+	flaw flaw   // and what is wrong with it
 }
 
 const (
@@ -73,7 +72,7 @@ type fleet struct {
 func newFleet(c Config, start time.Time) *fleet {
 	source := rand.New(rand.NewPCG(c.Seed, 0x9e3779b97f4a7c15))
 	f := &fleet{
-		enc:     newEncoder(c.Run, c.Seed, schema.JSON),
+		enc:     newEncoder(c.Run, c.Seed, c.Encoding),
 		rand:    source,
 		shares:  c.Shares,
 		devices: uint32(c.Devices),
@@ -114,7 +113,7 @@ func (f *fleet) draw(now int64) record {
 	var r record
 	switch u := f.rand.Float64(); {
 	case u < f.shares.Malformed:
-		r = record{kind: malformed, nth: f.malformed, event: event{device: f.pick(), ts: now}}
+		r = record{kind: malformed, nth: f.malformed, flaw: f.enc.flaw(f.malformed), event: event{device: f.pick(), ts: now}}
 		f.malformed++
 	case u < f.shares.Malformed+f.shares.Resend:
 		r = f.resend(slot, now)
@@ -160,7 +159,7 @@ func (f *fleet) pick() uint32 {
 // append appends the value of r; it returns nil for a record without one.
 func (f *fleet) append(b []byte, r record) []byte {
 	if r.kind == malformed {
-		return f.enc.malformed(b, r.nth, r.device, r.ts)
+		return f.enc.malformed(b, r)
 	}
 	return f.enc.event(b, r.event)
 }

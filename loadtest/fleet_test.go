@@ -55,7 +55,7 @@ func TestFirstRecords(t *testing.T) {
 		kinds := [...]string{live: "live", late: "late", resent: "resent", malformed: "malformed"}
 		what := kinds[r.kind]
 		if r.kind == malformed {
-			what += " " + nthFlaw(r.nth).String()
+			what += " " + r.flaw.String()
 		}
 		switch {
 		case len(value) > 2000:
@@ -85,21 +85,25 @@ func TestFirstRecords(t *testing.T) {
 // stored under the identity the fleet has given them, malformed records are
 // rejected for the reason their flaw is listed with.
 func TestFate(t *testing.T) {
+	t.Run("json", func(t *testing.T) { testFate(t, schema.JSON, 500) })
+	t.Run("protobuf", func(t *testing.T) { testFate(t, schema.Protobuf, 170) })
+}
+
+func testFate(t *testing.T, encoding schema.Encoding, about int) {
 	telemetry := schema.Telemetry()
-	decoder := schema.NewDecoder(telemetry, schema.JSON, schema.DefaultMaxRecordBytes)
+	decoder := schema.NewDecoder(telemetry, encoding, schema.DefaultMaxRecordBytes)
 	block := schema.NewBlock(telemetry)
 	c := testConfig()
-	c.Shares.Malformed = 0.02
+	c.Encoding, c.Shares.Malformed = encoding, 0.02
 	seen := map[flaw]int{}
 	size, readings := 0, 0
 	emit(c, 10_000, func(r record, now int64, value []byte) {
 		key, err := decoder.Decode(schema.Record{Topic: "telemetry", Time: now, Value: value}, block)
 		if r.kind == malformed {
-			f := nthFlaw(r.nth)
-			seen[f]++
+			seen[r.flaw]++
 			var rejection *schema.Rejection
-			if !errors.As(err, &rejection) || rejection.Reason != flaws[f].reason {
-				t.Fatalf("%v: got %v, want rejection for %q", f, err, flaws[f].reason)
+			if !errors.As(err, &rejection) || rejection.Reason != flaws[r.flaw].reason {
+				t.Fatalf("%v: got %v, want rejection for %q", r.flaw, err, flaws[r.flaw].reason)
 			}
 			return
 		}
@@ -113,13 +117,13 @@ func TestFate(t *testing.T) {
 		size += len(value)
 		readings++
 	})
-	for f := range flawEnd {
+	for _, f := range append(flawsOf[encoding], flawOversize) {
 		if seen[f] == 0 {
 			t.Errorf("%v: none among 10,000 records", f)
 		}
 	}
-	if mean := size / readings; mean < 450 || mean > 550 {
-		t.Errorf("an event has %d bytes in the mean; want about 500", mean)
+	if mean := size / readings; mean < about*9/10 || mean > about*11/10 {
+		t.Errorf("an event has %d bytes in the mean; want about %d", mean, about)
 	}
 }
 

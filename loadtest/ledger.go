@@ -67,7 +67,7 @@ func (l *ledger) acked(r record, c coordinate) {
 	case malformed:
 		l.flawed++
 		if l.malformed != nil {
-			l.malformed[c] = nthFlaw(r.nth)
+			l.malformed[c] = r.flaw
 		}
 	case resent:
 		l.again++
@@ -90,7 +90,7 @@ func (l *ledger) failed(r record, err error) {
 	if l.refused.Load() == nil {
 		what := fmt.Sprintf("device %d seq %d", r.device, r.seq)
 		if r.kind == malformed {
-			what = fmt.Sprintf("malformed record (%v)", nthFlaw(r.nth))
+			what = fmt.Sprintf("malformed record (%v)", r.flaw)
 		}
 		refused := fmt.Errorf("produce %s: %w", what, err)
 		l.refused.Store(&refused)

@@ -24,6 +24,9 @@ const (
 	flawDuplicateKey
 	flawNull
 	flawNesting
+	flawJSON
+	flawFieldZero
+	flawOpenGroup
 	flawOversize
 	flawEnd
 )
@@ -45,7 +48,19 @@ var flaws = [flawEnd]struct {
 	flawDuplicateKey: {"duplicate_key", schema.ReasonMalformed},
 	flawNull:         {"null_value", schema.ReasonEmpty},
 	flawNesting:      {"nested_10000_deep", schema.ReasonNesting},
+	flawJSON:         {"json_among_protobuf", schema.ReasonMalformed},
+	flawFieldZero:    {"field_number_0", schema.ReasonMalformed},
+	flawOpenGroup:    {"group_without_end", schema.ReasonMalformed},
 	flawOversize:     {"2_mib_record", schema.ReasonTooLarge},
+}
+
+// flawsOf are the flaws a record of an encoding can have, but for flawOversize:
+// a message may say a thing twice, and is nested in nothing.
+var flawsOf = map[schema.Encoding][]flaw{
+	schema.JSON: {flawTruncated, flawNotObject, flawNoDevice, flawNoSeq, flawNoTime, flawSeqType,
+		flawTime1970, flawTimeAhead, flawUTF8, flawDuplicateKey, flawNull, flawNesting},
+	schema.Protobuf: {flawTruncated, flawJSON, flawNoDevice, flawNoSeq, flawNoTime, flawSeqType,
+		flawTime1970, flawTimeAhead, flawUTF8, flawFieldZero, flawNull, flawOpenGroup},
 }
 
 func (f flaw) String() string { return flaws[f].name }
@@ -56,26 +71,45 @@ const (
 	// instead of standing in for a reading.
 	malformedSeq = 1 << 40
 	// oversizeEvery is one in how many malformed records is a large one: the
-	// bound is proven by a few, and 2 MiB each would drown the load.
+	// bound is proven by a few, and 2 MiB each would drown the load. The first is
+	// the one after every other flaw.
 	oversizeEvery = 64
+	oversizeFirst = 12
 	oversizeBytes = 2 << 20
 	nestingDepth  = 10_000
+	tenYears      = 3653 * 24 * 3600 * 1000 // ms
+	in1970        = 86_400_000              // ms
 )
 
-// nthFlaw is the flaw of the n-th malformed record. They take turns, so that
-// a run of a few dozen has every one.
-func nthFlaw(n uint64) flaw {
-	if n%oversizeEvery == uint64(flawOversize) {
+// flaw is that of the n-th malformed record. They take turns, so that a run of a
+// few dozen has every one.
+func (e *encoder) flaw(n uint64) flaw {
+	if n%oversizeEvery == oversizeFirst {
 		return flawOversize
 	}
-	return flaw(n % uint64(flawOversize))
+	of := flawsOf[e.encoding]
+	return of[n%uint64(len(of))]
 }
 
-// malformed appends the n-th malformed record, sent at ts. It returns nil for
-// a record without a value.
-func (e *encoder) malformed(b []byte, n uint64, device uint32, ts int64) []byte {
-	f := nthFlaw(n)
-	deviceID := appendDevice(nil, e.prefix, device)
+// malformed appends the malformed record r. It returns nil for one without a
+// value.
+func (e *encoder) malformed(b []byte, r record) []byte {
+	switch {
+	case r.flaw == flawNull:
+		return nil
+	case e.encoding == schema.Protobuf:
+		return e.malformedProtobuf(b, r)
+	}
+	return e.malformedJSON(b, r)
+}
+
+// oversize is a pattern, so that the compressed record passes a broker that
+// accepts no more than 1 MiB.
+func oversize() []byte { return bytes.Repeat([]byte("bearing "), oversizeBytes/len("bearing ")) }
+
+func (e *encoder) malformedJSON(b []byte, r record) []byte {
+	n, ts := r.nth, r.ts
+	deviceID := appendDevice(nil, e.prefix, r.device)
 	head := func(withDevice, withSeq, withTime bool) {
 		b = append(b, `{"firmware":"3.2.1"`...)
 		if withDevice {
@@ -93,7 +127,7 @@ func (e *encoder) malformed(b []byte, n uint64, device uint32, ts int64) []byte 
 		}
 	}
 	const tail = `,"status":"ok","temperature":41.5}`
-	switch f {
+	switch r.flaw {
 	case flawTruncated:
 		head(true, true, true)
 		return append(b, `,"status":"ok","temperature":4`...)
@@ -112,9 +146,9 @@ func (e *encoder) malformed(b []byte, n uint64, device uint32, ts int64) []byte 
 		b = append(b, `,"seq":"seven"`...)
 	case flawTime1970:
 		head(true, true, false)
-		b = append(b, `,"ts":86400000`...)
+		b = append(b, `,"ts":`...)
+		b = strconv.AppendInt(b, in1970, 10)
 	case flawTimeAhead:
-		const tenYears = 3653 * 24 * 3600 * 1000
 		ts += tenYears
 		head(true, true, true)
 	case flawUTF8:
@@ -124,8 +158,6 @@ func (e *encoder) malformed(b []byte, n uint64, device uint32, ts int64) []byte 
 		head(true, true, true)
 		b = append(b, `,"seq":`...)
 		b = strconv.AppendUint(b, malformedSeq+n+1, 10)
-	case flawNull:
-		return nil
 	case flawNesting:
 		head(true, true, true)
 		b = append(b, `,"diagnosis":`...)
@@ -134,9 +166,7 @@ func (e *encoder) malformed(b []byte, n uint64, device uint32, ts int64) []byte 
 	case flawOversize:
 		head(true, true, true)
 		b = append(b, `,"log":"`...)
-		// A pattern, so that the compressed record passes a broker that
-		// accepts no more than 1 MiB.
-		b = append(b, bytes.Repeat([]byte("bearing "), oversizeBytes/len("bearing "))...)
+		b = append(b, oversize()...)
 		b = append(b, '"')
 	}
 	return append(b, tail...)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -62,15 +61,13 @@ func (c PreloadConfig) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	check(slices.Contains(schema.Encodings(), c.Encoding), "encoding is %q; use one of %v", c.Encoding, schema.Encodings())
-	check(c.Encoding != schema.Protobuf || c.Shares.Malformed == 0, "malformed is %g; malformed records are of JSON, leave it 0 for protobuf", c.Shares.Malformed)
 	check(c.Records > 0, "count is %d; send at least 1 record", c.Records)
 	return errors.Join(append(errs, c.fleet().validateFleet(), validateTopic(c.Brokers, c.Topic))...)
 }
 
 // fleet is the part of c that decides what is sent.
 func (c PreloadConfig) fleet() Config {
-	return Config{Run: c.Run, Seed: c.Seed, Rate: c.Rate, Devices: c.Devices, Shares: c.Shares}
+	return Config{Encoding: c.Encoding, Run: c.Run, Seed: c.Seed, Rate: c.Rate, Devices: c.Devices, Shares: c.Shares}
 }
 
 // Preloaded is what a topic was filled with.
@@ -162,7 +159,6 @@ type preload struct {
 func newPreload(c PreloadConfig, client *kgo.Client, now time.Time) *preload {
 	start := preloadStart(now, time.Duration(float64(c.Records)/c.Rate*float64(time.Second)))
 	p := &preload{cfg: c, client: client, fleet: newFleet(c.fleet(), start), plan: newSchedule(start, c.Rate, 0)}
-	p.fleet.enc = newEncoder(c.Run, c.Seed, c.Encoding)
 	p.result = Preloaded{Run: c.Run, Seed: c.Seed, Topic: c.Topic, Encoding: c.Encoding, Partitions: map[int32]Span{}}
 	return p
 }

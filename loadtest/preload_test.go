@@ -125,9 +125,4 @@ func TestPreloadValidate(t *testing.T) {
 			t.Errorf("error lacks %q: %v", want, err)
 		}
 	}
-	c = DefaultPreload()
-	c.Brokers, c.Encoding, c.Shares.Malformed = []string{"127.0.0.1:1"}, schema.Protobuf, 0.1
-	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "malformed is 0.1") {
-		t.Errorf("malformed protobuf: %v", err)
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"penstock/schema"
 )
 
 // The numbers of the fields that the schema does not know. All others are the
@@ -14,7 +16,7 @@ const (
 	fieldDiagnosis = 29
 )
 
-// appendProtobuf appends r as one message, about 250 bytes. What is absent or
+// appendProtobuf appends r as one message, about 170 bytes. What is absent or
 // null in JSON is not in it; nor is a reading of the wrong type, which has no
 // counterpart in a message. Nested fields are JSON text.
 func (e *encoder) appendProtobuf(b []byte, r *reading) []byte {
@@ -104,4 +106,45 @@ func appendFloat(b []byte, field protowire.Number, hundredths int64) []byte {
 // appendDouble appends v/of, as appendFloat.
 func appendDouble(b []byte, field protowire.Number, v int64, of float64) []byte {
 	return protowire.AppendFixed64(protowire.AppendTag(b, field, protowire.Fixed64Type), math.Float64bits(float64(v)/of))
+}
+
+// malformedProtobuf appends the malformed message r.
+func (e *encoder) malformedProtobuf(b []byte, r record) []byte {
+	if r.flaw == flawJSON {
+		return (&encoder{prefix: e.prefix, encoding: schema.JSON}).malformedJSON(b, r)
+	}
+	if r.flaw != flawNoDevice {
+		b = appendString(b, 1, string(appendDevice(nil, e.prefix, r.device)))
+	}
+	switch r.flaw {
+	case flawNoSeq:
+	case flawSeqType:
+		b = appendString(b, 2, "seven")
+	default:
+		b = appendVarint(b, 2, malformedSeq+r.nth)
+	}
+	switch r.flaw {
+	case flawNoTime:
+	case flawTime1970:
+		b = appendVarint(b, 3, in1970)
+	case flawTimeAhead:
+		b = appendVarint(b, 3, uint64(r.ts+tenYears))
+	default:
+		b = appendVarint(b, 3, uint64(r.ts))
+	}
+	switch r.flaw {
+	case flawUTF8:
+		b = appendString(b, 6, "plant-\xff\xfe")
+	case flawFieldZero:
+		b = append(b, 0, 1)
+	case flawOpenGroup:
+		b = protowire.AppendTag(b, fieldDiagnosis, protowire.StartGroupType)
+	case flawOversize:
+		b = protowire.AppendBytes(protowire.AppendTag(b, fieldDiagnosis, protowire.BytesType), oversize())
+	}
+	b = appendString(b, 8, "ok")
+	if r.flaw == flawTruncated {
+		return b[:len(b)-1]
+	}
+	return appendFloat(b, 9, 4150)
 }

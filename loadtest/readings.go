@@ -1,6 +1,10 @@
 package loadtest
 
-import "time"
+import (
+	"time"
+
+	"penstock/schema"
+)
 
 // Readings is what a fleet sends, without Kafka: for what is measured behind it.
 // It is used by one goroutine at a time.
@@ -9,7 +13,7 @@ type Readings struct{ fleet *fleet }
 // NewReadings returns the new, live readings of the fleet that c describes, as
 // JSON: what it sends but for resends, late readings and malformed records.
 func NewReadings(c Config, start time.Time) *Readings {
-	c.Shares = Shares{}
+	c.Encoding, c.Shares = schema.JSON, Shares{}
 	return &Readings{newFleet(c, start)}
 }
 

@@ -2,6 +2,7 @@ package loadtest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,8 +32,10 @@ import (
 type node struct {
 	client  *kgo.Client
 	letters string
-	decoder *schema.Decoder
-	block   *schema.Block
+	// encoding of the topic; JSON if empty.
+	encoding schema.Encoding
+	decoder  *schema.Decoder
+	block    *schema.Block
 
 	keepResends bool // store resends too
 	lose        func(device string, seq uint64) bool
@@ -53,7 +56,7 @@ func startNode(t *testing.T, brokers []string, n *node) *node {
 		t.Fatal(err)
 	}
 	n.client, n.letters = client, "telemetry.dead"
-	n.decoder = schema.NewDecoder(schema.Telemetry(), schema.JSON, schema.DefaultMaxRecordBytes)
+	n.decoder = schema.NewDecoder(schema.Telemetry(), cmp.Or(n.encoding, schema.JSON), schema.DefaultMaxRecordBytes)
 	n.block = schema.NewBlock(schema.Telemetry())
 	n.stored, n.high = map[schema.Identity]bool{}, map[int32]int64{}
 	ctx, stop := context.WithCancel(t.Context())
@@ -162,9 +165,15 @@ func shortRun(t *testing.T, brokers []string) Config {
 }
 
 func TestRun(t *testing.T) {
+	t.Run("json", func(t *testing.T) { testRun(t, schema.JSON, 8) })
+	t.Run("protobuf", func(t *testing.T) { testRun(t, schema.Protobuf, 6) })
+}
+
+func testRun(t *testing.T, encoding schema.Encoding, reasons int) {
 	brokers := startKafka(t)
-	n := startNode(t, brokers, &node{again: true})
+	n := startNode(t, brokers, &node{encoding: encoding, again: true})
 	c := shortRun(t, brokers)
+	c.Encoding = encoding
 	var out bytes.Buffer
 	r, err := run(t.Context(), c, time.Now(), n, Output{Writer: &out})
 	if err != nil {
@@ -183,7 +192,7 @@ func TestRun(t *testing.T) {
 	for n := range maps.Values(r.ByReason) {
 		sum += n
 	}
-	if sum != r.Rejected || len(r.ByReason) < 8 {
+	if sum != r.Rejected || len(r.ByReason) < reasons {
 		t.Errorf("rejects by reason are %v, of %d", r.ByReason, r.Rejected)
 	}
 	if r.VisibleP50 <= 0 || r.VisibleP50 > r.VisibleP99 || r.VisibleP99 > r.VisibleMax || r.VisibleMax > 5000 || r.Invisible != 0 {

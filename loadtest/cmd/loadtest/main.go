@@ -60,6 +60,7 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 	f.StringVar(&cfg.DeadLetters, "dlq-topic", cfg.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
 	clickHouseFlags(f, &cfg.ClickHouse)
 	f.StringVar(&cfg.ClickHouse.Hot, "hot-table", cfg.ClickHouse.Hot, "table polled for visibility")
+	f.StringVar((*string)(&cfg.Encoding), "encoding", string(cfg.Encoding), "how events are written: json or protobuf")
 	f.StringVar(&cfg.Run, "run", cfg.Run, "name of this run, part of every device id")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "decides what is sent")
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "records a second, of all kinds")
@@ -145,7 +146,7 @@ It is what a backlog of a known content is made of. Nobody else may write to the
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
 	f.Float64Var(&cfg.Shares.Resend, "resend", 0, "share of records sent a second time")
 	f.Float64Var(&cfg.Shares.Late, "late", 0, "share of readings up to 40 days old")
-	f.Float64Var(&cfg.Shares.Malformed, "malformed", 0, "share of records that have to be rejected; json only")
+	f.Float64Var(&cfg.Shares.Malformed, "malformed", 0, "share of records that have to be rejected")
 	out := jsonFlag(f)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := fromEnv(c, os.Environ()); err != nil {
