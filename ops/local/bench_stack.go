@@ -33,6 +33,8 @@ default settings, and measures them under a fleet that shares the machine:
                CPU each program takes, and does the number of parts stay flat
   backlog      --backlog-rate, and the node away for --outage: how fast it catches up
                while the fleet goes on, and whether its forecast was right
+  fresh-first  the same with kafka.recovery fresh-first: how soon is a live reading
+               visible while the backlog is worked off
 
 Each phase ends with a proof of each device's exact set of readings. If anything
 is missing, doubled or wrongly rejected its figures are void and the exit status
@@ -43,15 +45,16 @@ The last line of standard output is one JSON object. events_per_second,
 visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
 throughput; latency_p50_ms and latency_p99_ms those of the phase latency;
 drain_over_live that of the phase backlog: rows stored a second while the node
-caught up, over those that came. The objects latency, throughput and backlog have
-all the rest. Keys of a phase that was not run are absent.
+caught up, over those that came; fresh_first_live_p50_ms and _p99_ms are those of the
+worst two seconds meanwhile in the phase fresh-first. The objects latency, throughput,
+backlog and fresh_first have all the rest. Keys of a phase that was not run are absent.
 
 The programs read PENSTOCK_INGEST_... and PENSTOCK_LOADTEST_... as they always do, so
 that other settings can be tried. The state folder is removed in the end if all
 was well and none was given.`,
 		Example: `  local bench-stack
   local bench-stack --phases throughput --rate 100000 --hold 1m
-  PENSTOCK_INGEST_BATCH_AGE=300ms local bench-stack --phases latency`,
+  PENSTOCK_INGEST_BATCH__AGE=300ms local bench-stack --phases latency`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if cfg.Phases, err = stackbench.ParsePhases(names); err != nil {
@@ -95,7 +98,7 @@ was well and none was given.`,
 	f.DurationVar(&cfg.Latency.Hold, "latency-hold", cfg.Latency.Hold, "how long it is held")
 	f.IntVar(&cfg.Throughput.Rate, "rate", cfg.Throughput.Rate, "records a second of the phase throughput")
 	f.DurationVar(&cfg.Throughput.Hold, "hold", cfg.Throughput.Hold, "how long it is held")
-	f.IntVar(&cfg.Backlog.Rate, "backlog-rate", cfg.Backlog.Rate, "records a second of the phase backlog")
+	f.IntVar(&cfg.Backlog.Rate, "backlog-rate", cfg.Backlog.Rate, "records a second of the phases backlog and fresh-first")
 	f.DurationVar(&cfg.Backlog.Before, "backlog-before", cfg.Backlog.Before, "how long the node is there before it goes away")
 	f.DurationVar(&cfg.Backlog.Outage, "outage", cfg.Backlog.Outage, "how long the node is away")
 	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take")
@@ -104,7 +107,7 @@ was well and none was given.`,
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")
 	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old, of five days")
 	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
-	f.StringVar(&cfg.Recovery, "recovery", "", "the node's kafka.recovery (default: the node's own)")
+	f.StringVar(&cfg.Recovery, "recovery", "", "the node's kafka.recovery, but in the phase fresh-first (default: the node's own)")
 	f.DurationVar(&cfg.ProgressEvery, "progress-every", cfg.ProgressEvery, "time between two lines of progress")
 	f.BoolVar(&keep, "keep", false, "keep the state folder though all was well")
 	return cmd

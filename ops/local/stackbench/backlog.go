@@ -15,7 +15,7 @@ const after = 5 * time.Second
 
 // catchUp lets a backlog grow while the node is away, and watches it being
 // worked off while the fleet goes on. The node comes back with the given
-// recovery, empty for its default, and with the one it had after that.
+// recovery; empty for its default.
 func (r *rig) catchUp(ctx context.Context, phase Phase, b Backlog, recovery string) (_ *Drained, err error) {
 	r.say("%s: %d devices send %d records/s, and after %v the node is away for %v", phase, r.cfg.Devices, b.Rate, b.Before, b.Outage)
 	f, err := r.startFleet(phase, Load{Rate: b.Rate})
@@ -63,24 +63,30 @@ func (r *rig) outage(ctx context.Context, phase Phase, f *fleet, b Backlog, reco
 	}
 	ready := time.Now()
 	d.ReadySeconds = round(ready.Sub(starts).Seconds(), 100)
-	usual := usualLag(before)
+	enough := caughtUp(before, b.Rate)
 	late := ready.Add(b.Timeout)
-	drain, err := r.watch(ctx, phase, f, func(s sample) bool { return s.lag() <= usual || s.at.After(late) })
+	drain, err := r.watch(ctx, phase, f, func(s sample) bool { return s.lag() <= enough || s.at.After(late) })
 	if err != nil {
 		return nil, err
 	}
-	if lag := drain[len(drain)-1].lag(); lag > usual {
-		return nil, fmt.Errorf("the node has not caught up within %v: %d records are left, %d are usual; lower --backlog-rate, or raise --catch-up-timeout",
-			b.Timeout, lag, usual)
+	if lag := drain[len(drain)-1].lag(); lag > enough {
+		return nil, fmt.Errorf("the node has not caught up within %v: %d records are left, %d would be usual; lower --backlog-rate, or raise --catch-up-timeout",
+			b.Timeout, lag, enough)
 	}
 	d.drained(ready, drain, r.cores())
 	_, err = r.watch(ctx, phase, f, until(time.Now().Add(after)))
 	return d, err
 }
 
-// usualLag is the most that was not committed before the node went away, the
-// first half of that time left out, in which the fleet began.
-func usualLag(before []sample) (most int64) {
+// liveLag is the lag, in seconds, of a node that is not behind: that of batches
+// on their way, as the goal for the 99th percentile of visibility has it.
+const liveLag = 2
+
+// caughtUp is how many records may be left for a backlog to be gone: two seconds'
+// worth, or as many as there were at most before the node went away. The first
+// half of that time is left out, in which the fleet began.
+func caughtUp(before []sample, rate int) int64 {
+	most := int64(liveLag * rate)
 	for _, s := range before[len(before)/2:] {
 		most = max(most, s.lag())
 	}
@@ -99,8 +105,8 @@ type Drained struct {
 	OutageSeconds float64 `json:"outage_seconds"`
 	ReadySeconds  float64 `json:"ready_seconds"`
 	// Backlog is how many records were not committed when the node was ready, and
-	// CatchUpSeconds how long it took from then on until no more were left than
-	// before it went away.
+	// CatchUpSeconds how long it took from then on until two seconds' worth of them
+	// were left, or as many as before it went away if that was more.
 	Backlog        int64   `json:"backlog"`
 	CatchUpSeconds float64 `json:"catch_up_seconds"`
 	// DrainRate is how many rows were stored a second meanwhile, and Over that
@@ -112,7 +118,7 @@ type Drained struct {
 	// Forecasts are what the node said meanwhile, at some moments.
 	Forecasts []Forecast `json:"forecasts"`
 	// LiveP50 and LiveP99 are how soon readings were visible that were sent
-	// meanwhile: of the worst five seconds. They are not measured if the node
+	// meanwhile: of the worst two seconds. They are not measured if the node
 	// caught up in less than that.
 	LiveP50 float64 `json:"live_visible_p50_ms,omitempty"`
 	LiveP99 float64 `json:"live_visible_p99_ms,omitempty"`

@@ -11,6 +11,8 @@
 //	throughput   the highest rate that is to be held, for minutes
 //	backlog      a steady rate, the node away for a while: how fast it catches
 //	             up while the fleet goes on, and whether its forecast was right
+//	fresh-first  the same of a node that reads what is live first: how soon is
+//	             that visible while the backlog is worked off
 //
 // CPU is that of each process as the kernel counts it, and never wall time.
 package stackbench
@@ -98,7 +100,11 @@ var phases = []struct {
 		return err
 	}},
 	{CatchUp, func(r *rig, ctx context.Context, result *Result) (err error) {
-		result.Backlog, err = r.catchUp(ctx, CatchUp, r.cfg.Backlog, "")
+		result.Backlog, err = r.catchUp(ctx, CatchUp, r.cfg.Backlog, r.cfg.Recovery)
+		return err
+	}},
+	{FreshFirst, func(r *rig, ctx context.Context, result *Result) (err error) {
+		result.FreshFirst, err = r.catchUp(ctx, FreshFirst, r.cfg.Backlog, string(FreshFirst))
 		return err
 	}},
 }

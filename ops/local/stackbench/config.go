@@ -20,6 +20,7 @@ const (
 	Latency    Phase = "latency"
 	Throughput Phase = "throughput"
 	CatchUp    Phase = "backlog"
+	FreshFirst Phase = "fresh-first"
 )
 
 // Load is a rate that is held for a while.
@@ -70,7 +71,8 @@ type Config struct {
 	// readings, of which there are none by default. They fall on five other days
 	// here, and so make six inserts of each; what that costs is a figure of its own.
 	Shares loadtest.Shares
-	// Recovery is the node's kafka.recovery; empty: its default.
+	// Recovery is the node's kafka.recovery but for the phase fresh-first; empty:
+	// its default.
 	Recovery string
 	// ProgressEvery is the time between two lines of progress.
 	ProgressEvery time.Duration
@@ -143,7 +145,7 @@ func (c Config) Validate() error {
 		check(l.load.Hold >= c.WarmUp+2*sampleEvery, "%s is %v and --warm-up %v; what is counted comes after the warm-up, so hold longer or warm up shorter",
 			l.hold, l.load.Hold, c.WarmUp)
 	}
-	if slices.Contains(c.Phases, CatchUp) {
+	if slices.Contains(c.Phases, CatchUp) || slices.Contains(c.Phases, FreshFirst) {
 		b := c.Backlog
 		check(b.Rate > 0, "--backlog-rate is %d; want a number of records a second", b.Rate)
 		check(b.Before >= 4*sampleEvery, "--backlog-before is %v; want at least %v, to see what lag is usual", b.Before, 4*sampleEvery)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"penstock/loadtest"
@@ -30,7 +31,7 @@ const (
 )
 
 // liveInterval is what the fleet tells visibility apart by.
-const liveInterval = 5 * time.Second
+const liveInterval = 2 * time.Second
 
 // startFleet starts to send, until finish if the load has no end.
 func (r *rig) startFleet(phase Phase, l Load) (*fleet, error) {
@@ -40,7 +41,7 @@ func (r *rig) startFleet(phase Phase, l Load) (*fleet, error) {
 		"--brokers", a.Kafka.Brokers[0], "--topic", topic, "--dlq-topic", deadLetters,
 		"--clickhouse", a.ClickHouse.Native, "--user", a.ClickHouse.User, "--database", a.ClickHouse.Database,
 		"--hot-table", hotTable, "--table", allView,
-		"--run", string(phase),
+		"--run", strings.ReplaceAll(string(phase), "-", ""),
 		"--rate", strconv.Itoa(l.Rate), "--duration", l.Hold.String(), "--devices", strconv.Itoa(r.cfg.Devices),
 		"--resend", share(r.cfg.Shares.Resend), "--late", share(r.cfg.Shares.Late), "--malformed", share(r.cfg.Shares.Malformed),
 		"--verify-timeout", arrivalTimeout.String(), "--progress-every", "1s", "--intervals", liveInterval.String(),

@@ -38,7 +38,7 @@ func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, over func(sample
 	defer tick.Stop()
 	first, err := r.look(ctx, f)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, f.Err())
 	}
 	all, told := []sample{first}, first
 	for s := first; !over(s); {
@@ -56,7 +56,7 @@ func (r *rig) watch(ctx context.Context, phase Phase, f *fleet, over func(sample
 			return nil, r.node.Err()
 		}
 		if s, err = r.look(ctx, f); err != nil {
-			return nil, err
+			return nil, errors.Join(err, f.Err())
 		}
 		all = append(all, s)
 		if s.at.Sub(told.at) >= r.cfg.ProgressEvery {

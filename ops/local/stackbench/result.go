@@ -22,6 +22,7 @@ type Result struct {
 	Latency    *Held    `json:"latency,omitempty"`
 	Throughput *Held    `json:"throughput,omitempty"`
 	Backlog    *Drained `json:"backlog,omitempty"`
+	FreshFirst *Drained `json:"fresh_first,omitempty"`
 }
 
 // headline is what is compared from run to run.
@@ -34,6 +35,8 @@ type headline struct {
 	LatencyP50      float64 `json:"latency_p50_ms,omitempty"`
 	LatencyP99      float64 `json:"latency_p99_ms,omitempty"`
 	DrainOverLive   float64 `json:"drain_over_live,omitempty"`
+	LiveP50         float64 `json:"fresh_first_live_p50_ms,omitempty"`
+	LiveP99         float64 `json:"fresh_first_live_p99_ms,omitempty"`
 }
 
 // MarshalJSON puts the headline before the phases it is taken from.
@@ -49,6 +52,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	if d := r.Backlog; d != nil {
 		h.DrainOverLive = d.Over
 	}
+	if d := r.FreshFirst; d != nil {
+		h.LiveP50, h.LiveP99 = d.LiveP50, d.LiveP99
+	}
 	return json.Marshal(struct {
 		headline
 		plain
@@ -59,8 +65,8 @@ func (r Result) MarshalJSON() ([]byte, error) {
 type Held struct {
 	// Asked is the rate that was to be held; Sent the one Kafka acknowledged;
 	// Stored what was stored and committed a second, from the warm-up to the last
-	// record: the slope of the line through all samples, for the first and the
-	// last of them may fall anywhere between two commits.
+	// record: between some samples at either end, for one alone may fall anywhere
+	// between two commits.
 	Asked  int     `json:"rate_asked"`
 	Sent   float64 `json:"rate_sent"`
 	Stored float64 `json:"rate_stored"`
@@ -135,26 +141,32 @@ const (
 )
 
 // held makes the figures of a load of what was sampled after the warm-up.
-func held(rate int, samples []sample, report loadtest.Result) Held {
+func held(asked int, samples []sample, report loadtest.Result) Held {
 	u, last := used(samples), samples[len(samples)-1]
 	h := Held{
-		Asked: rate, Sent: round(report.Rate, 1), Stored: round(slope(samples, func(s sample) int64 { return s.committed }), 1),
-		LagEnd: last.lag(), LagEndSeconds: round(float64(last.lag())/float64(rate), 100),
+		Asked: asked, Sent: round(report.Rate, 1), Stored: round(rate(samples, func(s sample) int64 { return s.committed }), 1),
+		LagEnd: last.lag(), LagEndSeconds: round(float64(last.lag())/float64(asked), 100),
 		VisibleP50: report.VisibleP50, VisibleP99: report.VisibleP99, VisibleMax: report.VisibleMax,
 		use: u, proven: newProven(report),
 	}
-	h.Held = report.Rate >= minSent*float64(rate) && h.LagEndSeconds <= maxLagSeconds
+	h.Held = report.Rate >= minSent*float64(asked) && h.LagEndSeconds <= maxLagSeconds
 	return h
 }
 
-// slope is by how much a count grows a second, by least squares.
-func slope(samples []sample, of func(sample) int64) float64 {
-	var n, sumT, sumY, sumTT, sumTY float64
-	for _, s := range samples {
-		t, y := s.at.Sub(samples[0].at).Seconds(), float64(of(s)-of(samples[0]))
-		n, sumT, sumY, sumTT, sumTY = n+1, sumT+t, sumY+y, sumTT+t*t, sumTY+t*y
+// rate is by how much a count grows a second, from the mean of the first tenth of
+// the samples to that of the last.
+func rate(samples []sample, of func(sample) int64) float64 {
+	edge := max(1, len(samples)/10)
+	mean := func(of func(sample) float64, samples []sample) (sum float64) {
+		for _, s := range samples {
+			sum += of(s) / float64(len(samples))
+		}
+		return sum
 	}
-	return (n*sumTY - sumT*sumY) / (n*sumTT - sumT*sumT)
+	growth := func(of func(sample) float64) float64 {
+		return mean(of, samples[len(samples)-edge:]) - mean(of, samples[:edge])
+	}
+	return growth(func(s sample) float64 { return float64(of(s)) }) / growth(func(s sample) float64 { return s.at.Sub(samples[0].at).Seconds() })
 }
 
 // used is the difference of the first and the last sample.
@@ -214,8 +226,10 @@ func (r Result) Check() error {
 			errs = append(errs, h.fault(phase))
 		}
 	}
-	if r.Backlog != nil {
-		errs = append(errs, r.Backlog.fault(CatchUp))
+	for phase, d := range map[Phase]*Drained{CatchUp: r.Backlog, FreshFirst: r.FreshFirst} {
+		if d != nil {
+			errs = append(errs, d.fault(phase))
+		}
 	}
 	return errors.Join(errs...)
 }
