@@ -13,12 +13,14 @@ import (
 
 	"penstock/ops/local/fetch"
 	"penstock/ops/local/scenario"
+	"penstock/schema"
 )
 
 // scenarioFlags are the flags of every command that runs the product.
 func scenarioFlags(flags *pflag.FlagSet, cfg *scenario.Config, name string) {
 	stackFlags(flags, &cfg.Stack, name)
 	flags.StringVar(&cfg.Bin, "bin", "", "folder with the programs ingest, compactor and loadtest (default: bin in the repository)")
+	flags.StringVar((*string)(&cfg.Fleet.Encoding), "encoding", string(schema.JSON), "how events are written: json or protobuf")
 	flags.IntVar(&cfg.Fleet.Rate, "rate", cfg.Fleet.Rate, "records a second")
 	flags.IntVar(&cfg.Fleet.Devices, "devices", cfg.Fleet.Devices, "size of the fleet")
 	flags.Float64Var(&cfg.Fleet.Resend, "resend", cfg.Fleet.Resend, "share of records sent a second time")

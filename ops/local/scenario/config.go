@@ -9,12 +9,14 @@ import (
 
 	"penstock/ops/local/child"
 	"penstock/ops/local/stack"
+	"penstock/schema"
 )
 
 // settings are what the config files of the programs are made of.
 type settings struct {
 	stack.Addresses
 	Topic, DeadLetters, Group string
+	Encoding                  schema.Encoding
 	ColdPrefix                string
 	Admin                     admin
 }
@@ -29,6 +31,7 @@ var (
 kafka:
   brokers: [{{range $i, $b := .Kafka.Brokers}}{{if $i}}, {{end}}{{printf "%q" $b}}{{end}}]
   topic: {{printf "%q" .Topic}}
+  encoding: {{.Encoding}}
   group: {{printf "%q" .Group}}
   dead_letter_topic: {{printf "%q" .DeadLetters}}
 clickhouse:
@@ -91,6 +94,7 @@ func (s *session) writeConfigs(a stack.Addresses) error {
 	values := settings{
 		Addresses:   a,
 		Topic:       topic,
+		Encoding:    s.cfg.Fleet.encoding(),
 		DeadLetters: deadLetters,
 		Group:       group,
 		ColdPrefix:  coldPrefix,

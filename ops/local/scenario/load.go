@@ -105,7 +105,7 @@ func list(seconds map[string]float64) string {
 func (s *session) startFleet(allowDuplicates bool) (*child.Process, error) {
 	a, f := s.stack.Addresses(), s.cfg.Fleet
 	args := []string{s.program("loadtest"), "run",
-		"--brokers", a.Kafka.Brokers[0], "--topic", topic, "--dlq-topic", deadLetters,
+		"--brokers", a.Kafka.Brokers[0], "--topic", topic, "--dlq-topic", deadLetters, "--encoding", string(f.encoding()),
 		"--clickhouse", a.ClickHouse.Native, "--user", a.ClickHouse.User, "--database", a.ClickHouse.Database,
 		"--hot-table", hotTable, "--table", allView,
 		"--rate", strconv.Itoa(f.Rate), "--duration", f.Duration.String(), "--devices", strconv.Itoa(f.Devices),

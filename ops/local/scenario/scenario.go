@@ -10,6 +10,7 @@
 package scenario
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
+	"penstock/schema"
 )
 
 // The names of everything a scenario creates.
@@ -54,6 +56,8 @@ type Config struct {
 
 // Fleet is what the devices send.
 type Fleet struct {
+	// Encoding of the events; JSON if empty.
+	Encoding schema.Encoding
 	// Rate is records of all kinds a second.
 	Rate int
 	// Duration of the sending; 0: until it is stopped.
@@ -63,6 +67,8 @@ type Fleet struct {
 	// Resend, Late and Malformed are shares of all records.
 	Resend, Late, Malformed float64
 }
+
+func (f Fleet) encoding() schema.Encoding { return cmp.Or(f.Encoding, schema.JSON) }
 
 // session is a stack with the product running on it.
 type session struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"penstock/ops/local/stack"
+	"penstock/schema"
 )
 
 var rewrite = flag.Bool("rewrite", false, "rewrite the golden files")
@@ -22,7 +23,7 @@ func TestConfigs(t *testing.T) {
 			ClickHouse: stack.ClickHouseAddress{Native: "127.0.0.1:9000", User: "penstock", Password: `a "quoted" one`, Database: "penstock"},
 			S3:         stack.S3Address{Endpoint: "http://127.0.0.1:7070", Region: "us-east-1", Bucket: "b", AccessKey: "k", SecretKey: "s"},
 		},
-		Topic: topic, DeadLetters: deadLetters, Group: group, ColdPrefix: coldPrefix,
+		Topic: topic, Encoding: schema.JSON, DeadLetters: deadLetters, Group: group, ColdPrefix: coldPrefix,
 		Admin: admin{Ingest: "127.0.0.1:9100", Compactor: "127.0.0.1:9101"},
 	}
 	for name, tmpl := range map[string]*template.Template{"ingest.yaml": ingestConfig, "compactor.yaml": compactorConfig} {

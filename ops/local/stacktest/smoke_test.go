@@ -17,6 +17,7 @@ import (
 	"penstock/ops/local/fetch"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/scenario"
+	"penstock/schema"
 )
 
 // TestSmoke is "local smoke" in small: the product's own programs on kfake,
@@ -48,6 +49,9 @@ func TestSmoke(t *testing.T) {
 		})
 	}
 	f("undisturbed", func(*scenario.SmokeConfig) {})
+	f("kill -9 of ingest, of a topic of protobuf", func(c *scenario.SmokeConfig) {
+		c.Fleet.Encoding, c.KillIngestAfter = schema.Protobuf, 3*time.Second
+	})
 	f("kill -9 of ingest", func(c *scenario.SmokeConfig) { c.KillIngestAfter = 3 * time.Second })
 	f("kill -9 of ClickHouse", func(c *scenario.SmokeConfig) { c.KillClickHouseAfter = 3 * time.Second })
 	f("ClickHouse away", func(c *scenario.SmokeConfig) {
