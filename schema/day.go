@@ -39,3 +39,12 @@ func (d Day) Start() time.Time { return time.UnixMilli(int64(d) * dayMillis).UTC
 // String returns the day as 2026-11-23, which is also how ClickHouse names
 // the partition in ALTER TABLE ... PARTITION.
 func (d Day) String() string { return d.Start().Format(time.DateOnly) }
+
+// MarshalText writes the day as [Day.String] does.
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (d *Day) UnmarshalText(text []byte) (err error) {
+	*d, err = ParseDay(string(text))
+	return err
+}

@@ -49,8 +49,8 @@ func testGolden(t *testing.T, name string, s *schema.Schema) {
 
 	cutOver := []schema.Day{schema.DayOf(noon), schema.DayOf(noon) + 1}
 	golden(t, name+".view.sql", script(
-		s.AllView(single, schema.Cold{CutOver: cutOver[:1], Source: "s3('http://s3/cold/day=2026-10-26/*.parquet')"}),
-		s.AllView(cluster, schema.Cold{CutOver: cutOver, Source: "s3('http://s3/cold/*/*.parquet')"}),
+		s.AllView(single, schema.Cold{CutOver: cutOver[:1], Source: "s3(cold, filename = 'day=2026-10-26/a.parquet', structure = "}),
+		s.AllView(cluster, schema.Cold{CutOver: cutOver, Source: "s3('http://s3/cold/{a,b}.parquet', 'key', 'secret', 'Parquet', ", Secret: true}),
 		s.AllView(single, schema.Cold{CutOver: cutOver}),
 		s.AllView(cluster, schema.Cold{CutOver: cutOver, Moving: &schema.Row{Day: cutOver[0] + 1, Topic: "it's", Partition: 3, Offset: 1234}}),
 	))

@@ -1,6 +1,10 @@
 package schema
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -9,20 +13,89 @@ import (
 type Cold struct {
 	// CutOver are the days whose sealed partition is in the cold tier too and
 	// is no longer counted there.
-	CutOver []Day
-	// Source is the table expression of the published Parquet files, such as
-	// s3(...); empty if there are none.
-	Source string
+	CutOver []Day `json:"cut_over,omitempty"`
+	// Source is the table expression of the published Parquet files as far as
+	// the text of their columns, such as s3(cold, format = 'Parquet', structure =
+	// and no further: [Schema.Files] completes it. Empty if there are none.
+	Source string `json:"source,omitempty"`
+	// Secret: Source has credentials in it. ClickHouse hides them where the
+	// view's definition is shown, but not in a comment, so it is left out there.
+	Secret bool `json:"secret,omitempty"`
 	// Moving is the day that is about to move from hot to sealed; nil for none.
-	Moving *Row
+	Moving *Row `json:"moving,omitempty"`
 }
 
 // Row is where one stored row is.
 type Row struct {
-	Day       Day
-	Topic     string
-	Partition int32
-	Offset    int64
+	Day       Day    `json:"day"`
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+}
+
+// ViewComment is the comment of the analysts' view, as JSON: what it was made
+// of. By it the view can be made again for another version of the schema by
+// someone who does not know the cold tier.
+type ViewComment struct {
+	// SchemaVersion is that of the schema whose columns the view has.
+	SchemaVersion int  `json:"schema_version"`
+	Cold          Cold `json:"cold"`
+}
+
+// String returns the comment as the view has it.
+func (c ViewComment) String() string {
+	if c.Cold.Secret {
+		c.Cold.Source = ""
+	}
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(c); err != nil {
+		panic("BUG: a view's comment has no JSON: " + err.Error())
+	}
+	return strings.TrimSuffix(text.String(), "\n")
+}
+
+// ParseViewComment reads the comment of the analysts' view.
+func ParseViewComment(text string) (c ViewComment, err error) {
+	d := json.NewDecoder(bytes.NewReader([]byte(text)))
+	d.DisallowUnknownFields() // what a newer release has put there, this one would leave out of the view
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("the view's comment %.100q does not say what the view takes from the cold tier: %w; "+
+			"run `compactor run --once`, or without a cold tier drop the view and run `ingest migrate`", text, err)
+	}
+	return c, nil
+}
+
+// ErrSecret is the error of a view that can be made anew by the compactor alone.
+var ErrSecret = errors.New("the view reads the cold tier with credentials that stand in it; " +
+	"the compactor's next pass replaces it, and with clickhouse.named_collection set there it need not")
+
+// RenewView returns the statement that gives the analysts' view this schema's
+// columns and leaves what it takes from the cold tier as its comment, which is
+// read by [Schema.ViewCommentQuery], says. [ErrSecret] if the comment must not
+// say it.
+//
+// The version has to be marked ready before the comment is read, and the
+// statement sent at once: the compactor, which replaces the view too, looks
+// afterwards whether a newer version has become ready, and before it moves or
+// drops a day whether the view is still its own.
+func (s *Schema) RenewView(t Tables, comment string) (string, error) {
+	c, err := ParseViewComment(comment)
+	if err != nil {
+		return "", fmt.Errorf("view %s: %w", s.All(t), err)
+	}
+	if c.Cold.Secret {
+		return "", fmt.Errorf("view %s: %w", s.All(t), ErrSecret)
+	}
+	return s.AllView(t, c.Cold), nil
+}
+
+// ViewCommentQuery returns the query for the comment of the analysts' view: one
+// string, or no row where there is no view.
+func (s *Schema) ViewCommentQuery(t Tables) string {
+	return fmt.Sprintf("SELECT comment FROM system.tables WHERE database = %s AND name = %s",
+		QuoteString(cmp.Or(t.Database, "default")), QuoteString(s.Name+"_all"))
 }
 
 // AllView returns the statement that makes the analysts' view show hot, sealed
@@ -55,9 +128,23 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 		b.WriteString("\nWHERE " + strings.Join(filter, "\n  AND "))
 	}
 	if cold.Source != "" {
-		fmt.Fprintf(&b, "\nUNION ALL\nSELECT %s FROM %s", strings.Join(casts, ", "), cold.Source)
+		fmt.Fprintf(&b, "\nUNION ALL\nSELECT %s FROM %s", strings.Join(casts, ", "), s.Files(cold.Source))
 	}
+	b.WriteString("\nCOMMENT " + QuoteString(ViewComment{SchemaVersion: s.Version, Cold: cold}.String()))
 	return b.String()
+}
+
+// Files returns the table expression of Parquet files of the cold tier whose
+// [Cold.Source] this is. The columns are spelled out, so that ClickHouse opens
+// no file to plan a query; one that a file does not have is NULL or zero. A
+// column of low cardinality is a plain string in a file.
+func (s *Schema) Files(source string) string {
+	var columns []string
+	for _, c := range s.Columns() {
+		c.LowCardinality = false
+		columns = append(columns, QuoteIdent(c.Name)+" "+c.ClickHouse())
+	}
+	return source + QuoteString(strings.Join(columns, ", ")) + ")"
 }
 
 // countedInSealed returns the conditions under which a sealed row counts.

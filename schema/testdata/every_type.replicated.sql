@@ -116,4 +116,5 @@ GROUP BY `device`, `minute`;
 CREATE VIEW IF NOT EXISTS `fleet`.`every_type_all` ON CLUSTER `main` AS
 SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type`
 UNION ALL
-SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type_sealed`;
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type_sealed`
+COMMENT '{"schema_version":2,"cold":{}}';

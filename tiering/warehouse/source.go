@@ -10,16 +10,14 @@ import (
 
 // source writes the SQL by which ClickHouse reads Parquet files of the cold
 // tier. Exactly the listed ones: an object that no manifest lists does not
-// exist, so nothing is found by a pattern. The columns are spelled out, so that
-// ClickHouse opens no file to plan a query.
+// exist, so nothing is found by a pattern.
 type source struct {
 	config Config
 	bucket store.S3Config
-	schema *schema.Schema
 }
 
-// table returns the table expression; empty for no files.
-func (s source) table(files []string) (string, error) {
+// files returns what [schema.Cold.Source] is for these files; empty for none.
+func (s source) files(files []string) (string, error) {
 	if len(files) == 0 {
 		return "", nil
 	}
@@ -29,19 +27,22 @@ func (s source) table(files []string) (string, error) {
 	}
 	quote := schema.QuoteString
 	if s.config.NamedCollection != "" {
-		return fmt.Sprintf("s3(%s, filename = %s, format = 'Parquet', structure = %s)",
-			s.config.NamedCollection, quote(name), quote(s.structure())), nil
+		return fmt.Sprintf("s3(%s, filename = %s, format = 'Parquet', structure = ",
+			s.config.NamedCollection, quote(name)), nil
 	}
 	base, err := s.base()
 	if err != nil {
 		return "", err
 	}
 	credentials := ""
-	if s.bucket.AccessKey != "" {
+	if s.secret() {
 		credentials = quote(s.bucket.AccessKey) + ", " + quote(s.bucket.SecretKey) + ", "
 	}
-	return fmt.Sprintf("s3(%s, %s'Parquet', %s)", quote(base+name), credentials, quote(s.structure())), nil
+	return fmt.Sprintf("s3(%s, %s'Parquet', ", quote(base+name), credentials), nil
 }
+
+// secret reports whether the credentials stand in the table expression.
+func (s source) secret() bool { return s.config.NamedCollection == "" && s.bucket.AccessKey != "" }
 
 // collection returns the statements that make the named collection what the
 // configuration says, whatever it was.
@@ -74,15 +75,4 @@ func (s source) base() (string, error) {
 		endpoint = s.bucket.Endpoint
 	}
 	return s.bucket.URL(endpoint, "/")
-}
-
-// structure is the files' columns and types for the s3 function. A column of
-// low cardinality is a plain string in a file; the view casts it.
-func (s source) structure() string {
-	var columns []string
-	for _, c := range s.schema.Columns() {
-		c.LowCardinality = false
-		columns = append(columns, schema.QuoteIdent(c.Name)+" "+c.ClickHouse())
-	}
-	return strings.Join(columns, ", ")
 }

@@ -47,7 +47,7 @@ func Open(ctx context.Context, c Config, bucket store.S3Config, s *schema.Schema
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr %s: %w", c.Addr, err)
 	}
-	w := &ClickHouse{config: c, schema: s, conn: conn, source: source{config: c, bucket: bucket, schema: s}}
+	w := &ClickHouse{config: c, schema: s, conn: conn, source: source{config: c, bucket: bucket}}
 	if err := w.check(ctx); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -141,13 +141,14 @@ func (w *ClickHouse) ReplaceView(ctx context.Context, v tiering.View) error {
 	if err := w.collect(ctx, v.Files); err != nil {
 		return err
 	}
-	table, err := w.source.table(v.Files)
+	files, err := w.source.files(v.Files)
 	if err != nil {
 		return err
 	}
+	cold := schema.Cold{CutOver: v.CutOver, Source: files, Secret: files != "" && w.source.secret(), Moving: v.Moving}
 	// A list of files is as long as the cold tier is large.
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 256 << 20}))
-	return w.exec(ctx, w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: v.CutOver, Source: table, Moving: v.Moving}))
+	return w.exec(ctx, w.schema.AllView(w.config.Tables(), cold))
 }
 
 // collect makes the named collection what the configuration says, once, before
@@ -180,7 +181,7 @@ func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, earlier []s
 	if err := w.collect(ctx, earlier); err != nil {
 		return err
 	}
-	files, err := w.source.table(earlier)
+	files, err := w.source.files(earlier)
 	if err != nil {
 		return err
 	}
@@ -243,7 +244,7 @@ func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 		}
 		list := strings.Join(identity, ", ")
 		known = fmt.Sprintf("(%s) IN (SELECT %[2]s FROM %[3]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[4]s WHERE %[5]s))",
-			"t."+strings.Join(identity, ", t."), list, files, w.schema.Sealed(w.config.Tables()), w.ofDay(day))
+			"t."+strings.Join(identity, ", t."), list, w.schema.Files(files), w.schema.Sealed(w.config.Tables()), w.ofDay(day))
 	}
 	selected = append(selected, "CAST("+known+", 'Bool') AS `known`")
 	order := []string{column(w.schema.Device), column(w.schema.Time.Field)}

@@ -193,6 +193,19 @@ func testDaysGoToS3(t *testing.T, e coldTier) {
 		t.Errorf("%d rows of cold days are still hot", n)
 	}
 
+	// Whoever knows nothing of the cold tier makes the same view of its comment.
+	var comment string
+	if err := s.conn.QueryRow(t.Context(), s.schema.ViewCommentQuery(s.tables)).Scan(&comment); err != nil {
+		t.Fatal(err)
+	}
+	renewed, err := s.schema.RenewView(s.tables, comment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, "DROP VIEW "+s.schema.All(s.tables)+" SYNC")
+	s.exec(t, renewed)
+	same("renewed")
+
 	// Late rows of a cold day become its second generation.
 	s.insert(t, today-40, 3_000_000, 500)
 	rows, hash = rows+500, hash^s.hashOf(t, 3_000_000)

@@ -16,6 +16,7 @@ SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status
 WHERE toDate(`ts`) NOT IN ('2026-10-01')
 UNION ALL
 SELECT CAST(`device_id`, 'String') AS `device_id`, CAST(`seq`, 'UInt64') AS `seq`, CAST(`ts`, 'DateTime64(3, \'UTC\')') AS `ts`, CAST(`event_id`, 'String') AS `event_id`, CAST(`firmware`, 'LowCardinality(String)') AS `firmware`, CAST(`site`, 'LowCardinality(String)') AS `site`, CAST(`line`, 'LowCardinality(String)') AS `line`, CAST(`status`, 'LowCardinality(String)') AS `status`, CAST(`temperature`, 'Nullable(Float32)') AS `temperature`, CAST(`humidity`, 'Nullable(Float32)') AS `humidity`, CAST(`pressure`, 'Nullable(Float32)') AS `pressure`, CAST(`vibration_x`, 'Nullable(Float32)') AS `vibration_x`, CAST(`vibration_y`, 'Nullable(Float32)') AS `vibration_y`, CAST(`vibration_z`, 'Nullable(Float32)') AS `vibration_z`, CAST(`voltage`, 'Nullable(Float32)') AS `voltage`, CAST(`current`, 'Nullable(Float32)') AS `current`, CAST(`power`, 'Nullable(Float32)') AS `power`, CAST(`frequency`, 'Nullable(Float32)') AS `frequency`, CAST(`flow_rate`, 'Nullable(Float32)') AS `flow_rate`, CAST(`battery`, 'Nullable(UInt8)') AS `battery`, CAST(`rssi`, 'Nullable(Int16)') AS `rssi`, CAST(`latitude`, 'Nullable(Float64)') AS `latitude`, CAST(`longitude`, 'Nullable(Float64)') AS `longitude`, CAST(`uptime`, 'Nullable(UInt32)') AS `uptime`, CAST(`error_code`, 'Nullable(UInt16)') AS `error_code`, CAST(`door_open`, 'Nullable(Bool)') AS `door_open`, CAST(`extra`, 'String') AS `extra`, CAST(`_topic`, 'LowCardinality(String)') AS `_topic`, CAST(`_partition`, 'Int32') AS `_partition`, CAST(`_offset`, 'Int64') AS `_offset`, CAST(`_ingested_at`, 'DateTime64(3, \'UTC\')') AS `_ingested_at` FROM s3(penstock_cold, filename = '{telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet,telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet}', format = 'Parquet', structure = '`device_id` String, `seq` UInt64, `ts` DateTime64(3, \'UTC\'), `event_id` String, `firmware` String, `site` String, `line` String, `status` String, `temperature` Nullable(Float32), `humidity` Nullable(Float32), `pressure` Nullable(Float32), `vibration_x` Nullable(Float32), `vibration_y` Nullable(Float32), `vibration_z` Nullable(Float32), `voltage` Nullable(Float32), `current` Nullable(Float32), `power` Nullable(Float32), `frequency` Nullable(Float32), `flow_rate` Nullable(Float32), `battery` Nullable(UInt8), `rssi` Nullable(Int16), `latitude` Nullable(Float64), `longitude` Nullable(Float64), `uptime` Nullable(UInt32), `error_code` Nullable(UInt16), `door_open` Nullable(Bool), `extra` String, `_topic` String, `_partition` Int32, `_offset` Int64, `_ingested_at` DateTime64(3, \'UTC\')')
+COMMENT '{"schema_version":1,"cold":{"cut_over":["2026-10-01"],"source":"s3(penstock_cold, filename = \'{telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet,telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet}\', format = \'Parquet\', structure = "}}'
 
 -- view, no file
 CREATE OR REPLACE VIEW `default`.`telemetry_all` AS
@@ -23,17 +24,18 @@ SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status
 UNION ALL
 SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `default`.`telemetry_sealed`
 WHERE toDate(`ts`) NOT IN ('2026-10-01')
+COMMENT '{"schema_version":1,"cold":{"cut_over":["2026-10-01"]}}'
 
 -- named collection: cluster, its own endpoint, bucket in the host name, credentials of the server
 CREATE NAMED COLLECTION IF NOT EXISTS penstock_cold ON CLUSTER `main` AS url = 'http://cold.gateway:7070/penstock/', use_environment_credentials = 1
 ALTER NAMED COLLECTION penstock_cold ON CLUSTER `main` SET url = 'http://cold.gateway:7070/penstock/', use_environment_credentials = 1
 
 -- source without a named collection, credentials of the server
-s3('http://cold.gateway:7070/penstock/telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet', 'Parquet', '...
+s3('http://cold.gateway:7070/penstock/telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet', 'Parquet', ...
 
 -- source without a named collection
-s3('http://cold.gateway:7070/penstock/{telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet,telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet}', 'key', 'it\'s secret', 'Parquet', '...
+s3('http://cold.gateway:7070/penstock/{telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet,telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet}', 'key', 'it\'s secret', 'Parquet', ...
 
 -- source on AWS
-s3('https://cold.s3.us-east-1.amazonaws.com/penstock/telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet', 'key', 'it\'s secret', 'Parquet', '...
+s3('https://cold.s3.us-east-1.amazonaws.com/penstock/telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet', 'key', 'it\'s secret', 'Parquet', ...
 
