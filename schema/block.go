@@ -32,7 +32,8 @@ type Block struct {
 // Key is what the caller of a decoder has to know of the row it appended.
 type Key struct {
 	Identity Identity
-	// Time is the event's own, in Unix milliseconds; Day is the day it is of.
+	// Time is what the device says, in Unix milliseconds; Day is the day it is
+	// stored under. Only of an event that was clamped it is of another.
 	Time int64
 	Day  Day
 	// Extra: the row holds something the schema has no column for.

@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"bytes"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -39,6 +41,7 @@ type Decoder struct {
 	schema   *Schema
 	maxBytes int
 	fields   reader
+	clamped  []byte // scratch of the extra of an event whose time is clamped
 }
 
 // reader reads events of one encoding.
@@ -77,8 +80,12 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 	if rej != nil {
 		return Key{}, rej
 	}
+	at := b.time.last()
 	if rej = d.identified(b); rej == nil {
-		rej = d.credible(r, b.time.last())
+		rej = d.credible(r, at)
+		if t := d.schema.Time; rej != nil && t.Ahead == AheadClamp && at > r.Time && r.Time >= t.NotBefore.UnixMilli() {
+			extra, rej = d.clamp(r, at, extra, b), nil
+		}
 	}
 	if rej != nil {
 		for i := range d.schema.Fields {
@@ -91,7 +98,20 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 	b.partition.append(r.Partition)
 	b.offset.append(r.Offset)
 	b.ingestedAt.append(r.Time)
-	return b.lastKey(), nil
+	key := b.lastKey()
+	key.Time = at
+	return key, nil
+}
+
+// clamp gives the last event the record's time for its own, and returns extra
+// with what the device said.
+func (d *Decoder) clamp(r Record, at int64, extra []byte, b *Block) []byte {
+	b.time.undo()
+	b.time.append(min(r.Time, lastMilli))
+	d.clamped = append(d.clamped[:0], bytes.TrimSuffix(extra, []byte{'}'})...)
+	d.clamped = appendMember(d.clamped, strconv.Quote(d.schema.Time.Field), strconv.AppendInt(nil, at, 10))
+	d.clamped = append(d.clamped, '}')
+	return d.clamped
 }
 
 // identified checks that the event says which one it is: the events of all

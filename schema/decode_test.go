@@ -225,6 +225,41 @@ func TestDecodeStores(t *testing.T) {
 	f(`,"str":"`+long+`"`, "str", long, "")
 }
 
+func TestDecodeClamp(t *testing.T) {
+	s := everyType(t)
+	s.Time.Ahead = schema.AheadClamp
+	d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
+	day := (24 * time.Hour).Milliseconds()
+	f := func(at, recordTime int64, more string, wantTime int64, wantExtra string) {
+		t.Helper()
+		b.Reset()
+		key, err := d.Decode(schema.Record{Time: recordTime, Value: fmt.Appendf(nil, `{"device":"d","seq":1,"at":%d%s}`, at, more)}, b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key.Time != at || key.Day != schema.DayOf(wantTime) || key.Extra != (wantExtra != "") {
+			t.Errorf("key is %+v, want the device's time %d on %v", key, at, schema.DayOf(wantTime))
+		}
+		got := read(t, s, b)[0]
+		if got["at"] != wantTime || got[schema.ColExtra] != wantExtra {
+			t.Errorf("stored %v with extra %q, want %d with %q", got["at"], got[schema.ColExtra], wantTime, wantExtra)
+		}
+	}
+	f(noon+day, noon, "", noon+day, "")
+	f(noon+day+1, noon, "", noon, fmt.Sprintf(`{"at":%d}`, noon+day+1))
+	f(noon+4000*day, noon, `,"new":{"a":1}`, noon, fmt.Sprintf(`{"new":{"a":1},"at":%d}`, noon+4000*day))
+
+	// What is too early has no better time, and neither has a record of 1970.
+	for _, r := range []schema.Record{
+		{Time: noon, Value: []byte(`{"device":"d","seq":1,"at":0}`)},
+		{Time: 0, Value: []byte(`{"device":"d","seq":1,"at":1793000000000}`)},
+	} {
+		if _, err := d.Decode(r, b); err == nil || !strings.HasPrefix(err.Error(), "time: ") {
+			t.Errorf("%s: error is %v, want one for its time", r.Value, err)
+		}
+	}
+}
+
 func TestDecodeKey(t *testing.T) {
 	text := func(identity string) string {
 		return `

@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 		"line 2: version_: unknown key; want one of name, version, identity, device, time, rollup, fields",
 		"version is 0; the first is 1")
 	f("max_ahead", "max_ahed",
-		"line 5: time.max_ahed: unknown key; want one of field, not_before, max_ahead",
+		"line 5: time.max_ahed: unknown key; want one of field, not_before, max_ahead, ahead",
 		"line 5: time.max_ahead is 0s; want a positive duration such as 24h")
 	f("note, type: string", "note, type: string, colour: red",
 		"line 12: fields[4].colour: unknown key; want one of id, name, type, required, nullable, low_cardinality, codec, unit, doc, since")
@@ -82,6 +82,7 @@ func TestParse(t *testing.T) {
 	f("type: string}", "type: string, since: 3}", "line 12: field note: since is 3; want 0 to the schema's version, 2")
 	f("type: string}", "type: string, since: -1}", "line 12: field note: since is -1; want 0 to the schema's version, 2")
 	f("not_before: 2015-01-01T00:00:00Z, ", "", "line 5: time.not_before is 0001-01-01T00:00:00Z; want 1970-01-01T00:00:00Z or later, the first day of ClickHouse")
+	f("max_ahead: 24h", "max_ahead: 24h, ahead: drop", `line 5: time.ahead is "drop"; want reject or clamp`)
 	f("max_ahead: 24h", "max_ahead: -1s", "line 5: time.max_ahead is -1s; want a positive duration such as 24h")
 	// values that do not go together
 	f("name: note", "name: Heat", `line 12: field "Heat": the name is taken; rename it`)

@@ -34,7 +34,25 @@ type Time struct {
 	// timestamp. The bound is against that timestamp and not the clock of the
 	// node, so that a record gets the same verdict whenever it is read.
 	MaxAhead time.Duration `yaml:"max_ahead"`
+	// Ahead is what becomes of an event that is further ahead: it is rejected if
+	// empty.
+	Ahead Ahead `yaml:"ahead"`
 }
+
+// Ahead is what becomes of an event whose time is not credible since it is too
+// far ahead.
+type Ahead string
+
+// The ways.
+const (
+	// AheadReject: the record is rejected. A person looks at the device.
+	AheadReject Ahead = "reject"
+	// AheadClamp: the event counts as taken when Kafka got its record, and what
+	// the device said is kept in extra under the field's name. Of such an event a
+	// resend is known only while its partition stays on the node: what is stored
+	// does not tell its own time.
+	AheadClamp Ahead = "clamp"
+)
 
 // Rollup says which readings are kept per device and minute.
 type Rollup struct {

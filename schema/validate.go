@@ -60,6 +60,7 @@ func (s *Schema) validate(f *file) {
 	check("time.not_before", !s.Time.NotBefore.Before(time.UnixMilli(0)),
 		"time.not_before is %s; want 1970-01-01T00:00:00Z or later, the first day of ClickHouse", s.Time.NotBefore.Format(time.RFC3339))
 	check("time.max_ahead", s.Time.MaxAhead > 0, "time.max_ahead is %v; want a positive duration such as 24h", s.Time.MaxAhead)
+	check("time.ahead", slices.Contains([]Ahead{"", AheadReject, AheadClamp}, s.Time.Ahead), "time.ahead is %q; want %s or %s", s.Time.Ahead, AheadReject, AheadClamp)
 	switch len(s.Identity) {
 	case 1:
 		need("identity", s.Identity[0], String, UInt64)
