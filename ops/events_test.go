@@ -56,6 +56,7 @@ var storyTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // could be.
 func pipelineStory(e pipeline.Events) []event {
 	sealed := pipeline.Sealed{Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Bytes: 40_000, Age: 700 * time.Millisecond}
+	sealed.Lateness = pipeline.Lateness{Within: [12]uint64{90, 7, 0, 0, 0, 0, 3}, Early: 2, Sum: 4_021_500, Newest: storyTime.UnixMilli() - 120}
 	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
 	return []event{
 		{"Assigned", func() { e.Assigned([]int32{3, 4, 5}) }},

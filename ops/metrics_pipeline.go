@@ -38,10 +38,10 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config, lag *Lag) pipeline.Events 
 		doubts      = f.counter("doubts_total", "Times the node left its group and joined it again because it could not know what is its own.")
 		dedupShrunk = f.counter("dedup_shrunk_total", "Times a lane forgot half of its dedup window early, for want of room.")
 	)
-	batches := newBatchMetrics(f)
+	batches, late := newBatchMetrics(f), newLateness(f)
 	lanes := pausedLanes{gauge: f.gauge("paused_lanes", "Lanes whose queue is full, so that their partitions are not read."), paused: make(map[int]bool)}
 
-	return Tee(newPartitions(f, lag).events(), pipeline.Events{
+	return Tee(newPartitions(f, lag).events(), pipeline.Events{Sealed: late.sealed}, pipeline.Events{
 		Polled: func(p pipeline.Polled) {
 			polledRecords.Add(float64(p.Records))
 			polledBytes.Add(float64(p.Bytes))

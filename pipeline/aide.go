@@ -87,13 +87,13 @@ func (f *filler) merge(b *batch, t *tenant, read *span, p part, shard, most int)
 			continue
 		}
 		key := p.keys[row]
-		if wanted && !f.resend(b, t.window, key, arrival(r, p.now), most) {
-			if at := (place{shard, key.Day}); hi != row || at != to {
+		if at := arrival(r, p.now); wanted && !f.resend(b, t.window, key, at, most) {
+			if of := (place{shard, key.Day}); hi != row || of != to {
 				flush()
-				lo, to = row, at
+				lo, to = row, of
 			}
 			hi = row + 1
-			b.count(key)
+			b.count(key, at)
 			read.rows++
 		}
 		row++

@@ -65,6 +65,7 @@ type batch struct {
 	rows       int
 	duplicates int
 	extra      int
+	lateness   Lateness
 	opened     time.Time
 	behind     bool // see pace
 }
@@ -123,9 +124,10 @@ func (b *batch) inserts() []place {
 	return slices.DeleteFunc(all, func(at place) bool { return b.blocks[at].Rows() == 0 })
 }
 
-// count counts a row.
-func (b *batch) count(key schema.Key) {
+// count counts a row whose record came at that time.
+func (b *batch) count(key schema.Key, at int64) {
 	b.rows++
+	b.lateness.add(key.Time, at)
 	if key.Extra {
 		b.extra++
 	}

@@ -134,7 +134,7 @@ func (l *lane) seal(cause SealCause) {
 	l.serial++
 	b.id = fmt.Sprintf("%s-%d", l.prefix, l.serial)
 	l.events.Sealed(Sealed{Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
-		Rejects: len(b.rejects), Extra: b.extra, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
+		Rejects: len(b.rejects), Extra: b.extra, Lateness: b.lateness, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
 	l.open, l.overdue = nil, false
 	l.age.Stop()
 	l.full <- b // has room for every batch there is

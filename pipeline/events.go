@@ -55,6 +55,7 @@ type Sealed struct {
 	Duplicates int
 	Rejects    int
 	Extra      int // rows that hold something the schema has no column for
+	Lateness   Lateness
 	Bytes      int
 	Age        time.Duration // since its first record
 	Behind     bool          // it waited for more because all of it was old

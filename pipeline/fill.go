@@ -58,7 +58,7 @@ func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int
 	case key.Day != guess.day:
 		block.MoveLast(b.block(place{shard, key.Day}))
 	}
-	b.count(key)
+	b.count(key, at)
 	return 1
 }
 
