@@ -140,7 +140,7 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 			header(HeaderTopic, r.record.Topic),
 			header(HeaderPartition, strconv.Itoa(int(r.record.Partition))),
 			header(HeaderOffset, strconv.FormatInt(r.record.Offset, 10)),
-			header(HeaderTimestamp, r.record.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z07:00")),
+			header(HeaderTimestamp, r.record.Timestamp.UTC().Format(letterTime)),
 			header(HeaderSchema, fmt.Sprintf("%s/%d", d.schema.Name, d.schema.Version)),
 		}, r.record.Headers...),
 	}
