@@ -155,6 +155,19 @@ func (t *table) Copies(_ context.Context, in receipts.Span, ids []schema.Identit
 	return found, nil
 }
 
+func (t *table) Everywhere(_ context.Context, _ string, events []receipts.Event) (found []receipts.Copy, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for o, rows := range t.rows {
+		for _, r := range rows {
+			if slices.ContainsFunc(events, func(e receipts.Event) bool { return r.time == e.Time && r.id.Device == xxhash.Sum64String(e.Device) }) {
+				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Partition: o.partition, Offset: o.offset})
+			}
+		}
+	}
+	return found, nil
+}
+
 func (t *table) Last(_ context.Context, from map[int32]int64) (map[int32]receipts.Last, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -184,6 +184,9 @@ func (b *Block) Origin(row int) (partition int32, offset int64) {
 	return b.partition.values[row], b.offset.values[row]
 }
 
+// LastDevice returns the device of the last row, valid until the block changes.
+func (b *Block) LastDevice() []byte { return b.device.last() }
+
 // Day returns the day of the first row; a block that is sent has rows of one.
 func (b *Block) Day() Day { return DayOf(b.time.values[0]) }
 
