@@ -40,6 +40,8 @@ type Config struct {
 	Devices int
 	// Shares are those of the unusual records.
 	Shares Shares
+	// Upgrade is what part of the fleet gets while the run lasts.
+	Upgrade Upgrade
 
 	// PollEvery is how finely visibility is measured. Smaller: ClickHouse, which
 	// may share the machine with what is measured, is asked more often. Larger:
@@ -97,6 +99,7 @@ func DefaultConfig() Config {
 		Rate:          20_000,
 		Devices:       10_000,
 		Shares:        Shares{Resend: 0.02, Late: 0.01, Malformed: 0.001},
+		Upgrade:       Upgrade{After: 10 * time.Second, Fields: 3},
 		PollEvery:     50 * time.Millisecond,
 		VerifyTimeout: 2 * time.Minute,
 		ProgressEvery: time.Second,
@@ -119,6 +122,10 @@ func (c Config) Validate() error {
 	check(c.Intervals >= 0, "intervals is %v; use 0 for none, or such as 5s", c.Intervals)
 	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
 	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
+	u := c.Upgrade
+	check(u.Share >= 0 && u.Share <= 1, "upgrade-share is %g; use a share of the devices in [0, 1], such as 0.5", u.Share)
+	check(u.After >= 0, "upgrade-after is %v; use 0s or more", u.After)
+	check(u.Fields >= 1 && u.Fields <= len(newFields), "upgrade-fields is %d; use 1 to %d", u.Fields, len(newFields))
 	return errors.Join(append(errs, validateTopic(c.Brokers, c.Topic), c.validateFleet(), c.ClickHouse.Validate())...)
 }
 

@@ -59,6 +59,7 @@ type encoder struct {
 	prefix   string // of every device id
 	seed     uint64
 	encoding schema.Encoding
+	upgrade  upgrading
 	source   rand.PCG
 	rand     *rand.Rand
 }
@@ -121,6 +122,8 @@ type reading struct {
 	uptime, errorCode                  int64 // an errorCode below minErrorCode is null
 	doorOpen                           bool
 	torque, gateway, hops              int64 // of the next generation
+
+	upgraded bool // has the fields of the upgrade
 }
 
 // minErrorCode is the first error code there is: half of the draws are none.
@@ -129,6 +132,9 @@ const minErrorCode = 128
 // reading draws what ev says; the same for the same event.
 func (e *encoder) reading(ev event) reading {
 	r := reading{event: ev, traits: e.traits(ev.device), generation: generations[ev.device%uint32(len(generations))], unusual: oddEnd}
+	if r.upgraded = e.upgrade.has(e.seed, ev); r.upgraded {
+		r.generation = generation{version: upgradeFirmware}
+	}
 	e.source.Seed(e.seed, spread*(uint64(ev.device)<<32|uint64(ev.seq)))
 	r.id = e.rand.Uint64()
 	noise := e.rand.Uint64()

@@ -57,6 +57,8 @@ type fleet struct {
 
 	// next is each device's next sequence number; so [0, next) was sent.
 	next []uint32
+	// upgraded counts the readings of devices that have the upgrade.
+	upgraded uint64
 	// malformed counts the malformed records.
 	malformed uint64
 	// history holds, per slot, the reading sent in it or the last one before
@@ -79,6 +81,7 @@ func newFleet(c Config, start time.Time) *fleet {
 		head:    math.Log1p(float64(c.Devices) / loadOffset),
 		next:    make([]uint32, c.Devices),
 	}
+	f.enc.upgrade = c.Upgrade.begin(start)
 	f.delays.min = math.Max(1, c.Rate*resendMin.Seconds())
 	f.delays.max = math.Min(math.Max(f.delays.min, c.Rate*resendMax.Seconds()), maxHistory-1)
 	f.history = make([]event, int(f.delays.max)+1)
@@ -144,9 +147,12 @@ func (f *fleet) resend(slot, now int64) record {
 
 // read takes the device's next reading.
 func (f *fleet) read(device uint32, k kind, ts int64) record {
-	seq := f.next[device]
+	ev := event{device: device, seq: f.next[device], ts: ts}
 	f.next[device]++
-	return record{kind: k, event: event{device: device, seq: seq, ts: ts}}
+	if f.enc.upgrade.has(f.enc.seed, ev) {
+		f.upgraded++
+	}
+	return record{kind: k, event: ev}
 }
 
 // pick draws a device by its share of the load: the inverse of the cumulated

@@ -77,6 +77,12 @@ func (e *encoder) appendJSON(b []byte, r *reading) []byte {
 		b = append(b, `,"gateway":`...)
 		b = appendGateway(b, r)
 	}
+	if r.upgraded {
+		for i := range e.upgrade.fields {
+			f := &e.upgrade.fields[i]
+			b = f.appendJSON(b, f.draw(e.seed, r.device, r.seq))
+		}
+	}
 	if r.unusual == oddNested {
 		b = append(b, `,"diagnosis":`...)
 		b = append(b, diagnosis...)

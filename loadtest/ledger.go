@@ -144,6 +144,8 @@ type Sent struct {
 	Topic   string     `json:"topic"`
 	Seqs    []uint32   `json:"seqs"`
 	Unacked []identity `json:"unacked,omitempty"`
+	// Upgrade is nil if no device could get it.
+	Upgrade *Upgraded `json:"upgrade,omitempty"`
 }
 
 // good returns how many readings have to be stored.
@@ -155,12 +157,15 @@ func (s Sent) good() uint64 {
 	return n - uint64(len(s.Unacked))
 }
 
-// sent returns what has to be stored, given each device's next sequence number.
-// It is called when no record is in flight any more.
-func (l *ledger) sent(c Config, next []uint32) (Sent, error) {
+// sent returns what has to be stored of what the fleet has drawn. It is called
+// when no record is in flight any more.
+func (l *ledger) sent(c Config, f *fleet) (Sent, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Sent{Run: c.Run, Seed: c.Seed, Topic: c.Topic, Seqs: next}
+	s := Sent{Run: c.Run, Seed: c.Seed, Topic: c.Topic, Seqs: f.next}
+	if c.Upgrade.Share > 0 {
+		s.Upgrade = &Upgraded{Fields: c.Upgrade.Fields, Encoding: c.Encoding, Readings: f.upgraded}
+	}
 	for id := range l.unacked {
 		s.Unacked = append(s.Unacked, id)
 	}
@@ -203,6 +208,9 @@ func LoadSent(path string) (Sent, error) {
 	}
 	if err := json.Unmarshal(text, &s); err != nil {
 		return s, fmt.Errorf("load state %s: %w; it is not the state of a run", path, err)
+	}
+	if u := s.Upgrade; u != nil && (u.Fields < 1 || u.Fields > len(newFields)) {
+		return s, fmt.Errorf("load state %s: an upgrade of %d fields, this release knows %d; use the one that made the run", path, u.Fields, len(newFields))
 	}
 	if !runName.MatchString(s.Run) || len(s.Seqs) > maxDevices {
 		return s, fmt.Errorf("load state %s: run %q of %d devices; it is not the state of a run", path, s.Run, len(s.Seqs))

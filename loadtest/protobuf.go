@@ -69,6 +69,12 @@ func (e *encoder) appendProtobuf(b []byte, r *reading) []byte {
 		b = appendGateway(b, r)
 		b[from-1] = byte(len(b) - from) // about 22: a length below 128 is one byte
 	}
+	if r.upgraded {
+		for i := range e.upgrade.fields {
+			f := &e.upgrade.fields[i]
+			b = f.appendProtobuf(b, f.draw(e.seed, r.device, r.seq))
+		}
+	}
 	if r.unusual == oddNested {
 		b = appendString(b, fieldDiagnosis, diagnosis)
 	}

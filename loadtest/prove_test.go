@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"penstock/schema"
 )
 
 // row is what a memory table keeps of an event.
@@ -22,7 +24,10 @@ type row struct {
 }
 
 // memory is a table held as rows; it answers as the queries do.
-type memory struct{ rows []row }
+type memory struct {
+	rows []row
+	news []fieldsRow // those that have new fields
+}
 
 func (m *memory) in(ids idRange) []row {
 	var out []row
@@ -59,6 +64,20 @@ func (m *memory) Devices(_ context.Context, ids idRange) iter.Seq2[deviceRows, e
 		for device, d := range devices {
 			seqs := slices.Sorted(maps.Keys(d.seqs))
 			if !yield(deviceRows{device, d.rows, uint64(len(seqs)), seqs[0], seqs[len(seqs)-1], uint64(len(d.places))}, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (m *memory) Columns(_ context.Context, fields []newField) ([]bool, error) {
+	return make([]bool, len(fields)), nil
+}
+
+func (m *memory) NewFields(context.Context, idRange, schema.Encoding, []newField, []bool) iter.Seq2[fieldsRow, error] {
+	return func(yield func(fieldsRow, error) bool) {
+		for _, r := range m.news {
+			if !yield(r, nil) {
 				return
 			}
 		}

@@ -13,7 +13,7 @@ type Readings struct{ fleet *fleet }
 // NewReadings returns the new, live readings of the fleet that c describes, as
 // JSON: what it sends but for resends, late readings and malformed records.
 func NewReadings(c Config, start time.Time) *Readings {
-	c.Encoding, c.Shares = schema.JSON, Shares{}
+	c.Encoding, c.Shares, c.Upgrade = schema.JSON, Shares{}, Upgrade{}
 	return &Readings{newFleet(c, start)}
 }
 

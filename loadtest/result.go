@@ -25,6 +25,8 @@ type Result struct {
 	Verified bool `json:"verified"`
 	Proof
 	Rejects
+	// Upgrade is there if part of the fleet was to get new firmware.
+	Upgrade *UpgradeProof `json:"upgrade,omitempty"`
 
 	VisibleP50 float64 `json:"visible_p50_ms"`
 	VisibleP99 float64 `json:"visible_p99_ms"`
@@ -59,6 +61,7 @@ func (r Result) String() string {
 	if r.Verified {
 		fmt.Fprintf(&b, "stored %d, missing %d, duplicated %d, rejected %d\n", r.Stored, r.Missing, r.Duplicated, r.Rejected)
 	}
+	b.WriteString(r.Upgrade.String())
 	for _, example := range r.Examples {
 		fmt.Fprintf(&b, "  %s\n", example)
 	}
@@ -72,7 +75,7 @@ func (r Result) fault(c Config) error {
 	if !r.Verified {
 		return errors.Join(errs...)
 	}
-	errs = append(errs, r.Proof.fault(c.AllowDuplicates))
+	errs = append(errs, r.Proof.fault(c.AllowDuplicates), r.Upgrade.fault())
 	if c.DeadLetters != "" {
 		errs.check(r.Unrejected, "%d malformed records without a dead letter")
 		errs.check(r.Wrongly, "%d records dead-lettered that were not malformed")
@@ -98,11 +101,12 @@ type Verdict struct {
 	Good     uint64 `json:"good"`
 	Verified bool   `json:"verified"`
 	Proof
+	Upgrade *UpgradeProof `json:"upgrade,omitempty"`
 }
 
 // String sums the verdict up for a person.
 func (v Verdict) String() string {
-	s := fmt.Sprintf("run %s: of %d readings, missing %d; stored %d, duplicated %d\n", v.Run, v.Good, v.Missing, v.Stored, v.Duplicated)
+	s := fmt.Sprintf("run %s: of %d readings, missing %d; stored %d, duplicated %d\n", v.Run, v.Good, v.Missing, v.Stored, v.Duplicated) + v.Upgrade.String()
 	for _, example := range v.Examples {
 		s += "  " + example + "\n"
 	}

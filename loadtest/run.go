@@ -37,6 +37,7 @@ func Run(ctx context.Context, c Config, out Output) (Result, error) {
 type tables interface {
 	stored
 	arrived
+	upgraded
 }
 
 // run is [Run] on a table that is open.
@@ -79,7 +80,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	}
 	errSend := crew.sendAll(ctx, plan)
 	line.phase <- "arriving"
-	sent, err := book.sent(c, crew.fleet.next)
+	sent, err := book.sent(c, crew.fleet)
 	if err == nil && c.State != "" {
 		err = sent.Save(c.State)
 	}
@@ -93,7 +94,7 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	var errProof error
 	if c.VerifyTimeout > 0 {
 		v := verification{sent: sent, table: table, queues: queues, ledger: book, letters: letters}
-		if r.Proof, r.Rejects, errProof = v.run(context.WithoutCancel(ctx), c.VerifyTimeout); errProof == nil {
+		if r.Proof, r.Rejects, r.Upgrade, errProof = v.run(context.WithoutCancel(ctx), c.VerifyTimeout); errProof == nil {
 			r.Verified = true
 			r.Examples = append(r.Examples, r.Rejects.examples...)
 		}
@@ -132,8 +133,11 @@ func Verify(ctx context.Context, c ClickHouse, s Sent, allowDuplicates bool) (Ve
 	}
 	v := Verdict{Run: s.Run, Seed: s.Seed, Good: s.good()}
 	if v.Proof, err = prove(ctx, table, s, chunkReadings); err == nil {
+		v.Upgrade, err = proveUpgrade(ctx, table, s)
+	}
+	if err == nil {
 		v.Verified = true
-		err = v.fault(allowDuplicates)
+		err = errors.Join(v.fault(allowDuplicates), v.Upgrade.fault())
 	}
 	return v, errors.Join(err, table.close())
 }

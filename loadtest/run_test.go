@@ -39,8 +39,9 @@ type node struct {
 
 	keepResends bool // store resends too
 	lose        func(device string, seq uint64) bool
-	forgive     schema.Reason // write no dead letter for this reason
-	again       bool          // write every dead letter twice
+	news        func(value []byte) (fieldsRow, bool) // what to store of the new fields; nil: nothing
+	forgive     schema.Reason                        // write no dead letter for this reason
+	again       bool                                 // write every dead letter twice
 
 	mu     sync.Mutex
 	table  memory
@@ -98,6 +99,11 @@ func (n *node) take(t *testing.T, r *kgo.Record) {
 	}
 	n.stored[key.Identity] = true
 	n.high[r.Partition] = r.Offset
+	if n.news != nil {
+		if news, ok := n.news(r.Value); ok {
+			n.table.news = append(n.table.news, news)
+		}
+	}
 	n.table.rows = append(n.table.rows, row{device, key.Identity.Seq, coordinate{r.Partition, r.Offset}})
 }
 
@@ -122,7 +128,15 @@ func (n *node) Watermarks(_ context.Context, above []watermark) ([]watermark, er
 func (n *node) snapshot() *memory {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return &memory{slices.Clone(n.table.rows)}
+	return &memory{slices.Clone(n.table.rows), slices.Clone(n.table.news)}
+}
+
+func (n *node) Columns(ctx context.Context, fields []newField) ([]bool, error) {
+	return n.snapshot().Columns(ctx, fields)
+}
+
+func (n *node) NewFields(ctx context.Context, ids idRange, e schema.Encoding, fields []newField, columns []bool) iter.Seq2[fieldsRow, error] {
+	return n.snapshot().NewFields(ctx, ids, e, fields, columns)
 }
 
 func (n *node) Count(ctx context.Context, ids idRange) (uint64, error) {
@@ -353,10 +367,11 @@ func TestConfigReportsEveryFault(t *testing.T) {
 		t.Fatalf("the defaults: %v", err)
 	}
 	bad := Config{Brokers: []string{"kafka"}, Run: "No_", Rate: -1, Duration: -1, Devices: 2_000_000,
-		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -0.1}, VerifyTimeout: -1, Intervals: -1}
+		Shares: Shares{Resend: 0.6, Late: 0.6, Malformed: -0.1}, VerifyTimeout: -1, Intervals: -1, Upgrade: Upgrade{Share: 1.5, After: -1, Fields: 99}}
 	err := bad.Validate()
 	for _, want := range []string{`"kafka"`, "topic is empty", `"No_"`, "rate is -1", "duration is -1", "devices is 2000000",
-		"malformed is -0.1", "are 1.1 together", "poll-every is 0", "intervals is -1", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty"} {
+		"malformed is -0.1", "are 1.1 together", "poll-every is 0", "intervals is -1", "verify-timeout is -1", "progress-every is 0", "clickhouse is", "database is empty", "hot-table is empty",
+		"upgrade-share is 1.5", "upgrade-after is -1", "upgrade-fields is 99; use 1 to 6"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in\n%v", want, err)
 		}

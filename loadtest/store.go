@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // store asks ClickHouse, over its native interface, what of a run is stored.
 type store struct {
 	conn  driver.Conn
+	at    ClickHouse
 	table string // quoted
 	hot   string // quoted
 	// since keeps the rows of earlier runs out of the watermarks: the offsets
@@ -40,7 +42,7 @@ func openStore(ctx context.Context, c ClickHouse, since time.Time) (*store, erro
 	qualified := func(table string) string {
 		return schema.QuoteIdent(c.Database) + "." + schema.QuoteIdent(table)
 	}
-	s := &store{conn: conn, table: qualified(c.Table), hot: qualified(c.Hot), since: since}
+	s := &store{conn: conn, at: c, table: qualified(c.Table), hot: qualified(c.Hot), since: since}
 	for _, table := range []string{s.table, s.hot} {
 		rows, err := conn.Query(ctx, "SELECT device_id, seq, _partition, _offset FROM "+table+" LIMIT 0")
 		if err == nil {
@@ -142,6 +144,45 @@ func (s *store) Readings(ctx context.Context, ids idRange) iter.Seq2[readingRows
 	return query(ctx, s.conn, func(r *readingRows) []any {
 		return []any{&r.device, &r.seq, &r.rows}
 	}, "SELECT device_id, seq, count() FROM "+s.table+where+" GROUP BY device_id, seq ORDER BY device_id, seq", ids)
+}
+
+// Columns implements upgraded.
+func (s *store) Columns(ctx context.Context, fields []newField) ([]bool, error) {
+	names := make([]string, 0, len(fields))
+	for _, f := range fields {
+		names = append(names, f.name)
+	}
+	var there []string
+	err := s.conn.QueryRow(ctx, "SELECT groupArray(name) FROM system.columns WHERE database = ? AND table = ? AND name IN (?)",
+		s.at.Database, s.at.Table, names).Scan(&there)
+	if err != nil {
+		return nil, err
+	}
+	columns := make([]bool, len(fields))
+	for i, name := range names {
+		columns[i] = slices.Contains(there, name)
+	}
+	return columns, nil
+}
+
+// NewFields implements upgraded.
+func (s *store) NewFields(ctx context.Context, ids idRange, encoding schema.Encoding, fields []newField, columns []bool) iter.Seq2[fieldsRow, error] {
+	return query(ctx, s.conn, func(r *fieldsRow) []any {
+		return []any{&r.device, &r.firmware, &r.seq, &r.values}
+	}, newFieldsQuery(s.table, encoding, fields, columns), ids)
+}
+
+func newFieldsQuery(table string, encoding schema.Encoding, fields []newField, columns []bool) string {
+	var values []string
+	for i := range fields {
+		if columns[i] {
+			values = append(values, fields[i].inColumn())
+		} else {
+			values = append(values, fields[i].inExtra(encoding))
+		}
+	}
+	return fmt.Sprintf("SELECT device_id, toString(firmware) AS version, seq, [%s] AS new FROM %s%s AND (version = %s OR arrayExists(v -> v != '', new))",
+		strings.Join(values, ", "), table, where, schema.QuoteString(upgradeFirmware))
 }
 
 // query streams the rows of q, which has the two ends of ids as parameters.

@@ -7,8 +7,11 @@ import (
 
 // verification waits until a run has arrived and proves it.
 type verification struct {
-	sent    Sent
-	table   arrived
+	sent  Sent
+	table interface {
+		arrived
+		upgraded
+	}
 	queues  *visibility
 	ledger  *ledger
 	letters *deadLetters // nil if rejects are not looked at
@@ -23,7 +26,7 @@ const (
 
 // run proves the run as soon as all of it has arrived, or after the timeout
 // with what there is. Its error is that of a proof that could not be made.
-func (v *verification) run(ctx context.Context, timeout time.Duration) (Proof, Rejects, error) {
+func (v *verification) run(ctx context.Context, timeout time.Duration) (Proof, Rejects, *UpgradeProof, error) {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(verifyEvery)
@@ -38,11 +41,12 @@ func (v *verification) run(ctx context.Context, timeout time.Duration) (Proof, R
 		if !over && !v.arrived(ctx) {
 			continue
 		}
-		proof, err := v.prove(ctx)
+		proof, upgrade, err := v.prove(ctx)
 		rejects := v.rejects()
-		// Duplicates do not go away by waiting; what is missing may still come.
-		if over || err == nil && proof.Missing == 0 && rejects.complete() {
-			return proof, rejects, err
+		// Duplicates do not go away by waiting; what is missing may still come,
+		// as may a column that the view does not show yet.
+		if over || err == nil && proof.Missing == 0 && rejects.complete() && upgrade.fault() == nil {
+			return proof, rejects, upgrade, err
 		}
 	}
 }
@@ -60,10 +64,15 @@ func (v *verification) arrived(ctx context.Context) bool {
 	return err == nil && n >= v.sent.good()
 }
 
-func (v *verification) prove(ctx context.Context) (Proof, error) {
+func (v *verification) prove(ctx context.Context) (Proof, *UpgradeProof, error) {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
-	return prove(ctx, v.table, v.sent, chunkReadings)
+	proof, err := prove(ctx, v.table, v.sent, chunkReadings)
+	if err != nil {
+		return proof, nil, err
+	}
+	upgrade, err := proveUpgrade(ctx, v.table, v.sent)
+	return proof, upgrade, err
 }
 
 func (v *verification) rejects() Rejects {

@@ -11,9 +11,10 @@ import (
 
 // arriving is a table whose content depends on the time since start.
 type arriving struct {
-	start time.Time
-	at    func(time.Duration) (*memory, error)
-	asked int // proofs made
+	upgraded // asked for nothing: no fleet here has an upgrade
+	start    time.Time
+	at       func(time.Duration) (*memory, error)
+	asked    int // proofs made
 }
 
 func (a *arriving) Count(ctx context.Context, ids idRange) (uint64, error) {
@@ -57,7 +58,7 @@ func TestVerificationWaits(t *testing.T) {
 			table := &arriving{start: time.Now(), at: at}
 			v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger(true)}
 			prepare(v)
-			got, _, err := v.run(t.Context(), 30*time.Second)
+			got, _, _, err := v.run(t.Context(), 30*time.Second)
 			got.Examples = nil
 			took := time.Since(table.start)
 			if got.Stored != want.Stored || got.Missing != want.Missing || got.Duplicated != want.Duplicated || !errors.Is(err, wantErr) {
@@ -115,7 +116,7 @@ func TestVerificationAsksLittle(t *testing.T) {
 		fewer.remove(sent.id(0), 2)
 		table := &arriving{start: time.Now(), at: func(time.Duration) (*memory, error) { return fewer, nil }}
 		v := &verification{sent: sent, table: table, queues: newVisibility(), ledger: newLedger(true)}
-		if _, _, err := v.run(t.Context(), 30*time.Second); err != nil || table.asked != 1 {
+		if _, _, _, err := v.run(t.Context(), 30*time.Second); err != nil || table.asked != 1 {
 			t.Errorf("%d proofs made, %v; want one, at the deadline", table.asked, err)
 		}
 	})

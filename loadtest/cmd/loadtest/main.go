@@ -48,11 +48,16 @@ func runCommand() *cobra.Command {
 intended send time until a query finds it, and prove in the end that each device's exact set of
 sequence numbers is stored and every malformed record is dead-lettered.
 
+With --upgrade-share a part of the devices gets new firmware while the run lasts, and sends fields that no
+device has sent before. Each value of each of them is proven too: by the name of the field where the table has
+a column of it, and from extra where not.
+
 The first interrupt ends the sending and verifies what was sent; a second one ends the program.
 It exits with 1 if anything is missing, duplicated, or not rejected as it has to be.
 ` + aboutEnv,
-		Example: `  loadtest run --brokers 127.0.0.1:9092 --clickhouse 127.0.0.1:9000 --rate 20000 --duration 20s --json -`,
-		Args:    cobra.NoArgs,
+		Example: `  loadtest run --brokers 127.0.0.1:9092 --clickhouse 127.0.0.1:9000 --rate 20000 --duration 20s --json -
+  loadtest run --brokers 127.0.0.1:9092 --clickhouse 127.0.0.1:9000 --duration 1m --upgrade-share 0.5 --upgrade-after 20s`,
+		Args: cobra.NoArgs,
 	}
 	cfg, f := loadtest.DefaultConfig(), c.Flags()
 	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
@@ -69,6 +74,9 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")
 	f.Float64Var(&cfg.Shares.Late, "late", cfg.Shares.Late, "share of readings up to 40 days old")
 	f.Float64Var(&cfg.Shares.Malformed, "malformed", cfg.Shares.Malformed, "share of records that have to be rejected")
+	f.Float64Var(&cfg.Upgrade.Share, "upgrade-share", cfg.Upgrade.Share, "share of the devices that get new firmware while the run lasts, which sends new fields")
+	f.DurationVar(&cfg.Upgrade.After, "upgrade-after", cfg.Upgrade.After, "how long after the start they have it")
+	f.IntVar(&cfg.Upgrade.Fields, "upgrade-fields", cfg.Upgrade.Fields, "how many new fields it sends: noise_db, fan_rpm, door_state, ...")
 	f.DurationVar(&cfg.PollEvery, "poll-every", cfg.PollEvery, "how often ClickHouse is asked what has become visible")
 	f.DurationVar(&cfg.Intervals, "intervals", cfg.Intervals, "tell visibility apart by parts of the run of this length; 0: do not")
 	f.DurationVar(&cfg.VerifyTimeout, "verify-timeout", cfg.VerifyTimeout, "how long the last record may take to arrive; 0: verify nothing")
