@@ -155,9 +155,9 @@ func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.
 		return nil, err
 	}
 	defer func() { failed = errors.Join(failed, readers.Close()) }()
-	show := newAuditProgress(stderr)
+	show := newProgress(stderr)
 	defer show.close()
-	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, readers, s, request, show.show)
+	report, err := audit.Run(ctx, cfg.Pipeline.Kafka, readers, s, request, show.audit)
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func spans(r *audit.Report) (all []receipts.Span) {
 }
 
 // rollups compares days of a shard, or repairs them.
-func (f auditFlags) rollups(ctx context.Context, at *clickhouse.Options, s *schema.Schema, t schema.Tables, days []schema.Day, show *auditProgress) (all []audit.Day, failed error) {
+func (f auditFlags) rollups(ctx context.Context, at *clickhouse.Options, s *schema.Schema, t schema.Tables, days []schema.Day, show *progress) (all []audit.Day, failed error) {
 	rollups, err := audit.OpenRollups(at, s, t)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (f auditFlags) rollups(ctx context.Context, at *clickhouse.Options, s *sche
 		do = rollups.Repair
 	}
 	for i, day := range days {
-		show.show(audit.Progress{What: "days of the rollup", Done: int64(i), Of: int64(len(days))})
+		show.show("days of the rollup", int64(i), int64(len(days)))
 		outcome, err := do(ctx, day)
 		if err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ func command(out io.Writer) *cobra.Command {
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
-	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), schemaCommand(&from, out))
+	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out))
 	return root
 }
 

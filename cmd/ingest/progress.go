@@ -13,12 +13,12 @@ import (
 	"penstock/ops/audit"
 )
 
-// lineEvery is how often an audit is heard of where there is no terminal.
+// lineEvery is how often work is heard of where there is no terminal.
 const lineEvery = 10 * time.Second
 
-// auditProgress shows an audit at work: a bar on a terminal, a line now and then
+// progress shows work that is counted: a bar on a terminal, a line now and then
 // elsewhere.
-type auditProgress struct {
+type progress struct {
 	out  io.Writer
 	bars *mpb.Progress // nil where there is no terminal
 	bar  *mpb.Bar      // of what is being done, nil if none
@@ -26,41 +26,43 @@ type auditProgress struct {
 	said time.Time     // when a line was last written
 }
 
-func newAuditProgress(out io.Writer) *auditProgress {
-	p := &auditProgress{out: out, said: time.Now()}
+func newProgress(out io.Writer) *progress {
+	p := &progress{out: out, said: time.Now()}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(f))
 	}
 	return p
 }
 
-func (p *auditProgress) close() {
+func (p *progress) close() {
 	if p.bars != nil {
 		p.endBar()
 		p.bars.Wait()
 	}
 }
 
-func (p *auditProgress) show(now audit.Progress) {
+func (p *progress) audit(now audit.Progress) { p.show(now.What, now.Done, now.Of) }
+
+func (p *progress) show(what string, done, of int64) {
 	if p.bars == nil {
 		if time.Since(p.said) >= lineEvery {
 			// There is nobody to tell that a line cannot be written.
-			_, _ = fmt.Fprintf(p.out, "%s: %d of %d\n", now.What, now.Done, now.Of)
+			_, _ = fmt.Fprintf(p.out, "%s: %d of %d\n", what, done, of)
 			p.said = time.Now()
 		}
 		return
 	}
-	if p.what != now.What {
+	if p.what != what {
 		p.endBar()
-		p.what = now.What
-		p.bar = p.bars.AddBar(now.Of, mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(now.What+" ")),
+		p.what = what
+		p.bar = p.bars.AddBar(of, mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(what+" ")),
 			mpb.AppendDecorators(decor.CountersNoUnit("%d / %d "), decor.AverageETA(decor.ET_STYLE_GO)))
 	}
-	p.bar.SetCurrent(now.Done)
+	p.bar.SetCurrent(done)
 }
 
-func (p *auditProgress) endBar() {
+func (p *progress) endBar() {
 	if p.bar != nil {
 		p.bar.Abort(true)
 		p.bar, p.what = nil, ""
