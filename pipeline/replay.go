@@ -24,8 +24,7 @@ const (
 )
 
 // DefaultReplayRate is how many letters a second are replayed unless more are
-// asked for: a quarter of what a node stores of live records with one core, so
-// that it is not noticed beside them.
+// asked for: five portions, which is about as many inserts as one lane makes.
 const DefaultReplayRate = 5000
 
 // ReplayRequest says what is replayed, and how.
