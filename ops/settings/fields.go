@@ -14,6 +14,7 @@ type fields map[string]field
 // field is one setting, or a section of them, whose value is then unset.
 type field struct {
 	value reflect.Value
+	named beginner // not nil: the section's own sections have names of the user's choice
 }
 
 func (f field) section() bool { return !f.value.IsValid() }
@@ -43,6 +44,8 @@ func (f fields) add(prefix string, v reflect.Value) {
 			panic(fmt.Sprintf("BUG: field %s of %s has no koanf tag; name its key, or - for none", sf.Name, v.Type()))
 		case fillable(sf.Type):
 			f[key] = field{value: v.Field(i)}
+		case beginnerOf(v.Field(i)) != nil:
+			f[key] = field{named: beginnerOf(v.Field(i))}
 		case sf.Type.Kind() == reflect.Struct:
 			f[key] = field{}
 			f.add(key+delim, v.Field(i))
@@ -52,14 +55,39 @@ func (f fields) add(prefix string, v reflect.Value) {
 	}
 }
 
+// setAll fills the fields, and returns the fault of each that is given, nil for
+// none. Named sections come last: they begin as what is set outside of them.
+func (f fields) setAll(all []given) []error {
+	faults := make([]error, len(all))
+	for _, named := range []bool{false, true} {
+		for i, g := range all {
+			switch _, _, within := f.within(g.key); {
+			case within != named:
+			case g.fault != nil:
+				faults[i] = g.fault
+			default:
+				faults[i] = f.set(g.key, g.value)
+			}
+		}
+	}
+	return faults
+}
+
 // set fills one field. The value is nil, a string or a []string.
 func (f fields) set(key string, value any) error {
+	if of, name, ok := f.within(key); ok {
+		if err := f.name(of, name); err != nil {
+			return err
+		}
+	}
 	known, ok := f[key]
 	switch {
 	case !ok:
 		return f.unknown(key)
 	case known.section() && value == nil: // a section of which every line is commented out
 		return nil
+	case known.named != nil:
+		return fmt.Errorf("%s is %s; want sections with names of your choice", key, show(key, value))
 	case known.section():
 		return fmt.Errorf("%s is %s; want a section with some of %s", key, show(key, value), f.below(key))
 	}
@@ -107,11 +135,18 @@ func (f fields) below(section string) string {
 
 // nearest returns the known key most like the one given, or nothing if none
 // is: one with the same last name in another section, or a few typing errors
-// away.
+// away. Of a named section it is the section's own.
 func (f fields) nearest(key string) string {
 	last := key[strings.LastIndex(key, delim)+1:]
+	own := ""
+	if of, name, ok := f.within(key); ok {
+		own = of + delim + name + delim
+	}
 	best, least := "", max(2, len(last)/3)+1
 	for _, known := range slices.Sorted(maps.Keys(f)) {
+		if !strings.HasPrefix(known, own) {
+			continue
+		}
 		d := distance(key, known)
 		if known[strings.LastIndex(known, delim)+1:] == last {
 			d = min(d, 1)

@@ -64,8 +64,9 @@ func (s *Sources) AddFlags(flags *pflag.FlagSet) {
 // method Validate() error. The error lists every fault; dst is then of no use.
 //
 // A field is text, a bool, a number, a [time.Duration], anything that
-// implements [encoding.TextUnmarshaler], or a slice of these. Lists are
-// replaced, not appended to. An integer may be written as a size: 384MiB.
+// implements [encoding.TextUnmarshaler], or a slice of these; or a struct of
+// such fields, or [Named] ones. Lists are replaced, not appended to. An integer
+// may be written as a size: 384MiB.
 //
 // Load panics if dst has an exported field without a `koanf` tag or of another
 // type: that is a fault of the program, not of its user.
@@ -73,22 +74,20 @@ func Load(dst any, from Sources) error {
 	known := fieldsOf(dst)
 	faulty := make(map[string]bool)
 	var faults []error
+	var all []given
 	readable := true
 	for _, read := range from.layers() {
-		given, err := read()
+		layer, err := read()
 		if err != nil {
 			faults = append(faults, err)
 			readable = false
 		}
-		for _, g := range given {
-			err := g.fault
-			if err == nil {
-				err = known.set(g.key, g.value)
-			}
-			if err != nil {
-				faults = append(faults, fmt.Errorf("%s: %w", g.origin, err))
-				faulty[g.key] = true
-			}
+		all = append(all, layer...)
+	}
+	for i, err := range known.setAll(all) {
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s: %w", all[i].origin, err))
+			faulty[all[i].key] = true
 		}
 	}
 	// What could not be read would only look missing.

@@ -70,6 +70,8 @@ func (p *yamlParser) section(prefix string, n *yaml.Node) {
 		}
 		key := prefix + name.Value
 		switch {
+		case value.Kind == yaml.MappingNode && len(value.Content) == 0: // {}, as a section that is only named
+			p.put(key, name, nil)
 		case value.Kind == yaml.MappingNode:
 			p.section(key+delim, value)
 		case value.Kind == yaml.AliasNode:
