@@ -36,7 +36,7 @@ const (
 // known before anything else is started. Ready returns what keeps the program
 // from being ready; nil for one that is ready once it lives. Lag is nil for a
 // program that has none.
-func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag *Lag) (*Admin, error) {
+func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag fmt.Stringer) (*Admin, error) {
 	if cfg.Addr == "" {
 		return &Admin{}, nil
 	}
@@ -98,7 +98,7 @@ func (a *Admin) During(ctx context.Context, work func() error) error {
 	return errors.Join(err, <-served)
 }
 
-func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag *Lag) http.Handler {
+func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag fmt.Stringer) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })

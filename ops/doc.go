@@ -5,7 +5,7 @@
 // functions, their Events; everything here that wants to know of them offers
 // such a struct, and [Tee] makes one of several:
 //
-//	events := ops.Tee(lag.PipelineEvents(), metrics.PipelineEvents(cfg, lag), health.PipelineEvents(), ops.LogPipeline(log))
+//	events := ops.Tee(stream.PipelineEvents(cfg), watch.PipelineEvents())
 //	node, err := pipeline.New(cfg, schema, events)
 //
 // The functions are called on the lanes' way, so they do no I/O but the log's,

@@ -50,15 +50,15 @@ func TestNodeWithoutClickHouse(t *testing.T) {
 
 	admin := Default()
 	admin.UnreadyAfter = 300 * time.Millisecond
-	health, reg := NewHealth(admin), prometheus.NewRegistry()
+	reg := prometheus.NewRegistry()
 	log, written := journal(0)
-	lag := NewLag(log)
+	stream := NewStream("fleet", admin, reg, log)
 	// The log is read when the node has stopped: only then does nobody write.
-	node, err := pipeline.New(cfg, schema.Telemetry(), Tee(lag.PipelineEvents(), NewMetrics(reg).PipelineEvents(cfg, lag), health.PipelineEvents(), LogPipeline(log)))
+	node, err := pipeline.New(cfg, schema.Telemetry(), stream.PipelineEvents(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := serve(t, admin, reg, health.Problems)
+	a := serve(t, admin, reg, Streams{stream}.Problems)
 	await := func(path string, want ...string) {
 		t.Helper()
 		body := ""
@@ -75,7 +75,7 @@ func TestNodeWithoutClickHouse(t *testing.T) {
 		t.Fatalf("%s never had %q; last:\n%s", path, want, body)
 	}
 
-	await("/readyz", "no partition is assigned")
+	await("/readyz", "stream fleet: no partition is assigned")
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- node.Run(ctx) }()
@@ -83,17 +83,17 @@ func TestNodeWithoutClickHouse(t *testing.T) {
 	await("/readyz", "ok\n")
 
 	// What an earlier owner left is not known: nothing is read before it is.
-	await("/readyz", "settle has been failing for ")
+	await("/readyz", "stream fleet: settle has been failing for ")
 	send("{", fmt.Sprintf(`{"device_id":"dev-1","seq":1,"ts":%d}`, time.Now().UnixMilli()))
-	await("/metrics", "penstock_ingest_assigned_partitions 1\n", "penstock_ingest_settled_partitions_total 0\n",
-		"penstock_ingest_polled_records_total 0\n", "penstock_ingest_commits_total 0\n")
+	await("/metrics", `penstock_ingest_assigned_partitions{stream="fleet"} 1`, `penstock_ingest_settled_partitions_total{stream="fleet"} 0`,
+		`penstock_ingest_polled_records_total{stream="fleet"} 0`, `penstock_ingest_commits_total{stream="fleet"} 0`)
 
 	stop()
 	if err := <-ended; err != nil {
 		t.Error("the node held nothing, and stopped with", err)
 	}
 	for _, want := range []string{
-		`msg="partitions assigned" partitions=[0]`, `msg="what an earlier owner left could not be settled`, cfg.ClickHouse.Addr,
+		`msg="partitions assigned" stream=fleet partitions=[0]`, `msg="what an earlier owner left could not be settled`, cfg.ClickHouse.Addr,
 	} {
 		if !strings.Contains(written.String(), want) {
 			t.Errorf("the log lacks %s:\n%s", want, written)

@@ -72,6 +72,8 @@ Each day that the records are events of, or each --day, has its one-minute rollu
 --repair-rollups computes days that differ anew, from the rows. A day that rows come to meanwhile is left as it
 is. It may be killed and repeated.
 
+Each stream has a report of its own, as JSON an object of its own.
+
 Exit status: 0 if all is proven; 1 if anything is missing, doubled or repeated, or a rollup differs; 2 if nothing
 was found wrong but something could not be shown, or the audit itself failed, such as for want of an answer.`,
 		Example: `  ingest audit --config ingest.yaml
@@ -80,17 +82,7 @@ was found wrong but something could not be shown, or the audit itself failed, su
   ingest audit --config ingest.yaml --repair-rollups --day 2026-11-22`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			report, err := f.audit(cmd.Context(), *from, cmd.ErrOrStderr())
-			if err == nil {
-				write := report.Text
-				if f.json {
-					write = report.JSON
-				}
-				if err = write(out); err == nil {
-					return judged(report)
-				}
-			}
-			return verdict{err, exitUndecided}
+			return f.auditAll(cmd.Context(), *from, out, cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
@@ -98,7 +90,7 @@ was found wrong but something could not be shown, or the audit itself failed, su
 	flags.StringVar(&f.to, "to", "0s", "the `time` to end at; the default is now")
 	flags.StringArrayVar(&f.days, "day", nil, "compare the rollup of this `day` instead of those of the records; may be repeated")
 	flags.BoolVar(&f.repair, "repair-rollups", false, "compute the days of the rollup that differ anew")
-	flags.BoolVar(&f.json, "json", false, "write the report as JSON")
+	flags.BoolVar(&f.json, "json", false, "write each report as JSON")
 	return cmd
 }
 
@@ -136,15 +128,45 @@ func (f auditFlags) request(cfg pipeline.Config, s *schema.Schema, now time.Time
 	return request, days, errors.Join(faults...)
 }
 
-func (f auditFlags) audit(ctx context.Context, from settings.Sources, stderr io.Writer) (_ *audit.Report, failed error) {
-	cfg, err := load(from)
+// auditAll audits one stream after the other and writes a report of each. What
+// it comes to is the gravest of what they come to: one that is violated, then
+// one that says nothing.
+func (f auditFlags) auditAll(ctx context.Context, from settings.Sources, out, stderr io.Writer) error {
+	_, all, err := loadStreams(from)
 	if err != nil {
-		return nil, err
+		return verdict{err, exitUndecided}
 	}
-	s, err := schema.Open(cfg.Schema)
+	schemas, err := open(all)
 	if err != nil {
-		return nil, err
+		return verdict{err, exitUndecided}
 	}
+	var errs []error
+	status := exitUndecided
+	for i, one := range all {
+		report, err := f.audit(ctx, one, schemas[i], stderr)
+		if err == nil {
+			write := report.Text
+			if f.json {
+				write = report.JSON
+			}
+			if err = write(out); err == nil {
+				err = judged(report)
+			}
+		}
+		var v verdict
+		if errors.As(err, &v) && v.status == exitViolated {
+			status = exitViolated
+		}
+		errs = append(errs, one.named(err))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return verdict{err, status}
+	}
+	return nil
+}
+
+// audit audits a stream.
+func (f auditFlags) audit(ctx context.Context, cfg streamConfig, s *schema.Schema, stderr io.Writer) (_ *audit.Report, failed error) {
 	request, days, err := f.request(cfg.Pipeline, s, time.Now())
 	if err != nil {
 		return nil, err

@@ -23,21 +23,46 @@ type config struct {
 	// Schema is the file that describes the event. The default value is the
 	// one the program was built with, schema/telemetry.yaml.
 	Schema string `koanf:"schema"`
+	// Streams are what the node moves, if it is more than one topic: each has a
+	// topic, a group, a schema and tables, and begins as what is set outside of
+	// them. The default is none: kafka.topic is the only stream.
+	Streams settings.Named[streamConfig] `koanf:"streams"`
+	// Stream is the one of the streams that a command is for. The default value
+	// is nothing, for all of them.
+	Stream string `koanf:"stream"`
 }
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.Pipeline.Validate(), c.Admin.Validate(), c.Log.Validate(), c.Audit.Validate())
+	return errors.Join(c.streamFaults(), c.Admin.Validate(), c.Log.Validate(), c.Audit.Validate())
 }
 
 func defaults() config {
 	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default()}
 }
 
-func load(from settings.Sources) (config, error) {
+// loadStreams returns the config and the streams it is for.
+func loadStreams(from settings.Sources) (config, []streamConfig, error) {
 	cfg := defaults()
+	cfg.Streams.Begin = cfg.beginStream
 	if err := settings.Load(&cfg, from); err != nil {
-		return config{}, fmt.Errorf("config:\n%w", err)
+		return config{}, nil, fmt.Errorf("config:\n%w", err)
 	}
+	all, err := cfg.streams()
+	return cfg, all, err
+}
+
+// load returns the config of a single stream, as if it were all there is: for
+// commands that are for one at a time.
+func load(from settings.Sources) (config, error) {
+	cfg, all, err := loadStreams(from)
+	if err != nil {
+		return config{}, err
+	}
+	one, err := single(all)
+	if err != nil {
+		return config{}, err
+	}
+	cfg.Pipeline, cfg.Schema, cfg.Streams = one.Pipeline, one.Schema, settings.Named[streamConfig]{}
 	return cfg, nil
 }

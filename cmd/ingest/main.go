@@ -33,6 +33,10 @@ func command(out io.Writer) *cobra.Command {
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
+	root.PersistentFlags().Func("stream", "only the `stream` of this name, of those in the config; the same as --set stream=...", func(name string) error {
+		from.Set = append(from.Set, "stream="+name)
+		return nil
+	})
 	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out))
 	return root
 }
@@ -52,7 +56,11 @@ With --recovery fresh-first a partition that is behind by kafka.fresh_after is r
 the backlog beside it: what devices send now is visible in seconds. The group's offset stays below the
 backlog until that is stored. A node that reads in order goes on with what another has begun so.
 
-A service that does not answer when it starts is waited for; any other fault ends it, as "ingest check" says.
+With streams in the config a node reads several topics, each into tables of its own. They divide lanes, memory
+and dedup.blocks by their share. --stream runs one of them alone, with all of it.
+
+A service that does not answer when it starts is waited for; any other fault ends it, as "ingest check" says. One
+of a stream ends the others too, in order, and the error names it.
 
 Every setting is a key of the --config file and, with two underscores between the levels, a variable such
 as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a variable the file.`,
@@ -63,11 +71,11 @@ as PENSTOCK_INGEST_CLICKHOUSE__PASSWORD. A --set overrides a variable, and a var
 			if recovery != "" {
 				from.Set = append(from.Set, "kafka.recovery="+recovery)
 			}
-			cfg, err := load(*from)
+			cfg, all, err := loadStreams(*from)
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), cfg, os.Stderr)
+			return run(cmd.Context(), cfg, all, os.Stderr)
 		},
 	}
 	cmd.Flags().StringVar(&recovery, "recovery", "", "in-order or fresh-first; the same as --set kafka.recovery=...")

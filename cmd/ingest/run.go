@@ -8,54 +8,57 @@ import (
 	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
-	"penstock/ops/audit"
-	"penstock/pipeline"
-	"penstock/schema"
 )
 
 // run wires a node and whoever watches it, and returns when it has stopped.
-func run(ctx context.Context, cfg config, stderr io.Writer) (err error) {
-	s, err := schema.Open(cfg.Schema)
+func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) (err error) {
+	schemas, err := open(all)
 	if err != nil {
 		return err
 	}
 	limitMemory(cfg.Pipeline.Memory)
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
-	health := ops.NewHealth(cfg.Admin)
-	stored, err := cfg.Pipeline.ClickHouse.Receipts(s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, stored.Close()) }()
-	watch := audit.NewWatch(stored, cfg.Audit, registry, log)
-	lag := ops.NewLag(log)
-	events := ops.Tee(lag.PipelineEvents(), ops.NewMetrics(registry).PipelineEvents(cfg.Pipeline, lag), health.PipelineEvents(), ops.LogPipeline(log), watch.PipelineEvents())
-
-	admin, err := ops.NewAdmin(cfg.Admin, registry, health.Problems, lag)
-	if err != nil {
-		return err
-	}
-	node, err := pipeline.New(cfg.Pipeline, s, events)
-	if err != nil {
-		return err
-	}
-
-	log.Info("ingest starts", "topic", cfg.Pipeline.Kafka.Topic, "group", cfg.Pipeline.Kafka.Group, "clickhouse", cfg.Pipeline.ClickHouse, "admin", admin.Addr())
-	err = admin.During(ctx, func() error {
-		err := pipeline.Await(ctx, cfg.Pipeline, s, events, func(step string) { log.Debug("checked", "what", step) })
-		switch {
-		case ctx.Err() != nil:
-			err = nil // stopped before it began: nothing was read
-		case err == nil:
-			err = watch.During(func() error { return node.Run(ctx) })
+	ops.NewMetrics(registry) // the process's
+	streams := make([]*stream, len(all))
+	watched := make(ops.Streams, len(all))
+	for i, one := range all {
+		if streams[i], err = newStream(one, schemas[i], cfg, registry, log); err != nil {
+			return one.named(err)
 		}
+		defer func() { err = errors.Join(err, streams[i].close()) }()
+		watched[i] = streams[i].Stream
+	}
+	admin, err := ops.NewAdmin(cfg.Admin, registry, watched.Problems, watched)
+	if err != nil {
 		return err
-	})
+	}
+	for _, one := range all {
+		log.Info("ingest starts", "stream", one.name, "topic", one.Pipeline.Kafka.Topic, "group", one.Pipeline.Kafka.Group, "clickhouse", one.Pipeline.ClickHouse, "admin", admin.Addr())
+	}
+	err = admin.During(ctx, func() error { return runAll(ctx, streams) })
 	log.Info("ingest stopped")
 	return err
+}
+
+// runAll runs the streams until ctx ends or one of them stops for an error that
+// no repetition mends. That stops the others, in order: a node that goes on
+// without one of its streams looks alive, and nobody else is given what that one
+// should read while it holds the group's partitions.
+func runAll(ctx context.Context, streams []*stream) error {
+	g, ctx := errgroup.WithContext(ctx)
+	errs := make([]error, len(streams))
+	for i, s := range streams {
+		g.Go(func() error {
+			errs[i] = s.run(ctx)
+			return errs[i]
+		})
+	}
+	_ = g.Wait() // is the first of errs
+	return errors.Join(errs...)
 }
 
 // limitMemory makes the garbage collector keep the process within its budget.

@@ -47,9 +47,18 @@ Of the settings only the schema is used; nothing is reached.`,
 // be there: who looks at the schema may have no Kafka and no ClickHouse.
 func openSchema(from settings.Sources) (*schema.Schema, error) {
 	type unchecked config // has no Validate
-	cfg := unchecked(defaults())
-	if err := settings.Load(&cfg, from); err != nil {
+	cfg := defaults()
+	cfg.Streams.Begin = cfg.beginStream
+	if err := settings.Load((*unchecked)(&cfg), from); err != nil {
 		return nil, fmt.Errorf("config:\n%w", err)
 	}
-	return schema.Open(cfg.Schema)
+	all, err := cfg.streams()
+	if err != nil {
+		return nil, err
+	}
+	one, err := single(all)
+	if err != nil {
+		return nil, err
+	}
+	return schema.Open(one.Schema)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -24,17 +25,21 @@ type setup func(ctx context.Context, cfg pipeline.Config, s *schema.Schema, repo
 func (do setup) command(cmd *cobra.Command, from *settings.Sources, out io.Writer) *cobra.Command {
 	cmd.Args = cobra.NoArgs
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := load(*from)
+		_, all, err := loadStreams(*from)
 		if err != nil {
 			return err
 		}
-		s, err := schema.Open(cfg.Schema)
+		schemas, err := open(all)
 		if err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeoutCause(cmd.Context(), reachTimeout, fmt.Errorf("not done within %v", reachTimeout))
 		defer cancel()
-		return do(ctx, cfg.Pipeline, s, func(step string) { fmt.Fprintln(out, "ok  ", step) })
+		var errs []error
+		for i, one := range all {
+			errs = append(errs, one.named(do(ctx, one.Pipeline, schemas[i], func(step string) { fmt.Fprintln(out, "ok  ", step) })))
+		}
+		return errors.Join(errs...)
 	}
 	return cmd
 }
