@@ -28,6 +28,22 @@ const (
 	flawFieldZero
 	flawOpenGroup
 	flawOversize
+	flawBOM // it and what follows is of JSON alone, see misspelt
+	flawNaN
+	flawTrailingComma
+	flawBareName
+	flawSingleQuotes
+	flawSurrogate
+	flawTwoObjects
+	flawText
+	flawSeqNegative
+	flawSeqFraction
+	flawSeqOverflow
+	flawNoDeviceName
+	flawNullDevice
+	flawTimeText
+	flawGzip
+	flawCBOR
 	flawEnd
 )
 
@@ -36,29 +52,47 @@ var flaws = [flawEnd]struct {
 	name   string
 	reason schema.Reason
 }{
-	flawTruncated:    {"truncated", schema.ReasonMalformed},
-	flawNotObject:    {"not_an_object", schema.ReasonNotObject},
-	flawNoDevice:     {"no_device_id", schema.ReasonMissing},
-	flawNoSeq:        {"no_seq", schema.ReasonMissing},
-	flawNoTime:       {"no_ts", schema.ReasonMissing},
-	flawSeqType:      {"seq_of_wrong_type", schema.ReasonType},
-	flawTime1970:     {"ts_in_1970", schema.ReasonTime},
-	flawTimeAhead:    {"ts_ten_years_ahead", schema.ReasonTime},
-	flawUTF8:         {"invalid_utf8", schema.ReasonMalformed},
-	flawDuplicateKey: {"duplicate_key", schema.ReasonMalformed},
-	flawNull:         {"null_value", schema.ReasonEmpty},
-	flawNesting:      {"nested_10000_deep", schema.ReasonNesting},
-	flawJSON:         {"json_among_protobuf", schema.ReasonMalformed},
-	flawFieldZero:    {"field_number_0", schema.ReasonMalformed},
-	flawOpenGroup:    {"group_without_end", schema.ReasonMalformed},
-	flawOversize:     {"2_mib_record", schema.ReasonTooLarge},
+	flawTruncated:     {"truncated", schema.ReasonMalformed},
+	flawNotObject:     {"not_an_object", schema.ReasonNotObject},
+	flawNoDevice:      {"no_device_id", schema.ReasonMissing},
+	flawNoSeq:         {"no_seq", schema.ReasonMissing},
+	flawNoTime:        {"no_ts", schema.ReasonMissing},
+	flawSeqType:       {"seq_of_wrong_type", schema.ReasonType},
+	flawTime1970:      {"ts_in_1970", schema.ReasonTime},
+	flawTimeAhead:     {"ts_ten_years_ahead", schema.ReasonTime},
+	flawUTF8:          {"invalid_utf8", schema.ReasonMalformed},
+	flawDuplicateKey:  {"duplicate_key", schema.ReasonMalformed},
+	flawNull:          {"null_value", schema.ReasonEmpty},
+	flawNesting:       {"nested_10000_deep", schema.ReasonNesting},
+	flawJSON:          {"json_among_protobuf", schema.ReasonMalformed},
+	flawFieldZero:     {"field_number_0", schema.ReasonMalformed},
+	flawOpenGroup:     {"group_without_end", schema.ReasonMalformed},
+	flawOversize:      {"2_mib_record", schema.ReasonTooLarge},
+	flawBOM:           {"byte_order_mark", schema.ReasonMalformed},
+	flawNaN:           {"nan_literal", schema.ReasonMalformed},
+	flawTrailingComma: {"trailing_comma", schema.ReasonMalformed},
+	flawBareName:      {"name_without_quotes", schema.ReasonMalformed},
+	flawSingleQuotes:  {"single_quotes", schema.ReasonMalformed},
+	flawSurrogate:     {"lone_surrogate", schema.ReasonMalformed},
+	flawTwoObjects:    {"two_objects", schema.ReasonMalformed},
+	flawText:          {"text", schema.ReasonNotObject},
+	flawSeqNegative:   {"seq_negative", schema.ReasonType},
+	flawSeqFraction:   {"seq_fraction", schema.ReasonType},
+	flawSeqOverflow:   {"seq_over_64_bits", schema.ReasonType},
+	flawNoDeviceName:  {"empty_device_id", schema.ReasonMissing},
+	flawNullDevice:    {"null_device_id", schema.ReasonMissing},
+	flawTimeText:      {"ts_as_text", schema.ReasonType},
+	flawGzip:          {"gzip_in_the_value", schema.ReasonMalformed},
+	flawCBOR:          {"cbor_among_json", schema.ReasonMalformed},
 }
 
 // flawsOf are the flaws a record of an encoding can have, but for flawOversize:
 // a message may say a thing twice, and is nested in nothing.
 var flawsOf = map[schema.Encoding][]flaw{
 	schema.JSON: {flawTruncated, flawNotObject, flawNoDevice, flawNoSeq, flawNoTime, flawSeqType,
-		flawTime1970, flawTimeAhead, flawUTF8, flawDuplicateKey, flawNull, flawNesting},
+		flawTime1970, flawTimeAhead, flawUTF8, flawDuplicateKey, flawNull, flawNesting,
+		flawBOM, flawNaN, flawTrailingComma, flawBareName, flawSingleQuotes, flawSurrogate, flawTwoObjects, flawText,
+		flawSeqNegative, flawSeqFraction, flawSeqOverflow, flawNoDeviceName, flawNullDevice, flawTimeText, flawGzip, flawCBOR},
 	schema.Protobuf: {flawTruncated, flawJSON, flawNoDevice, flawNoSeq, flawNoTime, flawSeqType,
 		flawTime1970, flawTimeAhead, flawUTF8, flawFieldZero, flawNull, flawOpenGroup},
 }
@@ -74,7 +108,6 @@ const (
 	// bound is proven by a few, and 2 MiB each would drown the load. The first is
 	// the one after every other flaw.
 	oversizeEvery = 64
-	oversizeFirst = 12
 	oversizeBytes = 2 << 20
 	nestingDepth  = 10_000
 	tenYears      = 3653 * 24 * 3600 * 1000 // ms
@@ -84,10 +117,10 @@ const (
 // flaw is that of the n-th malformed record. They take turns, so that a run of a
 // few dozen has every one.
 func (e *encoder) flaw(n uint64) flaw {
-	if n%oversizeEvery == oversizeFirst {
+	of := flawsOf[e.encoding]
+	if n%oversizeEvery == uint64(len(of)) {
 		return flawOversize
 	}
-	of := flawsOf[e.encoding]
 	return of[n%uint64(len(of))]
 }
 
@@ -108,6 +141,9 @@ func (e *encoder) malformed(b []byte, r record) []byte {
 func oversize() []byte { return bytes.Repeat([]byte("bearing "), oversizeBytes/len("bearing ")) }
 
 func (e *encoder) malformedJSON(b []byte, r record) []byte {
+	if r.flaw >= flawBOM {
+		return e.misspelt(b, r)
+	}
 	n, ts := r.nth, r.ts
 	deviceID := appendDevice(nil, e.prefix, r.device)
 	head := func(withDevice, withSeq, withTime bool) {

@@ -171,7 +171,7 @@ func shortRun(t *testing.T, brokers []string) Config {
 	c := testConfig()
 	c.Brokers, c.ClickHouse.Addr = brokers, "127.0.0.1:1" // the node answers instead
 	c.Rate, c.Duration = 1000, 1500*time.Millisecond
-	c.Shares.Malformed = 0.02
+	c.Shares.Malformed = 0.04
 	c.VerifyTimeout = 30 * time.Second
 	c.ProgressEvery = 200 * time.Millisecond
 	c.State = filepath.Join(t.TempDir(), "state.json")
@@ -196,7 +196,7 @@ func testRun(t *testing.T, encoding schema.Encoding, reasons int) {
 	if planned := uint64(1500 + 4); r.Produced != planned { // a closing reading a partition
 		t.Errorf("produced %d, want %d", r.Produced, planned)
 	}
-	if r.Good+r.Resent+r.MalformedSent != r.Produced || r.Resent == 0 || r.MalformedSent < 13 {
+	if r.Good+r.Resent+r.MalformedSent != r.Produced || r.Resent == 0 || int(r.MalformedSent) <= len(flawsOf[c.Encoding]) {
 		t.Errorf("%d good, %d resent and %d malformed of %d", r.Good, r.Resent, r.MalformedSent, r.Produced)
 	}
 	if !r.Verified || r.Stored != r.Good || r.Rejected != r.MalformedSent || r.Again != r.MalformedSent || r.OtherReason != 0 {
