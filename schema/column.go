@@ -90,6 +90,9 @@ func (c *fixed[T]) append(v T) { c.values = append(c.values, v) }
 
 func (c *fixed[T]) last() T { return c.values[len(c.values)-1] }
 
+// isNull says whether the row is NULL.
+func (c *fixed[T]) isNull(row int) bool { return c.nullable && row < len(c.nulls) && c.nulls[row] != 0 }
+
 func (c *fixed[T]) appendJSON(raw jsontext.Value) bool {
 	v, ok := c.parse(raw)
 	if ok {

@@ -38,10 +38,11 @@ const DefaultMaxRecordBytes = 1 << 20
 //
 // A decoder is used by one goroutine at a time.
 type Decoder struct {
-	schema   *Schema
-	maxBytes int
-	fields   reader
-	clamped  []byte // scratch of the extra of an event whose time is clamped
+	schema      *Schema
+	maxBytes    int
+	fields      reader
+	clamped     []byte // scratch of the extra of an event whose time is clamped
+	conversions []conversion
 }
 
 // reader reads events of one encoding.
@@ -55,7 +56,7 @@ type reader interface {
 // NewDecoder returns a decoder for events of s that rejects records of more
 // than maxBytes.
 func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
-	d := &Decoder{schema: s, maxBytes: maxBytes}
+	d := &Decoder{schema: s, maxBytes: maxBytes, conversions: newConversions(s)}
 	switch e {
 	case JSON:
 		d.fields = newScanner(s)
@@ -81,7 +82,13 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 		return Key{}, rej
 	}
 	at := b.time.last()
-	if rej = d.identified(b); rej == nil {
+	if len(d.conversions) > 0 {
+		extra, rej = d.convert(b, extra)
+	}
+	if rej == nil {
+		rej = d.identified(b)
+	}
+	if rej == nil {
 		rej = d.credible(r, at)
 		if t := d.schema.Time; rej != nil && t.Ahead == AheadClamp && at > r.Time && r.Time >= t.NotBefore.UnixMilli() {
 			extra, rej = d.clamp(r, at, extra, b), nil

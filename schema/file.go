@@ -139,9 +139,11 @@ func (f *file) scalar(n *yaml.Node, key string, v reflect.Value) {
 		want, tags = "a duration such as 24h", []string{"!!str"}
 	case int:
 		want, tags = "a whole number", []string{"!!int"}
+	case float64:
+		want, tags = "a number such as 0.1", []string{"!!float", "!!int"}
 	case bool:
 		want, tags = "true or false", []string{"!!bool"}
-	default: // string, Type
+	default: // text of some type
 		want, tags = "text; quote it", []string{"!!str"}
 	}
 	for _, tag := range tags {

@@ -51,7 +51,7 @@ func TestParse(t *testing.T) {
 		"line 5: time.max_ahed: unknown key; want one of field, not_before, max_ahead, ahead",
 		"line 5: time.max_ahead is 0s; want a positive duration such as 24h")
 	f("note, type: string", "note, type: string, colour: red",
-		"line 12: fields[4].colour: unknown key; want one of id, name, type, required, nullable, low_cardinality, codec, unit, doc, since")
+		"line 12: fields[4].colour: unknown key; want one of id, name, type, required, nullable, low_cardinality, codec, unit, from, scale, offset, calibrate, doc, since")
 	// a key given twice
 	f("device: device", "device: device\nname: f", "line 5: name: the key is there already; drop one")
 	f("note, type: string", "note, type: string, id: 6", "line 12: fields[4].id: the key is there already; drop one")

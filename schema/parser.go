@@ -42,7 +42,9 @@ const unknownColumn = -1
 func newParser(s *Schema) *parser {
 	d := &parser{schema: s, byName: map[string]int{}, seen: newPresence(s), json: new(jsontext.Decoder)}
 	for i, c := range s.Fields {
-		d.byName[c.Name] = i
+		if c.sent() {
+			d.byName[c.Name] = i
+		}
 	}
 	return d
 }

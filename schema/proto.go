@@ -16,10 +16,15 @@ func (s *Schema) Proto() string {
 	fmt.Fprintf(&b, "// Made of schema %s, version %d, by \"ingest schema proto\". Change the schema and not this file.\n", s.Name, s.Version)
 	fmt.Fprintf(&b, "syntax = \"proto3\";\n\npackage %s;\n\nmessage %s {\n", protoPackage, s.protoMessage())
 	taken := map[string]bool{}
-	for i, c := range s.Fields {
-		if i > 0 {
+	first := true
+	for _, c := range s.Fields {
+		if !c.sent() {
+			continue
+		}
+		if !first {
 			b.WriteString("\n")
 		}
+		first = false
 		comment, name := c.protoComment(), c.Name
 		for taken[protoJSONName(name)] {
 			name = fmt.Sprintf("%s_%d", name, c.ID)
@@ -82,6 +87,9 @@ func (c Column) protoComment() []string {
 	}
 	if c.Unit != "" {
 		lines = append(lines, "Unit: "+c.Unit+".")
+	}
+	if c.converted() {
+		lines = append(lines, fmt.Sprintf("Sent raw: what is stored, in that unit, is this * %v + %v.", c.scale(), c.Offset))
 	}
 	switch c.Type {
 	case Int8:

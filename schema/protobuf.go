@@ -49,6 +49,9 @@ func newProtobufReader(s *Schema) *protobufReader {
 		}
 	}
 	for i, c := range s.Fields {
+		if !c.sent() {
+			continue
+		}
 		tag := protowire.EncodeTag(protowire.Number(c.ID), typeViews[c.Type].wire)
 		if grow := int(tag) + 1 - len(d.byTag); grow > 0 {
 			d.byTag = append(d.byTag, make([]protobufField, grow)...)

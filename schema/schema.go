@@ -77,7 +77,17 @@ type Column struct {
 	// if empty.
 	Codec string `yaml:"codec"`
 	Unit  string `yaml:"unit"`
-	Doc   string `yaml:"doc"`
+	// From is where the value comes from: the record if empty.
+	From Source `yaml:"from"`
+	// Scale and Offset convert what the record says into Unit: stored is sent *
+	// Scale + Offset. Scale is 1 if not given.
+	Scale  float64 `yaml:"scale"`
+	Offset float64 `yaml:"offset"`
+	// Calibrate names the device attributes Calibrate_scale and Calibrate_offset
+	// that the value in Unit is then corrected by, in the same way; no correction
+	// if empty.
+	Calibrate string `yaml:"calibrate"`
+	Doc       string `yaml:"doc"`
 	// Since is the schema version that brought the field; 0 means the first.
 	Since int `yaml:"since"`
 }

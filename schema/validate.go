@@ -46,6 +46,7 @@ func (s *Schema) validate(f *file) {
 		check(at("nullable"), !c.Required || !c.Nullable, "field %s: required and nullable contradict each other; drop one", c.Name)
 		check(at("codec"), c.Codec == "" || codec.MatchString(c.Codec), "field %s: codec is %q; want for example \"Delta, ZSTD(1)\"", c.Name, c.Codec)
 		check(at("since"), c.Since >= 0 && c.Since <= s.Version, "field %s: since is %d; want 0 to the schema's version, %d", c.Name, c.Since, s.Version)
+		s.validateSource(c, f, at)
 	}
 
 	need := func(key, name string, types ...Type) {
