@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/time/rate"
 
 	"penstock/schema"
 )
@@ -39,6 +40,12 @@ type PreloadConfig struct {
 	// Rate is how many of them are a second of the fleet's time. It decides
 	// their timestamps, and not how fast they are sent. Default 20,000.
 	Rate float64
+	// Offline: the devices kept their readings and send them now. Kafka's
+	// timestamps are those of sending then, and only the readings' own are the
+	// fleet's time.
+	Offline bool
+	// Pace is how many are sent a second at most; 0: as many as can be.
+	Pace int
 	// Run, Seed, Devices: see [Config].
 	Run     string
 	Seed    uint64
@@ -62,6 +69,7 @@ func (c PreloadConfig) Validate() error {
 		}
 	}
 	check(c.Records > 0, "count is %d; send at least 1 record", c.Records)
+	check(c.Pace >= 0, "pace is %d; want a number of records a second, or 0 for as many as can be", c.Pace)
 	return errors.Join(append(errs, c.fleet().validateFleet(), validateTopic(c.Brokers, c.Topic))...)
 }
 
@@ -102,9 +110,9 @@ func (p Preloaded) String() string {
 		grouped(p.Records), p.Bytes/max(1, p.Records), p.Encoding, len(p.Partitions), p.Topic, p.Seconds)
 }
 
-// Preload fills a topic as fast as it can with what the fleet of c would have
-// sent until now, and returns when all of it is acknowledged. Nobody else may
-// write to the topic meanwhile: the spans would hold its records, too.
+// Preload fills a topic as fast as it can, or may, with what the fleet of c would
+// have sent until now, and returns when all of it is acknowledged. If anybody else
+// writes to the topic meanwhile, the spans hold its records, too.
 func Preload(ctx context.Context, c PreloadConfig) (_ Preloaded, err error) {
 	if err := c.Validate(); err != nil {
 		return Preloaded{}, err
@@ -148,6 +156,7 @@ type preload struct {
 	client *kgo.Client
 	fleet  *fleet
 	plan   schedule
+	pace   *rate.Limiter
 	// values and keys are the room the next records are written to.
 	room []byte
 	// result and err are written by the goroutine of the client that
@@ -158,7 +167,10 @@ type preload struct {
 
 func newPreload(c PreloadConfig, client *kgo.Client, now time.Time) *preload {
 	start := preloadStart(now, time.Duration(float64(c.Records)/c.Rate*float64(time.Second)))
-	p := &preload{cfg: c, client: client, fleet: newFleet(c.fleet(), start), plan: newSchedule(start, c.Rate, 0)}
+	p := &preload{cfg: c, client: client, fleet: newFleet(c.fleet(), start), plan: newSchedule(start, c.Rate, 0), pace: rate.NewLimiter(rate.Inf, preloadStep)}
+	if c.Pace > 0 {
+		p.pace.SetLimit(rate.Limit(c.Pace))
+	}
 	p.result = Preloaded{Run: c.Run, Seed: c.Seed, Topic: c.Topic, Encoding: c.Encoding, Partitions: map[int32]Span{}}
 	return p
 }
@@ -174,6 +186,9 @@ func preloadStart(now time.Time, lasted time.Duration) time.Time {
 	return start
 }
 
+// preloadStep is how many records are handed over at once.
+const preloadStep = 1024
+
 // send hands all records to the client.
 func (p *preload) send(ctx context.Context) {
 	var records []kgo.Record
@@ -182,13 +197,19 @@ func (p *preload) send(ctx context.Context) {
 			return // Flush says so
 		}
 		if len(records) == 0 {
-			records = make([]kgo.Record, 1024)
+			records = make([]kgo.Record, preloadStep)
+			if err := p.pace.WaitN(ctx, preloadStep); err != nil {
+				return // ctx ended
+			}
 		}
 		k := &records[0]
 		records = records[1:]
 		at := p.plan.at(slot)
 		r := p.fleet.draw(at.UnixMilli())
-		*k = kgo.Record{Topic: p.cfg.Topic, Key: p.key(r), Value: p.value(r), Timestamp: at}
+		*k = kgo.Record{Topic: p.cfg.Topic, Key: p.key(r), Value: p.value(r)}
+		if !p.cfg.Offline {
+			k.Timestamp = at // otherwise the client's
+		}
 		p.client.Produce(ctx, k, func(k *kgo.Record, err error) { p.acked(r.kind, k, err) })
 	}
 }

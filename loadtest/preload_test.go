@@ -116,11 +116,44 @@ func TestPreloadIsOfOneDay(t *testing.T) {
 	f(day.Add(time.Hour), 25*time.Hour, day.Add(-24*time.Hour))
 }
 
+// TestPreloadOffline: what devices kept comes to Kafka when it is sent, and no
+// faster than it may.
+func TestPreloadOffline(t *testing.T) {
+	c := DefaultPreload()
+	c.Brokers, c.Records, c.Rate, c.Offline, c.Pace, c.Devices, c.Run = preloadCluster(t), 3600, 1, true, 3600, 20, "test"
+	began := time.Now()
+	p, err := Preload(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What is beyond the first step has to wait.
+	if least := float64(c.Records-2*preloadStep) / float64(c.Pace); p.Seconds < least {
+		t.Errorf("it took %.2f s; at %d/s it takes %.2f s", p.Seconds, c.Pace, least)
+	}
+	decoder, block := schema.NewDecoder(schema.Telemetry(), c.Encoding, schema.DefaultMaxRecordBytes), schema.NewBlock(schema.Telemetry())
+	oldest := began
+	for _, k := range readAll(t, c.Brokers, p) {
+		if k.Timestamp.Before(began.Truncate(time.Millisecond)) {
+			t.Fatalf("a record of %v, before it was sent", k.Timestamp)
+		}
+		key, err := decoder.Decode(schema.Record{Time: k.Timestamp.UnixMilli(), Value: k.Value}, block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := time.UnixMilli(key.Time); at.Before(oldest) {
+			oldest = at
+		}
+	}
+	if kept := began.Sub(oldest); kept < 59*time.Minute {
+		t.Errorf("the oldest reading is %v old; want about an hour", kept)
+	}
+}
+
 func TestPreloadValidate(t *testing.T) {
 	c := DefaultPreload()
-	c.Records, c.Devices, c.Topic, c.Encoding = 0, 0, "", "avro"
+	c.Records, c.Pace, c.Devices, c.Topic, c.Encoding = 0, -1, 0, "", "avro"
 	err := c.Validate()
-	for _, want := range []string{"count is 0", "devices is 0", "topic is empty", `encoding is "avro"`, "brokers is empty"} {
+	for _, want := range []string{"count is 0", "pace is -1", "devices is 0", "topic is empty", `encoding is "avro"`, "brokers is empty"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error lacks %q: %v", want, err)
 		}

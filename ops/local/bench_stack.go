@@ -35,6 +35,8 @@ default settings, and measures them under a fleet that shares the machine:
                while the fleet goes on, and whether its forecast was right
   fresh-first  the same with kafka.recovery fresh-first: how soon is a live reading
                visible while the backlog is worked off
+  late-burst   --burst-live-rate, and others send --burst records that they kept for
+               --offline: how soon is a live reading visible meanwhile
 
 Each phase ends with a proof of each device's exact set of readings. If anything
 is missing, doubled or wrongly rejected its figures are void and the exit status
@@ -46,8 +48,9 @@ visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
 throughput; latency_p50_ms and latency_p99_ms those of the phase latency;
 drain_over_live that of the phase backlog: rows stored a second while the node
 caught up, over those that came; fresh_first_live_p50_ms and _p99_ms are those of the
-worst two seconds meanwhile in the phase fresh-first. The objects latency, throughput,
-backlog and fresh_first have all the rest. Keys of a phase that was not run are absent.
+worst two seconds meanwhile in the phase fresh-first, late_burst_live_p50_ms and _p99_ms
+likewise. The objects latency, throughput, backlog, fresh_first and late_burst have all
+the rest. Keys of a phase that was not run are absent.
 
 The programs read PENSTOCK_INGEST_... and PENSTOCK_LOADTEST_... as they always do, so
 that other settings can be tried. The state folder is removed in the end if all
@@ -68,6 +71,7 @@ was well and none was given.`,
 				}
 				bin = filepath.Join(root, "bin")
 			}
+			cfg.Burst.Timeout = cfg.Backlog.Timeout
 			cfg.Bin, cfg.Progress = bin, cmd.ErrOrStderr()
 			if err := complete(&cfg.Stack, filepath.Join("bench-stack", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
 				return err
@@ -101,7 +105,12 @@ was well and none was given.`,
 	f.IntVar(&cfg.Backlog.Rate, "backlog-rate", cfg.Backlog.Rate, "records a second of the phases backlog and fresh-first")
 	f.DurationVar(&cfg.Backlog.Before, "backlog-before", cfg.Backlog.Before, "how long the node is there before it goes away")
 	f.DurationVar(&cfg.Backlog.Outage, "outage", cfg.Backlog.Outage, "how long the node is away")
-	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take")
+	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take, also after the burst")
+	f.IntVar(&cfg.Burst.Rate, "burst-live-rate", cfg.Burst.Rate, "records a second of the phase late-burst, beside the burst")
+	f.DurationVar(&cfg.Burst.Before, "burst-before", cfg.Burst.Before, "how long they are sent alone")
+	f.IntVar(&cfg.Burst.Records, "burst", cfg.Burst.Records, "records that were kept")
+	f.DurationVar(&cfg.Burst.Offline, "offline", cfg.Burst.Offline, "for how long they were")
+	f.IntVar(&cfg.Burst.Pace, "burst-pace", cfg.Burst.Pace, "how many of them a second are sent then")
 	f.DurationVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "beginning of a phase in which CPU and parts are not counted")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")

@@ -137,10 +137,14 @@ func preloadCommand() *cobra.Command {
 		Short: "Fill a topic as fast as possible",
 		Long: `Fill a topic as fast as possible with what a fleet would have sent until now, lz4-compressed in batches
 of about a megabyte, and tell what was written: records, rows that have to be stored, offsets of each partition.
-It is what a backlog of a known content is made of. Nobody else may write to the topic meanwhile.
+It is what a backlog of a known content is made of. If others write to the topic meanwhile, the offsets hold theirs.
+
+With --offline it is what devices kept while they had no network, and send now: an hour of it is --count over 3600
+for --rate. --pace bounds how fast they do.
 ` + aboutEnv,
-		Example: `  loadtest preload --brokers 127.0.0.1:9092 --topic telemetry --count 3000000 --json -`,
-		Args:    cobra.NoArgs,
+		Example: `  loadtest preload --brokers 127.0.0.1:9092 --topic telemetry --count 3000000 --json -
+  loadtest preload --brokers 127.0.0.1:9092 --count 2000000 --rate 555 --offline --pace 100000   # offline for an hour`,
+		Args: cobra.NoArgs,
 	}
 	cfg, f := loadtest.DefaultPreload(), c.Flags()
 	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
@@ -149,6 +153,8 @@ It is what a backlog of a known content is made of. Nobody else may write to the
 	f.StringVar(&cfg.Key, "key", cfg.Key, "key of all records, so that they share a partition (default: the device id)")
 	f.IntVar(&cfg.Records, "count", cfg.Records, "records of all kinds")
 	f.Float64Var(&cfg.Rate, "rate", cfg.Rate, "records a second of the fleet's time: decides their timestamps")
+	f.BoolVar(&cfg.Offline, "offline", cfg.Offline, "Kafka's timestamps are those of sending, and not the fleet's time")
+	f.IntVar(&cfg.Pace, "pace", cfg.Pace, "records sent a second at most; 0: as many as can be")
 	f.StringVar(&cfg.Run, "run", cfg.Run, "name of this run, part of every device id")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "decides what is sent")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")

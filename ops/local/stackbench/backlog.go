@@ -10,8 +10,8 @@ import (
 	"penstock/loadtest"
 )
 
-// after is how long a backlog's fleet goes on once the node has caught up.
-const after = 5 * time.Second
+// afterBacklog is how long the fleet goes on once the node has caught up.
+const afterBacklog = 5 * time.Second
 
 // catchUp lets a backlog grow while the node is away, and watches it being
 // worked off while the fleet goes on. The node comes back with the given
@@ -74,7 +74,7 @@ func (r *rig) outage(ctx context.Context, phase Phase, f *fleet, b Backlog, reco
 			b.Timeout, lag, enough)
 	}
 	d.drained(ready, drain, r.cores())
-	_, err = r.watch(ctx, phase, f, until(time.Now().Add(after)))
+	_, err = r.watch(ctx, phase, f, until(time.Now().Add(afterBacklog)))
 	return d, err
 }
 

@@ -13,6 +13,8 @@
 //	             up while the fleet goes on, and whether its forecast was right
 //	fresh-first  the same of a node that reads what is live first: how soon is
 //	             that visible while the backlog is worked off
+//	late-burst   a steady rate, and devices that were offline send what they kept:
+//	             how soon is a live reading visible meanwhile
 //
 // CPU is that of each process as the kernel counts it, and never wall time.
 package stackbench
@@ -105,6 +107,10 @@ var phases = []struct {
 	}},
 	{FreshFirst, func(r *rig, ctx context.Context, result *Result) (err error) {
 		result.FreshFirst, err = r.catchUp(ctx, FreshFirst, r.cfg.Backlog, string(FreshFirst))
+		return err
+	}},
+	{LateBurst, func(r *rig, ctx context.Context, result *Result) (err error) {
+		result.LateBurst, err = r.burst(ctx, r.cfg.Burst)
 		return err
 	}},
 }

@@ -21,6 +21,7 @@ const (
 	Throughput Phase = "throughput"
 	CatchUp    Phase = "backlog"
 	FreshFirst Phase = "fresh-first"
+	LateBurst  Phase = "late-burst"
 )
 
 // Load is a rate that is held for a while.
@@ -39,6 +40,20 @@ type Backlog struct {
 	// then away.
 	Before, Outage time.Duration
 	// Timeout is how long catching up may take.
+	Timeout time.Duration
+}
+
+// Burst is what devices send that were offline.
+type Burst struct {
+	// Rate is records of all kinds a second of those that were not.
+	Rate int
+	// Before is how long those send alone.
+	Before time.Duration
+	// Records are how many the others kept, Offline for how long, and Pace how
+	// many a second they send then, all together.
+	Records, Pace int
+	Offline       time.Duration
+	// Timeout is how long it may take until all is stored.
 	Timeout time.Duration
 }
 
@@ -61,6 +76,9 @@ type Config struct {
 	// Backlog is a rate of which three times as much has to be possible, so that
 	// a drain of three times the live rate can be seen.
 	Backlog Backlog
+	// Burst is an hour that a hundred devices in ten thousand were away for, and
+	// a network that takes them twenty seconds to send it.
+	Burst Burst
 	// WarmUp is what is left out at the beginning of a load where CPU and parts
 	// are counted: programs compile, caches fill and the first merges come. The
 	// latencies are those of the whole load.
@@ -87,6 +105,7 @@ func Default() Config {
 		Latency:       Load{Rate: 20_000, Hold: time.Minute},
 		Throughput:    Load{Rate: 152_000, Hold: 3 * time.Minute},
 		Backlog:       Backlog{Rate: 40_000, Before: 15 * time.Second, Outage: time.Minute, Timeout: 5 * time.Minute},
+		Burst:         Burst{Rate: 20_000, Before: 15 * time.Second, Records: 2_000_000, Pace: 100_000, Offline: time.Hour, Timeout: 5 * time.Minute},
 		WarmUp:        15 * time.Second,
 		Devices:       10_000,
 		Shares:        loadtest.Shares{Resend: 0.02, Malformed: 0.001},
@@ -150,6 +169,14 @@ func (c Config) Validate() error {
 		check(b.Rate > 0, "--backlog-rate is %d; want a number of records a second", b.Rate)
 		check(b.Before >= 4*sampleEvery, "--backlog-before is %v; want at least %v, to see what lag is usual", b.Before, 4*sampleEvery)
 		check(b.Outage >= sampleEvery, "--outage is %v; want at least %v", b.Outage, sampleEvery)
+		check(b.Timeout > 0, "--catch-up-timeout is %v; want a positive duration such as 5m", b.Timeout)
+	}
+	if b := c.Burst; slices.Contains(c.Phases, LateBurst) {
+		check(b.Rate > 0, "--burst-live-rate is %d; want a number of records a second", b.Rate)
+		check(b.Before >= 4*sampleEvery, "--burst-before is %v; want at least %v, to see what lag is usual", b.Before, 4*sampleEvery)
+		check(b.Records > 0, "--burst is %d; want a number of records", b.Records)
+		check(b.Pace > 0, "--burst-pace is %d; want a number of records a second", b.Pace)
+		check(b.Offline >= time.Second, "--offline is %v; want at least 1s", b.Offline)
 		check(b.Timeout > 0, "--catch-up-timeout is %v; want a positive duration such as 5m", b.Timeout)
 	}
 	check(c.Devices > 0, "--devices is %d; want at least 1", c.Devices)

@@ -23,6 +23,7 @@ type Result struct {
 	Throughput *Held    `json:"throughput,omitempty"`
 	Backlog    *Drained `json:"backlog,omitempty"`
 	FreshFirst *Drained `json:"fresh_first,omitempty"`
+	LateBurst  *Bursted `json:"late_burst,omitempty"`
 }
 
 // headline is what is compared from run to run.
@@ -37,6 +38,8 @@ type headline struct {
 	DrainOverLive   float64 `json:"drain_over_live,omitempty"`
 	LiveP50         float64 `json:"fresh_first_live_p50_ms,omitempty"`
 	LiveP99         float64 `json:"fresh_first_live_p99_ms,omitempty"`
+	BurstLiveP50    float64 `json:"late_burst_live_p50_ms,omitempty"`
+	BurstLiveP99    float64 `json:"late_burst_live_p99_ms,omitempty"`
 }
 
 // MarshalJSON puts the headline before the phases it is taken from.
@@ -54,6 +57,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	if d := r.FreshFirst; d != nil {
 		h.LiveP50, h.LiveP99 = d.LiveP50, d.LiveP99
+	}
+	if b := r.LateBurst; b != nil {
+		h.BurstLiveP50, h.BurstLiveP99 = b.LiveP50, b.LiveP99
 	}
 	return json.Marshal(struct {
 		headline
@@ -230,6 +236,9 @@ func (r Result) Check() error {
 		if d != nil {
 			errs = append(errs, d.fault(phase))
 		}
+	}
+	if r.LateBurst != nil {
+		errs = append(errs, r.LateBurst.fault())
 	}
 	return errors.Join(errs...)
 }

@@ -78,7 +78,7 @@ func TestResultJSON(t *testing.T) {
 	report.VisibleP99 = 1900
 	throughput := held(1000, steady(20), report)
 	backlog := backlogOfAMinute()
-	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput, Backlog: &backlog, FreshFirst: &backlog}
+	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput, Backlog: &backlog, FreshFirst: &backlog, LateBurst: burstOfAnHour()}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
@@ -88,7 +88,36 @@ func TestResultJSON(t *testing.T) {
 	}
 	golden(t, "result.json", append(text, '\n'))
 	golden(t, "held.txt", []byte(throughput.String()+"\n"+progress(steady(20)[3], steady(20)[8])+"\n"))
+	golden(t, "burst.txt", []byte(r.LateBurst.String()+"\n"))
 	golden(t, "backlog.txt", []byte(backlog.String()+"\n"+progress(draining()[3], draining()[8])+"\n"))
+}
+
+// burstOfAnHour came from the 20th to the 40th second of a fleet.
+func burstOfAnHour() *Bursted {
+	b := &Bursted{Rate: 1000, Records: 20_000, SentSeconds: 19.5, StoredSeconds: 20.5, use: used(steady(20))}
+	b.report(loadtest.Result{Produced: 60_000, Good: 59_000, VisibleP50: 200, VisibleP99: 1500, Intervals: []loadtest.Interval{
+		{From: 16, VisibleP50: 100, VisibleP99: 3000}, // before it
+		{From: 19, VisibleP50: 250, VisibleP99: 900},  // some of it meanwhile
+		{From: 39, VisibleP50: 300, VisibleP99: 1600},
+		{From: 40, VisibleP50: 900, VisibleP99: 2500},
+	}}, 20*time.Second, 40*time.Second)
+	return b
+}
+
+func TestBurstIsVoid(t *testing.T) {
+	f := func(spoil func(*Bursted)) {
+		t.Helper()
+		b := burstOfAnHour()
+		if err := (Result{LateBurst: b}).Check(); err != nil {
+			t.Error(err)
+		}
+		if spoil(b); (Result{LateBurst: b}).Check() == nil {
+			t.Errorf("%+v is taken for sound", b)
+		}
+	}
+	f(func(b *Bursted) { b.Missing = 1 })
+	f(func(b *Bursted) { b.BurstMissing = 1 })
+	f(func(b *Bursted) { b.BurstDoubled = 1 })
 }
 
 // draining is a backlog of 60,000 records that is worked off at 4,000 a second
@@ -221,7 +250,8 @@ func TestValidate(t *testing.T) {
 	}
 	bad := Config{Phases: Phases(), Backlog: Backlog{Before: time.Second}, WarmUp: 5 * time.Second, Throughput: Load{Rate: 10, Hold: 6 * time.Second}}
 	err := bad.Validate()
-	for _, want := range []string{"--latency-rate is 0", "--latency-hold is 0s", "--hold is 6s and --warm-up 5s", "--devices is 0", "--backlog-rate is 0", "--backlog-before is 1s", "--outage is 0s", "--catch-up-timeout is 0s", "--progress-every is 0s"} {
+	for _, want := range []string{"--latency-rate is 0", "--latency-hold is 0s", "--hold is 6s and --warm-up 5s", "--devices is 0", "--backlog-rate is 0", "--backlog-before is 1s", "--outage is 0s", "--catch-up-timeout is 0s", "--progress-every is 0s",
+		"--burst-live-rate is 0", "--burst-before is 0s", "--burst is 0", "--burst-pace is 0", "--offline is 0s"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not reported in\n%v", want, err)
 		}

@@ -18,6 +18,7 @@ func TestBenchStack(t *testing.T) {
 	cfg.Latency = stackbench.Load{Rate: 1000, Hold: 4 * time.Second}
 	cfg.Throughput = stackbench.Load{Rate: 4000, Hold: 4 * time.Second}
 	cfg.Backlog = stackbench.Backlog{Rate: 1000, Before: 4 * time.Second, Outage: 3 * time.Second, Timeout: time.Minute}
+	cfg.Burst = stackbench.Burst{Rate: 1000, Before: 4 * time.Second, Records: 20_000, Pace: 5000, Offline: time.Hour, Timeout: time.Minute}
 	// Or three seconds would not be worth a gap.
 	t.Setenv("PENSTOCK_INGEST_KAFKA__FRESH_AFTER", "1s")
 	var progress bytes.Buffer
@@ -38,5 +39,8 @@ func TestBenchStack(t *testing.T) {
 		if b.Backlog < 3000 || b.CatchUpSeconds <= 0 || b.Over <= 1 || b.Good == 0 || b.OutageSeconds < 3 {
 			t.Errorf("%s: %+v", phase, b)
 		}
+	}
+	if b := result.LateBurst; b.Records != 20_000 || b.SentSeconds < 3 || b.StoredSeconds < 3 || b.LiveP50 <= 0 || b.LiveP99 < b.LiveP50 || b.Good == 0 {
+		t.Errorf("%s: %+v", stackbench.LateBurst, b)
 	}
 }
