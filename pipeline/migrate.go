@@ -18,8 +18,9 @@ import (
 )
 
 // Migrate creates the tables, the views and the dead-letter topic where they
-// do not exist, and then checks them as [Check] does. It changes nothing that
-// exists. Every step that is done is given to report.
+// do not exist, adds the columns of fields that the schema file has since, and
+// then checks them as [Check] does. It changes nothing else that exists. Every
+// step that is done is given to report.
 func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	var errs []error
 	for _, shard := range cfg.ClickHouse.AllShards() {
@@ -28,7 +29,20 @@ func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step
 	if err := errors.Join(append(errs, createDeadLetterTopic(ctx, cfg.Kafka, report))...); err != nil {
 		return err
 	}
+	if err := beginVersions(ctx, cfg.ClickHouse, s, report); err != nil {
+		return err
+	}
 	return Check(ctx, cfg, s, report)
+}
+
+// beginVersions writes the schema file down as a version, if it is a new one.
+func beginVersions(ctx context.Context, c ClickHouse, s *schema.Schema, report func(string)) (err error) {
+	r, err := c.Schemas(s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	return r.Begin(ctx, report)
 }
 
 // Options is how the shard is reached by everything but inserts.

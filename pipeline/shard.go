@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"penstock/pipeline/evolve"
 	"penstock/pipeline/intent"
 	"penstock/pipeline/receipts"
 	"penstock/schema"
@@ -75,6 +76,16 @@ func (c ClickHouse) Receipts(s *schema.Schema) (receipts.Shards, error) {
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// Schemas opens the registry of the schema's versions on all of the shards. It
+// connects when it is first asked something. The caller closes it.
+func (c ClickHouse) Schemas(file *schema.Schema) (*evolve.Registry, error) {
+	var all []evolve.Shard
+	for _, shard := range c.AllShards() {
+		all = append(all, evolve.Shard{Name: shard.Name, At: c.Options(shard, c.Database)})
+	}
+	return evolve.Open(all, c.Tables(), file)
 }
 
 // faults reports what is wrong with the shards.

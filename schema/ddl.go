@@ -108,7 +108,7 @@ func (t Tables) CreateDatabase() string {
 // DDL returns the statements that create the schema's tables and views where
 // they do not exist yet, in the order they have to run.
 func (s *Schema) DDL(t Tables) []string {
-	out := []string{s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed")}
+	out := []string{s.versions(t), s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed")}
 	if len(s.Rollup.Readings) > 0 {
 		out = append(out, s.rollupTable(t), s.rollupFeed(t), s.rollupView(t))
 	}
@@ -117,7 +117,7 @@ func (s *Schema) DDL(t Tables) []string {
 
 // Relations returns the bare names of the tables and views that DDL creates.
 func (s *Schema) Relations() []string {
-	names := []string{s.Name, s.Name + "_sealed"}
+	names := []string{s.Name + versionsTable, s.Name, s.Name + "_sealed"}
 	if len(s.Rollup.Readings) > 0 {
 		names = append(names, s.Name+"_1m_state", s.Name+"_1m_feed", s.Name+"_1m")
 	}
@@ -129,16 +129,7 @@ func (s *Schema) eventTable(t Tables, table string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CREATE TABLE IF NOT EXISTS %s%s\n(\n", t.qualified(table), t.onCluster())
 	for _, c := range s.Columns() {
-		fmt.Fprintf(&b, "    %s %s", QuoteIdent(c.Name), c.ClickHouse())
-		doc := c.Doc
-		if c.Unit != "" {
-			doc += " [" + c.Unit + "]"
-		}
-		fmt.Fprintf(&b, " COMMENT %s", QuoteString(doc))
-		if c.Codec != "" {
-			fmt.Fprintf(&b, " CODEC(%s)", c.Codec)
-		}
-		b.WriteString(",\n")
+		b.WriteString("    " + c.definition() + ",\n")
 	}
 	fmt.Fprintf(&b, "    %s\n", s.Receipts())
 	fmt.Fprintf(&b, ")\nENGINE = %s\nPARTITION BY toDate(%s)\nORDER BY (%s, %s)\nSETTINGS %s",

@@ -27,7 +27,7 @@ func Parse(text []byte) (*Schema, error) {
 	if err := dec.Decode(&second); !errors.Is(err, io.EOF) {
 		return nil, errors.New("schema file: more than one document; drop what follows the line ---")
 	}
-	s := new(Schema)
+	s := &Schema{text: string(text)}
 	f := file{lines: map[string]int{}, faulty: map[string]bool{}}
 	f.read(root.Content[0], "", reflect.ValueOf(s).Elem())
 	s.validate(&f)
@@ -104,7 +104,10 @@ func (f *file) mapping(n *yaml.Node, key string, v reflect.Value) {
 	}
 	fields, known := map[string]reflect.Value{}, []string{}
 	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("yaml")
+		name, ok := v.Type().Field(i).Tag.Lookup("yaml")
+		if !ok {
+			continue
+		}
 		fields[name] = v.Field(i)
 		known = append(known, name)
 	}

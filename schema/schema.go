@@ -22,7 +22,12 @@ type Schema struct {
 	Time   Time     `yaml:"time"`
 	Rollup Rollup   `yaml:"rollup"`
 	Fields []Column `yaml:"fields"`
+
+	text string // the file it was read from
 }
+
+// Text returns the schema file; it is empty for what [Schema.With] made.
+func (s *Schema) Text() string { return s.text }
 
 // Time says which field is the event's own time, and which times are credible.
 type Time struct {

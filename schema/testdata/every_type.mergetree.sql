@@ -1,3 +1,15 @@
+CREATE TABLE IF NOT EXISTS `default`.`every_type_schema`
+(
+    version UInt32 COMMENT 'Version of the schema',
+    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
+    text String COMMENT 'The schema file',
+    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
+    by String COMMENT 'Who brought it there'
+)
+ENGINE = MergeTree
+ORDER BY (version, state)
+SETTINGS non_replicated_deduplication_window = 10000;
+
 CREATE TABLE IF NOT EXISTS `default`.`every_type`
 (
     `device` String COMMENT '',
@@ -19,7 +31,7 @@ CREATE TABLE IF NOT EXISTS `default`.`every_type`
     `f32` Nullable(Float32) COMMENT '',
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
-    `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
+    `late` Nullable(DateTime64(3, 'UTC')) DEFAULT multiIf(JSONType(extra, 'late') = 'Int64', fromUnixTimestamp64Milli(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(Int64)')), 'UTC'), JSONType(extra, 'late') = 'String' AND match(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(String)')), '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$'), parseDateTime64BestEffortOrNull(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(String)')), 3, 'UTC'), JSONType(extra, '20') = 'Object', fromUnixTimestamp64Milli(reinterpretAsInt64(coalesce(JSONExtract(extra, '20', 'varint', -1, 'Nullable(UInt64)'), JSONExtract(extra, '20', 'varint', 'Nullable(UInt64)'))), 'UTC'), NULL) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',
@@ -57,7 +69,7 @@ CREATE TABLE IF NOT EXISTS `default`.`every_type_sealed`
     `f32` Nullable(Float32) COMMENT '',
     `f64` Float64 COMMENT '',
     `time` DateTime64(3, 'UTC') COMMENT '',
-    `late` Nullable(DateTime64(3, 'UTC')) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
+    `late` Nullable(DateTime64(3, 'UTC')) DEFAULT multiIf(JSONType(extra, 'late') = 'Int64', fromUnixTimestamp64Milli(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(Int64)')), 'UTC'), JSONType(extra, 'late') = 'String' AND match(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(String)')), '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.,][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$'), parseDateTime64BestEffortOrNull(assumeNotNull(JSONExtract(extra, 'late', 'Nullable(String)')), 3, 'UTC'), JSONType(extra, '20') = 'Object', fromUnixTimestamp64Milli(reinterpretAsInt64(coalesce(JSONExtract(extra, '20', 'varint', -1, 'Nullable(UInt64)'), JSONExtract(extra, '20', 'varint', 'Nullable(UInt64)'))), 'UTC'), NULL) COMMENT 'Isn\'t always there; a \\ and a `. [ms]',
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',

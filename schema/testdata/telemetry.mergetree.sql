@@ -1,3 +1,15 @@
+CREATE TABLE IF NOT EXISTS `default`.`telemetry_schema`
+(
+    version UInt32 COMMENT 'Version of the schema',
+    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
+    text String COMMENT 'The schema file',
+    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
+    by String COMMENT 'Who brought it there'
+)
+ENGINE = MergeTree
+ORDER BY (version, state)
+SETTINGS non_replicated_deduplication_window = 10000;
+
 CREATE TABLE IF NOT EXISTS `default`.`telemetry`
 (
     `device_id` String COMMENT 'The device, unique in the fleet.' CODEC(LZ4),

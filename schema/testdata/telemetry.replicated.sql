@@ -1,3 +1,15 @@
+CREATE TABLE IF NOT EXISTS `fleet`.`telemetry_schema` ON CLUSTER `main`
+(
+    version UInt32 COMMENT 'Version of the schema',
+    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
+    text String COMMENT 'The schema file',
+    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
+    by String COMMENT 'Who brought it there'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/telemetry_schema', '{replica}')
+ORDER BY (version, state)
+SETTINGS replicated_deduplication_window = 10000;
+
 CREATE TABLE IF NOT EXISTS `fleet`.`telemetry` ON CLUSTER `main`
 (
     `device_id` String COMMENT 'The device, unique in the fleet.' CODEC(LZ4),
