@@ -44,7 +44,7 @@ func openStore(ctx context.Context, c ClickHouse, since time.Time) (*store, erro
 	}
 	s := &store{conn: conn, at: c, table: qualified(c.Table), hot: qualified(c.Hot), since: since}
 	for _, table := range []string{s.table, s.hot} {
-		rows, err := conn.Query(ctx, "SELECT device_id, seq, _partition, _offset FROM "+table+" LIMIT 0")
+		rows, err := conn.Query(ctx, "SELECT device_id, seq, _partition, _offset, _index FROM "+table+" LIMIT 0")
 		if err == nil {
 			err = rows.Close()
 		}
@@ -135,7 +135,7 @@ const where = " WHERE device_id >= ? AND device_id < ?"
 func (s *store) Devices(ctx context.Context, ids idRange) iter.Seq2[deviceRows, error] {
 	return query(ctx, s.conn, func(r *deviceRows) []any {
 		return []any{&r.device, &r.rows, &r.distinct, &r.min, &r.max, &r.places}
-	}, "SELECT device_id, count(), uniqExact(seq), min(seq), max(seq), uniqExact(_partition, _offset) FROM "+s.table+where+
+	}, "SELECT device_id, count(), uniqExact(seq), min(seq), max(seq), uniqExact(_partition, _offset, _index) FROM "+s.table+where+
 		" GROUP BY device_id", ids)
 }
 

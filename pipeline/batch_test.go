@@ -145,8 +145,8 @@ func TestARejectKeepsNoFetchAlive(t *testing.T) {
 func TestABatchSaysItsIntents(t *testing.T) {
 	b := newBatch(schema.Telemetry())
 	b.id = "run-0-1"
-	for _, o := range []origin{{0, 10}, {0, 11}, {3, 5}} {
-		b.account(o.partition, span{epoch: 1, first: o.offset, next: o.offset + 1})
+	for _, o := range []schema.Origin{{Partition: 0, Offset: 10}, {Partition: 0, Offset: 11}, {Partition: 3, Offset: 5}} {
+		b.account(o.Partition, span{epoch: 1, first: o.Offset, next: o.Offset + 1})
 	}
 	got := b.intents(func(p int32) string { return fmt.Sprintf("s%d", p%2) }, time.Unix(99, 0))
 	want := intent.Batch{ID: "run-0-1", At: 99, Spans: map[int32]intent.Span{

@@ -238,7 +238,7 @@ func TestAResendToTheNextOwnerIsRecognised(t *testing.T) {
 	r.table.mu.Lock()
 	defer r.table.mu.Unlock()
 	for offset, want := range []int{1, 1, 0, 0, 1} {
-		if got := len(r.table.rows[origin{0, int64(offset)}]); got != want {
+		if got := len(r.table.rows[schema.Origin{Partition: 0, Offset: int64(offset)}]); got != want {
 			t.Errorf("offset %d is stored %d times; want %d", offset, got, want)
 		}
 	}

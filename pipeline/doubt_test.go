@@ -82,7 +82,7 @@ func TestABatchWhoseIntentsAreRefusedIsNotInserted(t *testing.T) {
 	var mu sync.Mutex
 	var early []string // tokens, while no commit is taken
 	refusing := false
-	r.table.before = func(_ context.Context, token string, _ []origin) error {
+	r.table.before = func(_ context.Context, token string, _ []schema.Origin) error {
 		mu.Lock()
 		defer mu.Unlock()
 		if refusing {

@@ -152,9 +152,9 @@ func (d *drain) declare(ctx context.Context, b *batch) error {
 func (d *drain) took(ctx context.Context, o outcome) error {
 	b := o.batch
 	for _, row := range o.rejected {
-		spans := d.unconfirmed[row.partition]
+		spans := d.unconfirmed[row.Partition]
 		for i := range spans {
-			if spans[i].first <= row.offset && row.offset < spans[i].next {
+			if spans[i].first <= row.Offset && row.Offset < spans[i].next {
 				spans[i].rows--
 			}
 		}

@@ -106,14 +106,14 @@ func (s *sewer) accept(all map[int32]statement) error {
 }
 
 // hold holds an insert against what is committed.
-func (s *sewer) hold(_ context.Context, token string, rows []origin) error {
+func (s *sewer) hold(_ context.Context, token string, rows []schema.Origin) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
-		if !slices.ContainsFunc(s.kafka[row.partition].Pending, func(in intent.Intent) bool {
-			return in.Batch == token && in.First <= row.offset && row.offset < in.Next
+		if !slices.ContainsFunc(s.kafka[row.Partition].Pending, func(in intent.Intent) bool {
+			return in.Batch == token && in.First <= row.Offset && row.Offset < in.Next
 		}) {
-			s.t.Errorf("%v is inserted under %s, and Kafka has %+v", row, token, s.kafka[row.partition])
+			s.t.Errorf("%v is inserted under %s, and Kafka has %+v", row, token, s.kafka[row.Partition])
 		}
 	}
 	return nil
@@ -290,7 +290,7 @@ func TestNothingIsConfirmedBeforeItIsStored(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
 		s.owned.take(0, "")
-		s.table.setFault(func([]origin) error { return io.ErrUnexpectedEOF })
+		s.table.setFault(func([]schema.Origin) error { return io.ErrUnexpectedEOF })
 		s.seal("a", 0, 0, 3)
 		s.seal("b", 0, 3, 3)
 		time.Sleep(time.Hour)
@@ -325,7 +325,7 @@ func (g *gates) of(token string) chan struct{} {
 // gate has the inserts of the tokens wait until they are let through.
 func (s *sewer) gate(tokens ...string) *gates {
 	g := &gates{}
-	s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+	s.table.setBefore(func(ctx context.Context, token string, rows []schema.Origin) error {
 		if slices.Contains(tokens, token) {
 			select {
 			case <-g.of(token):

@@ -59,7 +59,7 @@ func TestATopicOfProtobufIsStoredOnceThroughACrash(t *testing.T) {
 	r.await("commit of all by another group", func() bool { return r.committed()[0] == 7 })
 	r.table.mu.Lock()
 	for offset, want := range []int{1, 0, 1, 0, 0, 0, 1} {
-		if got := len(r.table.rows[origin{0, int64(offset)}]); got != want {
+		if got := len(r.table.rows[schema.Origin{Partition: 0, Offset: int64(offset)}]); got != want {
 			t.Errorf("offset %d is stored %d times; want %d", offset, got, want)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
 )
 
 // backlog sends n records to every partition, as if some time ago.
@@ -42,7 +44,7 @@ func (r *rig) metadata(partition int32) string {
 func (t *table) has(partition int32, offset int64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.rows[origin{partition, offset}]) > 0
+	return len(t.rows[schema.Origin{Partition: partition, Offset: offset}]) > 0
 }
 
 // newFreshRig has batches of a thousand rows and a lane.
@@ -60,7 +62,7 @@ func TestFreshRecordsAreStoredBeforeTheBacklog(t *testing.T) {
 	r, _ := newFreshRig(t)
 	var mu sync.Mutex
 	inserts := 0
-	r.table.setBefore(func(context.Context, string, []origin) error {
+	r.table.setBefore(func(context.Context, string, []schema.Origin) error {
 		mu.Lock()
 		defer mu.Unlock()
 		inserts++
@@ -234,7 +236,7 @@ func TestAResendOfTheBacklogIsStoredOnce(t *testing.T) {
 				for _, row := range rows {
 					ids[row]++
 				}
-				if o.offset >= each {
+				if o.Offset >= each {
 					atHead++
 				}
 			}

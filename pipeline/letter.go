@@ -28,6 +28,11 @@ type Letter struct {
 	At time.Time
 }
 
+// origin is where the row of the letter would come from.
+func (l Letter) origin() schema.Origin {
+	return schema.Origin{Partition: l.Record.Partition, Offset: l.Record.Offset}
+}
+
 // letterTime is how a letter writes the timestamp of its record.
 const letterTime = "2006-01-02T15:04:05.000Z07:00"
 

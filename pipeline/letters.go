@@ -77,7 +77,7 @@ func ReadLetters(ctx context.Context, cfg Kafka, s *schema.Schema, f LetterFilte
 	if err := f.Faults(); err != nil {
 		return LettersRead{}, err
 	}
-	r := letterReader{cfg: cfg, schema: s, filter: f, visit: visit, told: told, next: map[int32]int64{}, seen: map[origin]bool{}}
+	r := letterReader{cfg: cfg, schema: s, filter: f, visit: visit, told: told, next: map[int32]int64{}, seen: map[schema.Origin]bool{}}
 	if r.told == nil {
 		r.told = func(LettersRead) {}
 	}
@@ -96,8 +96,8 @@ type letterReader struct {
 	visit  func(Letter) error
 	told   func(LettersRead)
 
-	next, end map[int32]int64 // by partition of the dead-letter topic; next of those that are not done
-	seen      map[origin]bool // records visited
+	next, end map[int32]int64        // by partition of the dead-letter topic; next of those that are not done
+	seen      map[schema.Origin]bool // records visited
 	count     LettersRead
 }
 
@@ -196,7 +196,7 @@ func (r *letterReader) take(record *kgo.Record) error {
 	if !r.filter.admits(letter, r.schema, r.cfg.Encoding) {
 		return nil
 	}
-	at := origin{letter.Record.Partition, letter.Record.Offset}
+	at := letter.origin()
 	if r.seen[at] {
 		r.count.Again++
 		return nil

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"penstock/schema"
 )
 
 // holdJoins keeps Kafka from hearing the member's wish to join, until release.
@@ -106,7 +108,7 @@ func notConfirmed(r *rig, doubted chan<- error) (n *running, commits *kfake.Faul
 	refuse := sync.OnceFunc(func() {
 		commits = r.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Topic: "telemetry", Err: kerr.CoordinatorLoadInProgress, Count: -1})
 	})
-	r.table.before = func(context.Context, string, []origin) error { refuse(); return nil } // its intents are committed by now
+	r.table.before = func(context.Context, string, []schema.Origin) error { refuse(); return nil } // its intents are committed by now
 	failed := make(chan Retrying, 1000)
 	n = r.run(Events{
 		Retrying: func(e Retrying) { failed <- e },

@@ -14,6 +14,8 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
 )
 
 func TestEveryRecordIsStoredOnceAndCommitted(t *testing.T) {
@@ -53,7 +55,7 @@ func TestResendsAreStoredOnce(t *testing.T) {
 	r.send(0, first, event("dev", 3)) // in a later batch
 	r.awaitStored(3)
 	r.await("commit of all", func() bool { return r.committed()[0] == 5 })
-	if _, ok := r.table.rows[origin{0, 0}]; !ok || len(r.table.rows) != 3 {
+	if _, ok := r.table.rows[schema.Origin{Partition: 0, Offset: 0}]; !ok || len(r.table.rows) != 3 {
 		t.Errorf("stored %v; want the first of each", r.table.rows)
 	}
 }
@@ -88,7 +90,7 @@ func TestClickHouseAwayLosesNothingAndPausesKafka(t *testing.T) {
 	r := newRig(t)
 	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes) // the least allowed
 	r.cfg.MaxRecordBytes = 1 << 20
-	r.table.setFault(func([]origin) error { return errors.New("connection refused") })
+	r.table.setFault(func([]schema.Origin) error { return errors.New("connection refused") })
 	paused, opened := make(chan int, 100), make(chan bool, 100)
 	stop := r.start(Events{Paused: func(lane int) { paused <- lane }, Breaker: func(open bool) {
 		select {
@@ -143,8 +145,8 @@ func TestLostAnswersDoubleNothing(t *testing.T) {
 
 func TestRefusedRowsAreFoundByHalving(t *testing.T) {
 	r := newRig(t)
-	bad := map[origin]bool{{0, 3}: true, {2, 50}: true}
-	r.table.setFault(func(rows []origin) error {
+	bad := map[schema.Origin]bool{{Partition: 0, Offset: 3}: true, {Partition: 2, Offset: 50}: true}
+	r.table.setFault(func(rows []schema.Origin) error {
 		for _, o := range rows {
 			if bad[o] {
 				return &ch.Exception{Code: proto.ErrViolatedConstraint, Name: "DB::Exception", Message: "constraint"}
@@ -170,7 +172,7 @@ func TestRefusedRowsAreFoundByHalving(t *testing.T) {
 
 func TestAWrongPasswordStopsTheNodeAndSaysSo(t *testing.T) {
 	r := newRig(t)
-	r.table.setFault(func([]origin) error {
+	r.table.setFault(func([]schema.Origin) error {
 		return &ch.Exception{Code: proto.ErrAuthenticationFailed, Name: "AUTHENTICATION_FAILED", Message: "default: Authentication failed"}
 	})
 	r.sendEvents(1)

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"penstock/schema"
 )
 
 func TestPace(t *testing.T) {
@@ -53,7 +55,7 @@ func TestBatchesWidenByWhatAnInsertTakes(t *testing.T) {
 		s := newSewer(t)
 		defer s.end()
 		s.owned.take(0, "")
-		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+		s.table.setBefore(func(ctx context.Context, token string, rows []schema.Origin) error {
 			time.Sleep(100 * time.Millisecond)
 			return s.hold(ctx, token, rows)
 		})

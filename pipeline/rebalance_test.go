@@ -16,12 +16,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"penstock/schema"
 )
 
 var errUnknownTable = &ch.Exception{Code: proto.ErrUnknownTable, Name: "UNKNOWN_TABLE"}
 
 // away is the fault of a ClickHouse that does not answer.
-func away([]origin) error { return errors.New("connection refused") }
+func away([]schema.Origin) error { return errors.New("connection refused") }
 
 // The revocation outlasts the session: the node goes on saying that it lives,
 // nobody is thrown out, and what it could not store the next owner does.
@@ -164,7 +166,7 @@ func TestALaneThatEndsOfAnErrorStopsTheNodeDuringARelease(t *testing.T) {
 	r.cfg.StopTimeout = 20 * time.Second
 	var once sync.Once
 	stopping := make(chan struct{})
-	r.table.setFault(func([]origin) error {
+	r.table.setFault(func([]schema.Origin) error {
 		select {
 		case <-stopping:
 			return errUnknownTable

@@ -219,7 +219,7 @@ func (r *replay) flush(ctx context.Context) error {
 	if err := r.limiter.WaitN(ctx, len(r.portion)); err != nil {
 		return err
 	}
-	p := portion{blocks: map[place]*schema.Block{}, of: map[origin]candidate{}}
+	p := portion{blocks: map[place]*schema.Block{}, of: map[schema.Origin]candidate{}}
 	for _, l := range r.portion {
 		if err := r.decode(ctx, &p, l); err != nil {
 			return err
@@ -240,7 +240,7 @@ func (r *replay) flush(ctx context.Context) error {
 // portion is the rows of some letters.
 type portion struct {
 	blocks map[place]*schema.Block
-	of     map[origin]candidate
+	of     map[schema.Origin]candidate
 }
 
 // inserts returns the places that have rows, in an order that is always the same.
@@ -250,8 +250,8 @@ func (p *portion) inserts() []place {
 
 // decode makes the letter a row of the portion, or counts why it is none.
 func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
-	at := origin{l.Record.Partition, l.Record.Offset}
-	if state := r.done[at.partition]; !state.Covers(intent.Range{First: at.offset, Next: at.offset + 1}) {
+	at := l.origin()
+	if state := r.done[at.Partition]; !state.Covers(intent.Range{First: at.Offset, Next: at.Offset + 1}) {
 		r.out.Open++
 		return nil
 	}
@@ -267,7 +267,7 @@ func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
 		}
 		l.Record = whole
 	}
-	shard := r.cfg.ClickHouse.shardOf(at.partition)
+	shard := r.cfg.ClickHouse.shardOf(at.Partition)
 	scratch := schema.NewBlock(r.schema)
 	key, err := r.decoder.Decode(recordOf(l.Record, l.arrival()), scratch)
 	var why *schema.Rejection
@@ -289,13 +289,13 @@ func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
 }
 
 // whole reads the record of a letter that was cut from its topic.
-func (r *replay) whole(ctx context.Context, at origin) (record *kgo.Record, err error) {
+func (r *replay) whole(ctx context.Context, at schema.Origin) (record *kgo.Record, err error) {
 	_, err = persistence{what: "dead-letter", verdict: fateOf, events: r.events}.do(ctx, func(ctx context.Context) (err error) {
-		record, err = reread(ctx, r.cfg.Kafka, at.partition, at.offset)
+		record, err = reread(ctx, r.cfg.Kafka, at.Partition, at.Offset)
 		return err
 	})
-	if err == nil && record.Offset != at.offset {
-		err = fmt.Errorf("%w: p%d@%d was compacted away", errRecordGone, at.partition, at.offset)
+	if err == nil && record.Offset != at.Offset {
+		err = fmt.Errorf("%w: p%d@%d was compacted away", errRecordGone, at.Partition, at.Offset)
 	}
 	return record, err
 }
@@ -303,7 +303,7 @@ func (r *replay) whole(ctx context.Context, at origin) (record *kgo.Record, err 
 // sift takes the rows out of the portion that are stored already, and those
 // whose event is.
 func (r *replay) sift(ctx context.Context, p *portion) error {
-	already, duplicate := map[origin]bool{}, map[origin]bool{}
+	already, duplicate := map[schema.Origin]bool{}, map[schema.Origin]bool{}
 	for _, at := range p.inserts() {
 		left, err := r.missing(ctx, p.blocks[at])
 		if err != nil {
@@ -318,11 +318,11 @@ func (r *replay) sift(ctx context.Context, p *portion) error {
 		return err
 	}
 	seen := map[eventKey]bool{} // of this portion
-	for _, o := range slices.SortedFunc(maps.Keys(p.of), origin.compare) {
+	for _, o := range slices.SortedFunc(maps.Keys(p.of), schema.Origin.Compare) {
 		key := keyOf(p.of[o].key)
 		switch copies := byEvent[key]; {
 		case already[o]:
-		case slices.ContainsFunc(copies, func(c receipts.Copy) bool { return origin{c.Partition, c.Offset} == o }):
+		case slices.ContainsFunc(copies, func(c receipts.Copy) bool { return c.Origin == o }):
 			already[o] = true // its day is in the cold tier
 		case len(copies) > 0 || seen[key]:
 			duplicate[o] = true
@@ -330,10 +330,7 @@ func (r *replay) sift(ctx context.Context, p *portion) error {
 		seen[key] = true
 	}
 	for at, b := range p.blocks {
-		p.blocks[at] = b.Where(func(partition int32, offset int64) bool {
-			o := origin{partition, offset}
-			return !already[o] && !duplicate[o]
-		})
+		p.blocks[at] = b.Where(func(o schema.Origin) bool { return !already[o] && !duplicate[o] })
 	}
 	r.out.Already += int64(len(already))
 	r.out.Duplicates += int64(len(duplicate))
@@ -349,7 +346,7 @@ type eventKey struct {
 func keyOf(k schema.Key) eventKey { return eventKey{k.Identity, k.Time} }
 
 // copies returns the rows there are of the portion's events, in any tier.
-func (r *replay) copies(ctx context.Context, p *portion, but map[origin]bool) (map[eventKey][]receipts.Copy, error) {
+func (r *replay) copies(ctx context.Context, p *portion, but map[schema.Origin]bool) (map[eventKey][]receipts.Copy, error) {
 	var events []receipts.Event
 	for o, c := range p.of {
 		if !but[o] {

@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,21 +11,15 @@ import (
 	"penstock/schema"
 )
 
-func (o origin) compare(p origin) int {
-	return cmp.Or(cmp.Compare(o.partition, p.partition), cmp.Compare(o.offset, p.offset))
-}
-
 // originsOf returns the origins of rows that left has not.
-func originsOf(rows, left *schema.Block) iter.Seq[origin] {
-	have := map[origin]bool{}
+func originsOf(rows, left *schema.Block) iter.Seq[schema.Origin] {
+	have := map[schema.Origin]bool{}
 	for i := range left.Rows() {
-		partition, offset := left.Origin(i)
-		have[origin{partition, offset}] = true
+		have[left.Origin(i)] = true
 	}
-	return func(yield func(origin) bool) {
+	return func(yield func(schema.Origin) bool) {
 		for i := range rows.Rows() {
-			partition, offset := rows.Origin(i)
-			if o := (origin{partition, offset}); !have[o] && !yield(o) {
+			if o := rows.Origin(i); !have[o] && !yield(o) {
 				return
 			}
 		}
@@ -55,15 +48,15 @@ const insertTries = 5
 // replayToken names an insert by the records of its rows. Two replays that find
 // the same letters to be stored use the same, so that the second inserts nothing.
 func replayToken(topic string, rows *schema.Block, try int) string {
-	origins := make([]origin, rows.Rows())
+	origins := make([]schema.Origin, rows.Rows())
 	for i := range origins {
-		origins[i].partition, origins[i].offset = rows.Origin(i)
+		origins[i] = rows.Origin(i)
 	}
-	slices.SortFunc(origins, origin.compare)
+	slices.SortFunc(origins, schema.Origin.Compare)
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n", topic)
 	for _, o := range origins {
-		fmt.Fprintf(h, "%d@%d\n", o.partition, o.offset)
+		fmt.Fprintf(h, "%d@%d.%d\n", o.Partition, o.Offset, o.Index)
 	}
 	return fmt.Sprintf("dlq-%s-%d", hex.EncodeToString(h.Sum(nil)[:16]), try)
 }
@@ -89,9 +82,8 @@ func (r *replay) insert(ctx context.Context, p *portion, at place, rows *schema.
 		case ctx.Err() != nil || !r.store.isRefusal(err):
 			return err
 		case rows.Rows() == 1:
-			partition, offset := rows.Origin(0)
 			r.out.Rejected[schema.ReasonRefused]++
-			r.out.left(p.of[origin{partition, offset}].letter, string(schema.ReasonRefused), err.Error())
+			r.out.left(p.of[rows.Origin(0)].letter, string(schema.ReasonRefused), err.Error())
 			return nil
 		default:
 			if err := r.insert(ctx, p, at, rows.Slice(0, rows.Rows()/2)); err != nil {

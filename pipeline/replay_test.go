@@ -140,7 +140,7 @@ func TestAReplayMayBreakOff(t *testing.T) {
 	f("not", func(*table) {}, false)
 	f("between two inserts", func(table *table) {
 		n := 0
-		table.setBefore(func(context.Context, string, []origin) error {
+		table.setBefore(func(context.Context, string, []schema.Origin) error {
 			if n++; n == 3 {
 				return fmt.Errorf("%w: killed", errDoubt) // which no persistence repeats
 			}
@@ -159,8 +159,8 @@ func TestAReplayLeavesWhatClickHouseRefuses(t *testing.T) {
 		r.send(0, ahead("dev", i, 0))
 	}
 	r.nodeUntil(map[int32]int64{0: 5})
-	r.table.setFault(func(rows []origin) error {
-		if slices.Contains(rows, origin{0, 3}) {
+	r.table.setFault(func(rows []schema.Origin) error {
+		if slices.Contains(rows, schema.Origin{Partition: 0, Offset: 3}) {
 			return &ch.Exception{Code: proto.ErrCannotParseText}
 		}
 		return nil

@@ -281,7 +281,7 @@ func (s *settlement) insert(ctx context.Context, token string, b *batch) error {
 			return err
 		}
 		if len(rejected) > 0 {
-			b.blocks[at] = rows.Where(func(p int32, o int64) bool { return !slices.Contains(rejected, origin{p, o}) })
+			b.blocks[at] = rows.Where(func(o schema.Origin) bool { return !slices.Contains(rejected, o) })
 		}
 		s.found.Rows += rows.Rows() - len(rejected)
 	}

@@ -37,8 +37,8 @@ func expectRows(t *testing.T, what string, table *table, partition int32, want .
 	var got []int64
 	for o, rows := range table.rows {
 		for range rows {
-			if o.partition == partition {
-				got = append(got, o.offset)
+			if o.Partition == partition {
+				got = append(got, o.Offset)
 			}
 		}
 	}
@@ -49,7 +49,7 @@ func expectRows(t *testing.T, what string, table *table, partition int32, want .
 }
 
 // forget takes rows out of the table, as if they had never come.
-func (t *table) forget(rows ...origin) {
+func (t *table) forget(rows ...schema.Origin) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, o := range rows {
@@ -131,7 +131,7 @@ func TestAnOffsetThatIsMovedBackStoresOnlyWhatIsMissing(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	r.table.forget(origin{1, 3}, origin{1, 11})
+	r.table.forget(schema.Origin{Partition: 1, Offset: 3}, schema.Origin{Partition: 1, Offset: 11})
 	r.commitAs(1, 0, "")
 	r.commitAs(2, 15, "")
 	settled := make(chan Settled, 10)

@@ -30,7 +30,7 @@ type store struct {
 
 // stored is what ClickHouse says is stored; [receipts.Reader] is one.
 type stored interface {
-	Stored(ctx context.Context, spans []receipts.Span) (receipts.Offsets, error)
+	Stored(ctx context.Context, spans []receipts.Span) (receipts.Origins, error)
 	Last(ctx context.Context, from map[int32]int64) (map[int32]receipts.Last, error)
 	Windows(ctx context.Context, from map[int32]receipts.Since, visit func(partition int32, b dedup.Block) error) error
 	Copies(ctx context.Context, in receipts.Span, ids []schema.Identity) ([]receipts.Copy, error)
@@ -42,18 +42,12 @@ type stored interface {
 // refused one by one, or stored in part.
 type outcome struct {
 	batch    *batch
-	rejected []origin // dead-lettered
+	rejected []schema.Origin // dead-lettered
 	// left: rows are left to be stored under another id. The server refuses
 	// them together with others, or those with them, and the id's token may be
 	// spent.
 	left bool
 	took time.Duration // each of its inserts, in the mean
-}
-
-// origin is where a record stands in Kafka.
-type origin struct {
-	partition int32
-	offset    int64
 }
 
 // run stores batches until ctx ends.
@@ -110,7 +104,7 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 // Unless the rows were taken whole, and every attempt was answered, that they
 // are stored is for the receipts to say, of all of them: a copy of an attempt
 // with more rows may have come first.
-func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (left *schema.Block, rejected []origin, err error) {
+func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (left *schema.Block, rejected []schema.Origin, err error) {
 	all := rows.Rows()
 	for n := all; n > 0; {
 		some := rows
@@ -138,8 +132,7 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 			if err := s.refused(ctx, some, err); err != nil {
 				return nil, nil, err
 			}
-			partition, offset := some.Origin(0)
-			rejected = append(rejected, origin{partition, offset})
+			rejected = append(rejected, some.Origin(0))
 			rows = rows.Slice(1, rows.Rows())
 			n = rows.Rows()
 		default:
@@ -219,36 +212,36 @@ func (s *store) missing(ctx context.Context, shard int, rows *schema.Block) (*sc
 	if err != nil {
 		return nil, fmt.Errorf("which of %d rows are stored: %w", rows.Rows(), err)
 	}
-	return rows.Where(func(p int32, offset int64) bool { return !have.Has(p, offset) }), nil
+	return rows.Where(func(o schema.Origin) bool { return !have.Has(o) }), nil
 }
 
 // spansOf returns the offsets that the rows lie within, by partition.
 func spansOf(rows *schema.Block) map[int32]span {
 	spans := map[int32]span{}
 	for i := range rows.Rows() {
-		p, offset := rows.Origin(i)
-		s, ok := spans[p]
+		o := rows.Origin(i)
+		s, ok := spans[o.Partition]
 		if !ok {
-			s = span{first: offset, next: offset + 1}
+			s = span{first: o.Offset, next: o.Offset + 1}
 		}
-		s.first, s.next = min(s.first, offset), max(s.next, offset+1)
-		spans[p] = s
+		s.first, s.next = min(s.first, o.Offset), max(s.next, o.Offset+1)
+		spans[o.Partition] = s
 	}
 	return spans
 }
 
 // refused dead-letters the one row of rows, which the server refuses.
 func (s *store) refused(ctx context.Context, rows *schema.Block, why error) error {
-	partition, offset := rows.Origin(0)
+	at := rows.Origin(0)
 	var record *kgo.Record
 	rereads := persistence{what: "dead-letter", verdict: fateOf, events: s.events}
 	if _, err := rereads.do(ctx, func(ctx context.Context) (err error) {
-		record, err = s.reread(ctx, partition, offset)
+		record, err = s.reread(ctx, at.Partition, at.Offset)
 		return err
 	}); err != nil {
 		return fmt.Errorf("%w; ClickHouse refused it: %w", err, why)
 	}
 	rejection := &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
-	s.events.Rejected(Rejected{Partition: partition, Offset: offset, Rejection: rejection})
+	s.events.Rejected(Rejected{Partition: at.Partition, Offset: at.Offset, Rejection: rejection})
 	return s.letters.send(ctx, []reject{{record, rejection}})
 }

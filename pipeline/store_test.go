@@ -14,6 +14,8 @@ import (
 	ch "github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
 )
 
 var errRefused = &ch.Exception{Code: proto.ErrViolatedConstraint, Name: "DB::Exception", Message: "constraint"}
@@ -27,7 +29,7 @@ func TestALostAnswerIsFoundInTheReceipts(t *testing.T) {
 		s.owned.take(0, "")
 		s.table.lose = 1
 		inserts := 0
-		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+		s.table.setBefore(func(ctx context.Context, token string, rows []schema.Origin) error {
 			inserts++
 			return s.hold(ctx, token, rows)
 		})
@@ -50,7 +52,7 @@ func TestATokenThatIsForgottenDoublesNothing(t *testing.T) {
 		s.owned.take(0, "")
 		s.table.window, s.table.lose = 2, 1
 		attempts := 0
-		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+		s.table.setBefore(func(ctx context.Context, token string, rows []schema.Origin) error {
 			if token == "a" {
 				if attempts++; attempts == 2 {
 					t.Error("stored rows are inserted again")
@@ -110,7 +112,7 @@ func TestNothingIsRepeatedUntilTheReceiptsAnswer(t *testing.T) {
 		s.table.lose = 1
 		s.table.deaf = 20
 		inserts := 0
-		s.table.setBefore(func(ctx context.Context, token string, rows []origin) error {
+		s.table.setBefore(func(ctx context.Context, token string, rows []schema.Origin) error {
 			inserts++
 			return s.hold(ctx, token, rows)
 		})
@@ -132,7 +134,7 @@ func TestRowsRefusedTogetherGoOnUnderAnotherID(t *testing.T) {
 			s := newSewer(t)
 			defer s.end()
 			s.owned.take(0, "")
-			s.table.setFault(func(rows []origin) error {
+			s.table.setFault(func(rows []schema.Origin) error {
 				if len(rows) > 2 {
 					return errRefused
 				}
@@ -157,7 +159,7 @@ func TestARefusalAfterALostAnswerIsADoubt(t *testing.T) {
 		defer s.stop()
 		s.owned.take(0, "")
 		attempts := 0
-		s.table.setFault(func([]origin) error {
+		s.table.setFault(func([]schema.Origin) error {
 			if attempts++; attempts == 1 {
 				return io.EOF
 			}
@@ -177,7 +179,7 @@ func TestARefusedRecordIsReadAgainUntilItComes(t *testing.T) {
 		s := newSewer(t)
 		defer s.stop()
 		s.owned.take(0, "")
-		s.table.setFault(func([]origin) error { return errRefused })
+		s.table.setFault(func([]schema.Origin) error { return errRefused })
 		tries := 0
 		for _, st := range s.stores {
 			st.reread = func(context.Context, int32, int64) (*kgo.Record, error) {
@@ -208,8 +210,8 @@ func TestABatchOfTwoDaysHalfStoredIsStoredOnce(t *testing.T) {
 		noon := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 		s.putAt(b, 0, 1, noon)
 		failed := false
-		s.table.setFault(func(rows []origin) error {
-			if rows[0].offset == 1 && !failed {
+		s.table.setFault(func(rows []schema.Origin) error {
+			if rows[0].Offset == 1 && !failed {
 				failed = true
 				return io.EOF
 			}

@@ -23,15 +23,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // rows by their origin and skips a token it has seen for the day.
 type table struct {
 	mu     sync.Mutex // guards what follows
-	rows   map[origin][]identified
+	rows   map[schema.Origin][]identified
 	tokens []string // with their days, oldest first
 	// window is how many tokens it remembers; 0 is all of them.
 	window int
 	// before, if set, is called with no lock held when an insert comes. An error
 	// of it is the answer.
-	before func(ctx context.Context, token string, rows []origin) error
+	before func(ctx context.Context, token string, rows []schema.Origin) error
 	// fault, if set, answers instead of the table.
-	fault func(rows []origin) error
+	fault func(rows []schema.Origin) error
 	// lose is how many answers are lost after the rows are stored.
 	lose int
 	// deaf is how many questions to the receipts are not answered.
@@ -49,12 +49,12 @@ type identified struct {
 	time int64
 }
 
-func newTable() *table { return &table{rows: map[origin][]identified{}} }
+func newTable() *table { return &table{rows: map[schema.Origin][]identified{}} }
 
 func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
-	rows := make([]origin, b.Rows())
+	rows := make([]schema.Origin, b.Rows())
 	for i := range rows {
-		rows[i].partition, rows[i].offset = b.Origin(i)
+		rows[i] = b.Origin(i)
 	}
 	t.mu.Lock()
 	before := t.before
@@ -78,7 +78,7 @@ func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block
 }
 
 // store is what the server does with an insert that comes. t.mu is held.
-func (t *table) store(token string, b *schema.Block, rows []origin) error {
+func (t *table) store(token string, b *schema.Block, rows []schema.Origin) error {
 	key := token + "@" + b.Day().String()
 	if slices.Contains(t.tokens, key) {
 		return nil
@@ -124,22 +124,22 @@ func identities(b *schema.Block) []identified {
 	return out
 }
 
-func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Offsets, error) {
+func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Origins, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.deaf > 0 {
 		t.deaf--
-		return receipts.Offsets{}, errReset
+		return receipts.Origins{}, errReset
 	}
-	found := map[int32][]int64{}
+	var found []schema.Origin
 	for o := range t.rows {
 		for _, s := range spans {
-			if o.partition == s.Partition && s.First <= o.offset && o.offset < s.Next {
-				found[o.partition] = append(found[o.partition], o.offset)
+			if o.Partition == s.Partition && s.First <= o.Offset && o.Offset < s.Next {
+				found = append(found, o)
 			}
 		}
 	}
-	return receipts.NewOffsets(found), nil
+	return receipts.NewOrigins(found), nil
 }
 
 func (t *table) Copies(_ context.Context, in receipts.Span, ids []schema.Identity) (found []receipts.Copy, err error) {
@@ -147,8 +147,8 @@ func (t *table) Copies(_ context.Context, in receipts.Span, ids []schema.Identit
 	defer t.mu.Unlock()
 	for o, rows := range t.rows {
 		for _, r := range rows {
-			if o.partition == in.Partition && in.First <= o.offset && o.offset < in.Next && slices.Contains(ids, r.id) {
-				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Partition: o.partition, Offset: o.offset})
+			if o.Partition == in.Partition && in.First <= o.Offset && o.Offset < in.Next && slices.Contains(ids, r.id) {
+				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Origin: o})
 			}
 		}
 	}
@@ -161,7 +161,7 @@ func (t *table) Everywhere(_ context.Context, _ string, events []receipts.Event)
 	for o, rows := range t.rows {
 		for _, r := range rows {
 			if slices.ContainsFunc(events, func(e receipts.Event) bool { return r.time == e.Time && r.id.Device == xxhash.Sum64String(e.Device) }) {
-				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Partition: o.partition, Offset: o.offset})
+				found = append(found, receipts.Copy{Identity: r.id, Time: r.time, Origin: o})
 			}
 		}
 	}
@@ -173,8 +173,8 @@ func (t *table) Last(_ context.Context, from map[int32]int64) (map[int32]receipt
 	defer t.mu.Unlock()
 	out := map[int32]receipts.Last{}
 	for o := range t.rows {
-		if first, ok := from[o.partition]; ok && o.offset >= max(first, out[o.partition].Offset) {
-			out[o.partition] = receipts.Last{Offset: o.offset}
+		if first, ok := from[o.Partition]; ok && o.Offset >= max(first, out[o.Partition].Offset) {
+			out[o.Partition] = receipts.Last{Offset: o.Offset}
 		}
 	}
 	return out, nil
@@ -184,14 +184,14 @@ func (t *table) Windows(_ context.Context, from map[int32]receipts.Since, visit 
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for o, rows := range t.rows {
-		since, ok := from[o.partition]
-		if !ok || o.offset < since.Offset || o.offset >= since.Before {
+		since, ok := from[o.Partition]
+		if !ok || o.Offset < since.Offset || o.Offset >= since.Before {
 			continue
 		}
 		for _, r := range rows {
 			b := dedup.Block{Device: r.id.Device, Number: r.id.Seq / dedup.BlockNumbers, First: r.time, Last: r.time, At: r.time}
 			b.Bits[r.id.Seq/64%8] = 1 << (r.id.Seq % 64)
-			if err := visit(o.partition, b); err != nil {
+			if err := visit(o.Partition, b); err != nil {
 				return err
 			}
 		}
@@ -205,13 +205,13 @@ func (t *table) Inserting(context.Context, string) (bool, error) { return false,
 
 func (t *table) Close() error { return nil }
 
-func (t *table) setFault(f func([]origin) error) {
+func (t *table) setFault(f func([]schema.Origin) error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fault = f
 }
 
-func (t *table) setBefore(f func(ctx context.Context, token string, rows []origin) error) {
+func (t *table) setBefore(f func(ctx context.Context, token string, rows []schema.Origin) error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.before = f

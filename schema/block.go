@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/ClickHouse/ch-go/proto"
@@ -27,6 +28,7 @@ type Block struct {
 	partition  *fixed[int32]
 	offset     *fixed[int64]
 	ingestedAt *fixed[int64]
+	index      *fixed[uint16]
 }
 
 // Key is what the caller of a decoder has to know of the row it appended.
@@ -48,6 +50,19 @@ type Key struct {
 // Two devices of one hash would share their sequence numbers: among 10 million
 // devices the chance that any two do is 3 in a million.
 type Identity struct{ Device, Seq uint64 }
+
+// Origin is where an event of a topic came from: the record, and which of its
+// events it is. No two rows of the topic have the same.
+type Origin struct {
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Index     uint16 `json:"index"`
+}
+
+// Compare orders origins as they stand in Kafka.
+func (o Origin) Compare(p Origin) int {
+	return cmp.Or(cmp.Compare(o.Partition, p.Partition), cmp.Compare(o.Offset, p.Offset), cmp.Compare(o.Index, p.Index))
+}
 
 // NewBlock returns an empty block for events of s.
 func NewBlock(s *Schema) *Block {
@@ -73,6 +88,7 @@ func NewBlock(s *Schema) *Block {
 	b.partition = b.column(ColPartition).(*fixed[int32])
 	b.offset = b.column(ColOffset).(*fixed[int64])
 	b.ingestedAt = b.column(ColIngestedAt).(*fixed[int64])
+	b.index = b.column(ColIndex).(*fixed[uint16])
 	return b
 }
 
@@ -140,8 +156,8 @@ func (b *Block) Slice(lo, hi int) *Block {
 	return out
 }
 
-// Where returns a new block with the rows whose record keep wants, in order.
-func (b *Block) Where(keep func(partition int32, offset int64) bool) *Block {
+// Where returns a new block with the rows whose origin keep wants, in order.
+func (b *Block) Where(keep func(Origin) bool) *Block {
 	out := NewBlock(b.schema)
 	begin := 0 // of the run of rows that are wanted
 	for row := range b.Rows() {
@@ -179,9 +195,9 @@ func (b *Block) Input() proto.Input {
 	return in
 }
 
-// Origin returns where the row's record stands in Kafka.
-func (b *Block) Origin(row int) (partition int32, offset int64) {
-	return b.partition.values[row], b.offset.values[row]
+// Origin returns where the row came from.
+func (b *Block) Origin(row int) Origin {
+	return Origin{b.partition.values[row], b.offset.values[row], b.index.values[row]}
 }
 
 // LastDevice returns the device of the last row, valid until the block changes.

@@ -24,8 +24,8 @@ func compare(t rapid.TB, s *schema.Schema, b *schema.Block, want []row) {
 	}
 	got := read(t, s, b)
 	for i := range want {
-		if p, o := b.Origin(i); p != want[i][schema.ColPartition] || o != want[i][schema.ColOffset] {
-			t.Fatalf("row %d: origin is %d/%d, want %v/%v", i, p, o, want[i][schema.ColPartition], want[i][schema.ColOffset])
+		if o := b.Origin(i); o.Partition != want[i][schema.ColPartition] || o.Offset != want[i][schema.ColOffset] || o.Index != want[i][schema.ColIndex] {
+			t.Fatalf("row %d: origin is %+v, want %v", i, o, want[i])
 		}
 		for _, c := range s.Columns() {
 			if g, w := got[i][c.Name], want[i][c.Name]; !same(g, w) {
@@ -48,7 +48,7 @@ func TestBlockOnTheWire(t *testing.T) {
 			"device": "d", "seq": uint64(1), "at": int64(noon), "str": "", "str_null": nil, "dict": "", "yes": false, "yes_null": nil,
 			"i8": int8(0), "i16": nil, "i32": int32(0), "i64": nil, "u8": nil, "u16": uint16(0), "u32": nil, "u64": uint64(0),
 			"f32": nil, "f64": 0.0, "time": int64(0), "late": nil, "extra": "",
-			"_topic": "t", "_partition": int32(7), "_offset": offset, "_ingested_at": int64(noon),
+			"_topic": "t", "_partition": int32(7), "_offset": offset, "_ingested_at": int64(noon), "_index": uint16(0),
 		}
 		for k, v := range w {
 			full[k] = v
@@ -145,7 +145,7 @@ func TestBlockAgainstModel(t *testing.T) {
 						kept = append(kept, r)
 					}
 				}
-				blocks[1-i] = b.Where(func(partition int32, offset int64) bool { return partition == 0 && keep[offset] })
+				blocks[1-i] = b.Where(func(o schema.Origin) bool { return o.Partition == 0 && keep[o.Offset] })
 				models[1-i] = kept
 			case n == 0: // the rest needs a row
 			case step == "undo":
@@ -218,19 +218,19 @@ func TestWhere(t *testing.T) {
 		d, b := schema.NewDecoder(s, schema.JSON, schema.DefaultMaxRecordBytes), schema.NewBlock(s)
 		for i := range rapid.IntRange(0, 40).Draw(t, "rows") {
 			value := fmt.Sprintf(`{"device":"%s","seq":%d,"at":%d,"dict":"%d"}`, strings.Repeat("d", 1+i%3*100), i, int64(noon), i%4)
-			if _, err := d.Decode(schema.Record{Topic: "t", Partition: int32(i % 2), Offset: int64(i / 2), Time: noon, Value: []byte(value)}, b); err != nil {
+			if _, err := d.Decode(schema.Record{Topic: "t", Partition: int32(i % 2), Offset: int64(i / 4), Index: uint16(i / 2 % 2), Time: noon, Value: []byte(value)}, b); err != nil {
 				t.Fatal(err)
 			}
 		}
 		want := []row{}
-		keep := map[[2]int64]bool{}
+		keep := map[schema.Origin]bool{}
 		for i := range b.Rows() {
-			p, o := b.Origin(i)
-			if keep[[2]int64{int64(p), o}] = rapid.Bool().Draw(t, "keep"); keep[[2]int64{int64(p), o}] {
+			o := b.Origin(i)
+			if keep[o] = rapid.Bool().Draw(t, "keep"); keep[o] {
 				want = append(want, read(t, s, b.Slice(i, i+1))...)
 			}
 		}
-		compare(t, s, b.Where(func(p int32, o int64) bool { return keep[[2]int64{int64(p), o}] }), want)
+		compare(t, s, b.Where(func(o schema.Origin) bool { return keep[o] }), want)
 	})
 }
 

@@ -139,9 +139,9 @@ func (s *Schema) eventTable(t Tables, table string) string {
 
 // Receipts is the definition of the receipts projection. It keeps of a row where
 // it came from, when, and the event time and identity by which a resend of it is
-// known.
+// known. It is not ordered by the index too: what is asked for is whole records.
 func (s *Schema) Receipts() string {
-	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIngestedAt), QuoteIdent(s.Time.Field)}
+	cols := []string{QuoteIdent(ColPartition), QuoteIdent(ColOffset), QuoteIdent(ColIndex), QuoteIdent(ColIngestedAt), QuoteIdent(s.Time.Field)}
 	return fmt.Sprintf("PROJECTION receipts (SELECT %s ORDER BY %s, %s)",
 		strings.Join(append(cols, s.Fingerprint()...), ", "), QuoteIdent(ColPartition), QuoteIdent(ColOffset))
 }

@@ -7,12 +7,14 @@ import (
 	"time"
 )
 
-// Record is one Kafka record, as a decoder needs it.
+// Record is a Kafka record that is one event, or one of the events of a record, as
+// a decoder needs it.
 type Record struct {
 	Topic     string
 	Partition int32
 	Offset    int64
-	Time      int64 // Kafka's timestamp, milliseconds since 1970 UTC
+	Index     uint16 // of the event among the record's
+	Time      int64  // Kafka's timestamp, milliseconds since 1970 UTC
 	Value     []byte
 }
 
@@ -105,6 +107,7 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 	b.partition.append(r.Partition)
 	b.offset.append(r.Offset)
 	b.ingestedAt.append(r.Time)
+	b.index.append(r.Index)
 	key := b.lastKey()
 	key.Time = at
 	return key, nil

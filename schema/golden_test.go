@@ -52,7 +52,7 @@ func testGolden(t *testing.T, name string, s *schema.Schema) {
 		s.AllView(single, schema.Cold{CutOver: cutOver[:1], Source: "s3(cold, filename = 'day=2026-10-26/a.parquet', structure = "}),
 		s.AllView(cluster, schema.Cold{CutOver: cutOver, Source: "s3('http://s3/cold/{a,b}.parquet', 'key', 'secret', 'Parquet', ", Secret: true}),
 		s.AllView(single, schema.Cold{CutOver: cutOver}),
-		s.AllView(cluster, schema.Cold{CutOver: cutOver, Moving: &schema.Row{Day: cutOver[0] + 1, Topic: "it's", Partition: 3, Offset: 1234}}),
+		s.AllView(cluster, schema.Cold{CutOver: cutOver, Moving: &schema.Row{Day: cutOver[0] + 1, Topic: "it's", Origin: schema.Origin{Partition: 3, Offset: 1234, Index: 56}}}),
 	))
 
 	var insert strings.Builder

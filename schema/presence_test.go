@@ -48,7 +48,7 @@ func TestDecodeWide(t *testing.T) {
 	}
 	want := row{
 		"device": "d", "seq": uint64(1), "at": int64(noon), "last": "x", "extra": "",
-		"_topic": "t", "_partition": int32(0), "_offset": int64(0), "_ingested_at": int64(noon),
+		"_topic": "t", "_partition": int32(0), "_offset": int64(0), "_ingested_at": int64(noon), "_index": uint16(0),
 	}
 	for id := 4; id < 140; id++ {
 		want[fmt.Sprintf("f%d", id)] = nil

@@ -90,7 +90,7 @@ func (m messages) reference(r schema.Record, maxBytes int) (want row, extra held
 		return nil, extra, []schema.Reason{schema.ReasonMalformed}
 	}
 	extra.unknown = occurrences(message.GetUnknown())
-	want = row{schema.ColTopic: r.Topic, schema.ColPartition: r.Partition, schema.ColOffset: r.Offset, schema.ColIngestedAt: r.Time}
+	want = row{schema.ColTopic: r.Topic, schema.ColPartition: r.Partition, schema.ColOffset: r.Offset, schema.ColIngestedAt: r.Time, schema.ColIndex: r.Index}
 	for _, c := range m.schema.Fields {
 		zero, _ := goValue(c.Type, nil)
 		if c.Nullable {

@@ -185,7 +185,7 @@ func TestDecodeProtobufWide(t *testing.T) {
 	}
 	want := row{
 		"device": "d", "seq": uint64(1), "at": int64(noon), "last": "x", "extra": "",
-		"_topic": "t", "_partition": int32(0), "_offset": int64(0), "_ingested_at": int64(noon),
+		"_topic": "t", "_partition": int32(0), "_offset": int64(0), "_ingested_at": int64(noon), "_index": uint16(0),
 	}
 	for _, c := range s.Fields[3:139] {
 		want[c.Name] = nil

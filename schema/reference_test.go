@@ -31,7 +31,7 @@ func reference(s *schema.Schema, r schema.Record, maxBytes int) (want row, extra
 		return nil, nil, []schema.Reason{schema.ReasonNotObject}
 	}
 
-	want = row{schema.ColTopic: r.Topic, schema.ColPartition: r.Partition, schema.ColOffset: r.Offset, schema.ColIngestedAt: r.Time}
+	want = row{schema.ColTopic: r.Topic, schema.ColPartition: r.Partition, schema.ColOffset: r.Offset, schema.ColIngestedAt: r.Time, schema.ColIndex: r.Index}
 	for _, c := range s.Fields {
 		zero, _ := goValue(c.Type, nil)
 		if c.Nullable {

@@ -104,6 +104,7 @@ const (
 	ColPartition  = "_partition"   // Kafka partition
 	ColOffset     = "_offset"      // Kafka offset
 	ColIngestedAt = "_ingested_at" // Kafka's timestamp of the record
+	ColIndex      = "_index"       // which of its record's events
 )
 
 // firstOwnID separates the ids of the schema file from those below.
@@ -115,8 +116,9 @@ var ownColumns = []Column{
 	{ID: 900, Name: ColExtra, Type: String, Doc: "Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none."},
 	{ID: 1001, Name: ColTopic, Type: String, LowCardinality: true, Doc: "Kafka topic the event came from."},
 	{ID: 1002, Name: ColPartition, Type: Int32, Doc: "Kafka partition."},
-	{ID: 1003, Name: ColOffset, Type: Int64, Codec: "Delta, ZSTD(1)", Doc: "Kafka offset: with topic and partition, the record's own identity."},
+	{ID: 1003, Name: ColOffset, Type: Int64, Codec: "Delta, ZSTD(1)", Doc: "Kafka offset: with topic, partition and index, where the event came from."},
 	{ID: 1004, Name: ColIngestedAt, Type: TimestampMS, Codec: "Delta, ZSTD(1)", Doc: "Kafka's timestamp of the record."},
+	{ID: 1005, Name: ColIndex, Type: UInt16, Doc: "Which of its record's events this is, from 0 on; 0 where a record is one event."},
 }
 
 //go:embed telemetry.yaml

@@ -27,10 +27,9 @@ type Cold struct {
 
 // Row is where one stored row is.
 type Row struct {
-	Day       Day    `json:"day"`
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"`
+	Day   Day    `json:"day"`
+	Topic string `json:"topic"`
+	Origin
 }
 
 // ViewComment is the comment of the analysts' view, as JSON: what it was made
@@ -159,8 +158,8 @@ func (s *Schema) countedInSealed(t Tables, cold Cold) (all []string) {
 	}
 	if m := cold.Moving; m != nil {
 		of := QuoteString(m.Day.String())
-		all = append(all, fmt.Sprintf("(%s != %s OR 1 NOT IN (SELECT 1 FROM %s WHERE %[1]s = %[2]s AND %[4]s = %d AND %[6]s = %d AND %[8]s = %s))",
-			day, of, s.Hot(t), QuoteIdent(ColPartition), m.Partition, QuoteIdent(ColOffset), m.Offset, QuoteIdent(ColTopic), QuoteString(m.Topic)))
+		all = append(all, fmt.Sprintf("(%s != %s OR 1 NOT IN (SELECT 1 FROM %s WHERE %[1]s = %[2]s AND %[4]s = %d AND %[6]s = %d AND %[8]s = %d AND %[10]s = %s))",
+			day, of, s.Hot(t), QuoteIdent(ColPartition), m.Partition, QuoteIdent(ColOffset), m.Offset, QuoteIdent(ColIndex), m.Index, QuoteIdent(ColTopic), QuoteString(m.Topic)))
 	}
 	return all
 }

@@ -25,7 +25,7 @@ func TestRenewView(t *testing.T) {
 			Source:  rapid.SampledFrom([]string{"", "s3(cold, filename = 'a\\'<b>.parquet', structure = "}).Draw(t, "source"),
 		}
 		if rapid.Bool().Draw(t, "moving") {
-			cold.Moving = &schema.Row{Day: 20_000, Topic: rapid.String().Draw(t, "topic"), Partition: 3, Offset: 1 << 60}
+			cold.Moving = &schema.Row{Day: 20_000, Topic: rapid.String().Draw(t, "topic"), Origin: schema.Origin{Partition: 3, Offset: 1 << 60, Index: 56}}
 		}
 		comment := schema.ViewComment{SchemaVersion: old.Version, Cold: cold}.String()
 		for _, s := range []*schema.Schema{old, &newer} {

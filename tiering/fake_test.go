@@ -53,7 +53,7 @@ func (e event) values() []any {
 	if e.seq%3 == 0 {
 		temperature = nil
 	}
-	return []any{e.device, e.seq, e.time, temperature, "ok", "", "telemetry", int32(e.offset % 4), e.offset, e.time + 100}
+	return []any{e.device, e.seq, e.time, temperature, "ok", "", "telemetry", int32(e.offset % 4), e.offset, e.time + 100, uint16(0)}
 }
 
 // warehouse is ClickHouse as far as the compactor can tell: two tables, and a

@@ -49,7 +49,7 @@ func readingOf(offset int64, seq, at int64) (*kgo.Record, receipts.Copy) {
 	if err != nil {
 		panic(err)
 	}
-	return r, receipts.Copy{Identity: key.Identity, Time: key.Time, Partition: worldsPartition, Offset: offset}
+	return r, receipts.Copy{Identity: key.Identity, Time: key.Time, Origin: schema.Origin{Partition: worldsPartition, Offset: offset}}
 }
 
 var worldsTime = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC).UnixMilli()

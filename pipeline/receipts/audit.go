@@ -110,10 +110,9 @@ func (r *Reader) Days(ctx context.Context, of []Span) ([]schema.Day, error) {
 
 // Copy is one stored row of an event.
 type Copy struct {
-	Identity  schema.Identity
-	Time      int64 // the event's own, Unix milliseconds
-	Partition int32
-	Offset    int64
+	Identity schema.Identity
+	Time     int64 // the event's own, Unix milliseconds
+	schema.Origin
 }
 
 // copyColumns are the columns of a Copy, and the names of the identity's.
@@ -123,13 +122,13 @@ func (r *Reader) copyColumns() (columns string, id []string) {
 	if len(id) == 2 {
 		device = id[0]
 	}
-	return fmt.Sprintf("%s, %s, toUnixTimestamp64Milli(%s), %s, %s", device, id[len(id)-1], schema.QuoteIdent(r.schema.Time.Field), partition, offset), id
+	return fmt.Sprintf("%s, %s, toUnixTimestamp64Milli(%s), %s, %s, %s", device, id[len(id)-1], schema.QuoteIdent(r.schema.Time.Field), partition, offset, index), id
 }
 
 func scanCopy(into *[]Copy) func(driver.Rows) error {
 	return func(rows driver.Rows) error {
 		var c Copy
-		if err := rows.Scan(&c.Identity.Device, &c.Identity.Seq, &c.Time, &c.Partition, &c.Offset); err != nil {
+		if err := rows.Scan(&c.Identity.Device, &c.Identity.Seq, &c.Time, &c.Partition, &c.Offset, &c.Index); err != nil {
 			return err
 		}
 		*into = append(*into, c)

@@ -11,13 +11,13 @@ import (
 
 // Count is what is stored of a span.
 type Count struct {
-	// Rows is how many rows are stored, Distinct how many offsets they have:
-	// they differ where a record is stored twice.
+	// Rows is how many rows are stored, Distinct how many origins they have:
+	// they differ where an event is stored twice.
 	Rows, Distinct uint64
 }
 
-// Distinct offsets are counted exactly, with a set in the server's memory: some
-// 25 bytes an offset. So a longer span is counted piece by piece.
+// Distinct origins are counted exactly, with a set in the server's memory: some
+// 25 bytes a row. So a longer span is counted piece by piece.
 const (
 	countAtOnce = 8 << 20 // offsets of one statement
 	countTries  = 5
@@ -49,6 +49,11 @@ func (r *Reader) Counts(ctx context.Context, spans []Span) (map[Span]Count, erro
 	return out, nil
 }
 
+// event is where in a partition a row comes from, as one number: offsets are below
+// 2^48 for any topic that can exist. A set of numbers takes the server half of
+// what one of tuples does.
+var event = fmt.Sprintf("bitShiftLeft(toUInt64(%s), 16) + %s", offset, index)
+
 // count counts pieces, of which each is of another partition.
 func (r *Reader) count(ctx context.Context, pieces []piece) (map[int32]Count, error) {
 	spans := make([]Span, len(pieces))
@@ -59,9 +64,9 @@ func (r *Reader) count(ctx context.Context, pieces []piece) (map[int32]Count, er
 	hot := fmt.Sprintf("SELECT %s, count(), toUInt64(0) FROM %s WHERE %s GROUP BY %[1]s", partition, r.tables[0], where)
 	both := make([]string, len(r.tables))
 	for i, table := range r.tables {
-		both[i] = fmt.Sprintf("SELECT %s, %s FROM %s WHERE %s", partition, offset, table, where)
+		both[i] = fmt.Sprintf("SELECT %s, %s AS event FROM %s WHERE %s", partition, event, table, where)
 	}
-	all := fmt.Sprintf("SELECT %s, count(), uniqExact(%s) FROM (%s) GROUP BY %[1]s", partition, offset, strings.Join(both, " UNION ALL "))
+	all := fmt.Sprintf("SELECT %s, count(), uniqExact(event) FROM (%s) GROUP BY %[1]s", partition, strings.Join(both, " UNION ALL "))
 
 	before, err := r.countBy(ctx, hot)
 	if err != nil {

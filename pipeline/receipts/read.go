@@ -15,6 +15,7 @@ import (
 var (
 	partition  = schema.QuoteIdent(schema.ColPartition)
 	offset     = schema.QuoteIdent(schema.ColOffset)
+	index      = schema.QuoteIdent(schema.ColIndex)
 	ingestedAt = schema.QuoteIdent(schema.ColIngestedAt)
 )
 
@@ -32,28 +33,27 @@ func within(spans []Span) string {
 	return strings.Join(terms, " OR ")
 }
 
-// Stored returns which offsets of spans are stored. Spans are those of a batch:
-// the answer has a row for each offset, some 100,000 at most.
-func (r *Reader) Stored(ctx context.Context, spans []Span) (Offsets, error) {
-	found := map[int32][]int64{}
+// Stored returns where the stored rows of spans come from. Spans are those of a
+// batch: the answer has a row for each of them, some 100,000 at most.
+func (r *Reader) Stored(ctx context.Context, spans []Span) (Origins, error) {
+	var found []schema.Origin
 	for _, table := range r.tables {
 		for chunk := range slices.Chunk(spans, rangesAtOnce) {
-			statement := fmt.Sprintf("SELECT DISTINCT %s, %s FROM %s WHERE %s", partition, offset, table, within(chunk))
-			err := r.query(ctx, "stored offsets", statement, func(rows driver.Rows) error {
-				var p int32
-				var o int64
-				if err := rows.Scan(&p, &o); err != nil {
+			statement := fmt.Sprintf("SELECT DISTINCT %s, %s, %s FROM %s WHERE %s", partition, offset, index, table, within(chunk))
+			err := r.query(ctx, "stored origins", statement, func(rows driver.Rows) error {
+				var o schema.Origin
+				if err := rows.Scan(&o.Partition, &o.Offset, &o.Index); err != nil {
 					return err
 				}
-				found[p] = append(found[p], o)
+				found = append(found, o)
 				return nil
 			})
 			if err != nil {
-				return Offsets{}, err
+				return Origins{}, err
 			}
 		}
 	}
-	return NewOffsets(found), nil
+	return NewOrigins(found), nil
 }
 
 // Last is the end of what is stored of a partition.

@@ -12,27 +12,29 @@ import (
 	"penstock/schema"
 )
 
-func TestOffsets(t *testing.T) {
-	o := NewOffsets(map[int32][]int64{1: {5, 3, 5, 4, 3}, 2: {7}})
-	if got := o.Of(1); !slices.Equal(got, []int64{3, 4, 5}) || len(o.Of(3)) != 0 {
-		t.Errorf("partition 1 has %v and partition 3 %v", got, o.Of(3))
+func TestOrigins(t *testing.T) {
+	at := func(p int32, offset int64, index uint16) schema.Origin {
+		return schema.Origin{Partition: p, Offset: offset, Index: index}
 	}
-	if got := slices.Sorted(o.Partitions()); !slices.Equal(got, []int32{1, 2}) || o.Count() != 4 {
-		t.Errorf("%d offsets of partitions %v", o.Count(), got)
+	o := NewOrigins([]schema.Origin{at(1, 5, 0), at(1, 3, 1), at(2, 7, 0), at(1, 5, 0), at(1, 4, 9), at(1, 3, 0)})
+	if o.Count() != 5 {
+		t.Errorf("%d origins", o.Count())
 	}
-	f := func(p int32, offset int64, want bool) {
+	f := func(origin schema.Origin, want bool) {
 		t.Helper()
-		if o.Has(p, offset) != want {
-			t.Errorf("offset %d of partition %d is in the set: %v", offset, p, !want)
+		if o.Has(origin) != want {
+			t.Errorf("%v is in the set: %v", origin, !want)
 		}
 	}
-	f(1, 3, true)
-	f(1, 5, true)
-	f(1, 2, false)
-	f(1, 6, false)
-	f(2, 3, false)
-	f(3, 3, false)
-	if none := (Offsets{}); none.Has(1, 3) || none.Count() != 0 {
+	f(at(1, 3, 0), true)
+	f(at(1, 3, 1), true)
+	f(at(1, 5, 0), true)
+	f(at(1, 3, 2), false)
+	f(at(1, 4, 0), false)
+	f(at(1, 6, 0), false)
+	f(at(2, 3, 0), false)
+	f(at(3, 3, 0), false)
+	if none := (Origins{}); none.Has(at(1, 3, 0)) || none.Count() != 0 {
 		t.Error("the zero value is not empty")
 	}
 }
@@ -107,7 +109,7 @@ func TestNoServer(t *testing.T) {
 		}
 	}()
 	_, err = r.Stored(t.Context(), []Span{{0, 0, 1}})
-	if err == nil || !strings.Contains(err.Error(), "receipts at 127.0.0.1:1: read stored offsets: ") {
+	if err == nil || !strings.Contains(err.Error(), "receipts at 127.0.0.1:1: read stored origins: ") {
 		t.Errorf("error is %v", err)
 	}
 	if got, err := r.Stored(t.Context(), nil); err != nil || got.Count() != 0 {

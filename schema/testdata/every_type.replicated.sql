@@ -35,9 +35,10 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',
-    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic, partition and index, where the event came from.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
+    `_index` UInt16 COMMENT 'Which of its record\'s events this is, from 0 on; 0 where a record is one event.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_index`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type', '{replica}')
 PARTITION BY toDate(`at`)
@@ -73,9 +74,10 @@ CREATE TABLE IF NOT EXISTS `fleet`.`every_type_sealed` ON CLUSTER `main`
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',
-    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic, partition and index, where the event came from.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
+    `_index` UInt16 COMMENT 'Which of its record\'s events this is, from 0 on; 0 where a record is one event.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_index`, `_ingested_at`, `at`, xxHash64(`device`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_sealed', '{replica}')
 PARTITION BY toDate(`at`)
@@ -126,7 +128,7 @@ FROM `fleet`.`every_type_1m_state`
 GROUP BY `device`, `minute`;
 
 CREATE VIEW IF NOT EXISTS `fleet`.`every_type_all` ON CLUSTER `main` AS
-SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type`
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`every_type`
 UNION ALL
-SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`every_type_sealed`
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`every_type_sealed`
 COMMENT '{"schema_version":2,"cold":{}}';

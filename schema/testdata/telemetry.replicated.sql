@@ -41,9 +41,10 @@ CREATE TABLE IF NOT EXISTS `fleet`.`telemetry` ON CLUSTER `main`
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',
-    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic, partition and index, where the event came from.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
+    `_index` UInt16 COMMENT 'Which of its record\'s events this is, from 0 on; 0 where a record is one event.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_index`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/telemetry', '{replica}')
 PARTITION BY toDate(`ts`)
@@ -85,9 +86,10 @@ CREATE TABLE IF NOT EXISTS `fleet`.`telemetry_sealed` ON CLUSTER `main`
     `extra` String COMMENT 'Fields the schema does not know, and values that do not fit their column, as a JSON object; empty if none.',
     `_topic` LowCardinality(String) COMMENT 'Kafka topic the event came from.',
     `_partition` Int32 COMMENT 'Kafka partition.',
-    `_offset` Int64 COMMENT 'Kafka offset: with topic and partition, the record\'s own identity.' CODEC(Delta, ZSTD(1)),
+    `_offset` Int64 COMMENT 'Kafka offset: with topic, partition and index, where the event came from.' CODEC(Delta, ZSTD(1)),
     `_ingested_at` DateTime64(3, 'UTC') COMMENT 'Kafka\'s timestamp of the record.' CODEC(Delta, ZSTD(1)),
-    PROJECTION receipts (SELECT `_partition`, `_offset`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
+    `_index` UInt16 COMMENT 'Which of its record\'s events this is, from 0 on; 0 where a record is one event.',
+    PROJECTION receipts (SELECT `_partition`, `_offset`, `_index`, `_ingested_at`, `ts`, xxHash64(`device_id`), `seq` ORDER BY `_partition`, `_offset`)
 )
 ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/telemetry_sealed', '{replica}')
 PARTITION BY toDate(`ts`)
@@ -222,7 +224,7 @@ FROM `fleet`.`telemetry_1m_state`
 GROUP BY `device_id`, `minute`;
 
 CREATE VIEW IF NOT EXISTS `fleet`.`telemetry_all` ON CLUSTER `main` AS
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`telemetry`
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`telemetry`
 UNION ALL
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at` FROM `fleet`.`telemetry_sealed`
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`telemetry_sealed`
 COMMENT '{"schema_version":1,"cold":{}}';

@@ -22,6 +22,7 @@ type Block struct {
 	device            *strings
 	time              *fixed[int64]
 	partition, offset vector
+	index             vector
 	places            []uint64
 }
 
@@ -47,7 +48,7 @@ func NewBlock(s *schema.Schema) *Block {
 	}
 	b.device = byName[s.Device].(*strings)
 	b.time = byName[s.Time.Field].(*fixed[int64])
-	b.partition, b.offset = byName[schema.ColPartition], byName[schema.ColOffset]
+	b.partition, b.offset, b.index = byName[schema.ColPartition], byName[schema.ColOffset], byName[schema.ColIndex]
 	return b
 }
 
@@ -77,7 +78,7 @@ func (b *Block) Sums(runs []Run) Sums {
 	b.places = b.places[:0]
 	for _, r := range runs {
 		for i := r.From; i < r.To; i++ {
-			b.places = append(b.places, place(int32(b.partition.word(i)), int64(b.offset.word(i))))
+			b.places = append(b.places, place(int32(b.partition.word(i)), int64(b.offset.word(i)), uint16(b.index.word(i))))
 		}
 	}
 	out := make(Sums, len(b.columns))

@@ -51,10 +51,11 @@ func Read(r io.ReaderAt, size int64, s *schema.Schema) (Content, error) {
 
 		// The places come first: every other checksum is made of them.
 		places = make([]uint64, rows)
-		partitions := make([]int32, rows)
+		partitions, offsets := make([]int32, rows), make([]int64, rows)
 		err := errors.Join(
 			scan(index[schema.ColPartition], func(row int, v parquet.Value) { partitions[row] = v.Int32() }),
-			scan(index[schema.ColOffset], func(row int, v parquet.Value) { places[row] = place(partitions[row], v.Int64()) }),
+			scan(index[schema.ColOffset], func(row int, v parquet.Value) { offsets[row] = v.Int64() }),
+			scan(index[schema.ColIndex], func(row int, v parquet.Value) { places[row] = place(partitions[row], offsets[row], uint16(v.Uint32())) }),
 		)
 		if err != nil {
 			return Content{}, err

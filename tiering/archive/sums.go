@@ -46,10 +46,11 @@ func cell(id int, null bool, place, word uint64) Sum {
 	return Sum(xxhash.Sum64(b[:]))
 }
 
-// place is where a row stands in Kafka, as one number. Partitions are few and
-// offsets below 2^48 for any topic that can exist, so it is unique in a topic.
-func place(partition int32, offset int64) uint64 {
-	return uint64(offset)<<16 ^ uint64(uint32(partition))
+// place is where a row comes from in Kafka, as one number. Partitions are few and
+// offsets below 2^48 for any topic that can exist, so it is unique among the first
+// events of records; the index of the others is spread over all bits.
+func place(partition int32, offset int64, index uint16) uint64 {
+	return uint64(offset)<<16 ^ uint64(uint32(partition)) ^ uint64(index)*0x9e3779b97f4a7c15
 }
 
 // String returns the checksum as sixteen hexadecimal digits.

@@ -106,9 +106,9 @@ func (w *ClickHouse) Partitions(ctx context.Context) (_ []tiering.Partition, err
 // HotRow implements [tiering.Warehouse].
 func (w *ClickHouse) HotRow(ctx context.Context, day schema.Day) (schema.Row, error) {
 	row := schema.Row{Day: day}
-	query := fmt.Sprintf("SELECT %s, %s, %s FROM %s WHERE %s LIMIT 1", schema.QuoteIdent(schema.ColTopic),
-		schema.QuoteIdent(schema.ColPartition), schema.QuoteIdent(schema.ColOffset), w.schema.Hot(w.config.Tables()), w.ofDay(day))
-	if err := w.conn.QueryRow(ctx, query).Scan(&row.Topic, &row.Partition, &row.Offset); err != nil {
+	query := fmt.Sprintf("SELECT %s, %s, %s, %s FROM %s WHERE %s LIMIT 1", schema.QuoteIdent(schema.ColTopic),
+		schema.QuoteIdent(schema.ColPartition), schema.QuoteIdent(schema.ColOffset), schema.QuoteIdent(schema.ColIndex), w.schema.Hot(w.config.Tables()), w.ofDay(day))
+	if err := w.conn.QueryRow(ctx, query).Scan(&row.Topic, &row.Partition, &row.Offset, &row.Index); err != nil {
 		return row, w.fail("read a hot row of "+day.String(), err)
 	}
 	return row, nil
@@ -254,7 +254,7 @@ func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 		}
 	}
 	// Total, so that the same rows make the same file every time.
-	order = append(order, column(schema.ColTopic), column(schema.ColPartition), column(schema.ColOffset))
+	order = append(order, column(schema.ColTopic), column(schema.ColPartition), column(schema.ColOffset), column(schema.ColIndex))
 	return fmt.Sprintf("SELECT %s FROM %s AS t WHERE toDate(%s) = %s ORDER BY %s",
 		strings.Join(selected, ", "), w.schema.Sealed(w.config.Tables()), column(w.schema.Time.Field),
 		schema.QuoteString(day.String()), strings.Join(order, ", "))

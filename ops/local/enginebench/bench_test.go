@@ -72,9 +72,9 @@ func TestBlocks(t *testing.T) {
 		if b.Rows() != 1500 || b.Day() != schema.DayOf(start.UnixMilli()) {
 			t.Errorf("a block has %d rows and begins on %v, want 1500 on %v", b.Rows(), b.Day(), start)
 		}
-		first, _ := b.Origin(0)
+		first := b.Origin(0).Partition
 		for row := range b.Rows() {
-			p, offset := b.Origin(row)
+			p, offset := b.Origin(row).Partition, b.Origin(row).Offset
 			if p%lanes != first%lanes || offset != next[p] {
 				t.Fatalf("row %d is offset %d of partition %d, in a block that begins with partition %d; want offset %d of the same lane", row, offset, p, first, next[p])
 			}

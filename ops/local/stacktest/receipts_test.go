@@ -157,6 +157,9 @@ func history(n int64) (out []record) {
 	return out
 }
 
+// index is which event of its Kafka record the record is.
+func (one record) index() uint16 { return uint16(one.offset % 3) }
+
 // insert stores records as a node does, an insert a day, and sets their identity.
 func (r *receiptsOf) insert(t *testing.T, records []record) {
 	t.Helper()
@@ -177,7 +180,7 @@ func (r *receiptsOf) insert(t *testing.T, records []record) {
 			days[day] = schema.NewBlock(r.schema)
 		}
 		value := fmt.Sprintf(`{"device_id":%q,"seq":%d,"ts":%d,"event_id":"%s#%[2]d"}`, one.device, one.seq, one.event, one.device)
-		key, err := decoder.Decode(schema.Record{Topic: "t", Partition: one.partition, Offset: one.offset, Time: one.at, Value: []byte(value)}, days[day])
+		key, err := decoder.Decode(schema.Record{Topic: "t", Partition: one.partition, Offset: one.offset, Index: one.index(), Time: one.at, Value: []byte(value)}, days[day])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,27 +225,24 @@ func testStored(t *testing.T, r *receiptsOf) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[int32][]int64{}
+	count := 0
 	for _, one := range records {
 		in := slices.ContainsFunc(spans, func(s receipts.Span) bool {
 			return s.Partition == one.partition && s.First <= one.offset && one.offset < s.Next
 		})
 		if in {
-			want[one.partition] = append(want[one.partition], one.offset)
+			count++
 		}
-		if got.Has(one.partition, one.offset) != in {
-			t.Fatalf("offset %d of partition %d is in the answer: %v", one.offset, one.partition, !in)
+		origin := schema.Origin{Partition: one.partition, Offset: one.offset, Index: one.index()}
+		if got.Has(origin) != in {
+			t.Fatalf("%+v is in the answer: %v", origin, !in)
+		}
+		if origin.Index++; got.Has(origin) {
+			t.Fatalf("%+v is in the answer, and another event of the record is stored", origin)
 		}
 	}
-	count := 0
-	for p := range int32(10) {
-		if !slices.Equal(got.Of(p), want[p]) {
-			t.Errorf("of partition %d %d offsets are stored, want %d", p, len(got.Of(p)), len(want[p]))
-		}
-		count += len(want[p])
-	}
-	if got.Count() != count || got.Has(0, 8007) || got.Has(9, 0) {
-		t.Errorf("%d offsets, want %d; one that is missing is stored: %v", got.Count(), count, got.Has(0, 8007))
+	if got.Count() != count || got.Has(schema.Origin{Offset: 8007}) || got.Has(schema.Origin{Partition: 9}) {
+		t.Errorf("%d origins, want %d; or one that is missing is stored", got.Count(), count)
 	}
 	if none, err := r.reader.Stored(t.Context(), nil); err != nil || none.Count() != 0 {
 		t.Errorf("of no span %d offsets are stored, and %v", none.Count(), err)
