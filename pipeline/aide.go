@@ -38,6 +38,13 @@ func newAide(s *schema.Schema, d *schema.Decoder) *aide {
 	return a
 }
 
+// use has an aide at rest decode by another schema.
+func (a *aide) use(s *schema.Schema, d *schema.Decoder) {
+	p := <-a.done
+	a.decoder, p.block = d, schema.NewBlock(s)
+	a.done <- p
+}
+
 // run decodes parts until work is closed.
 func (a *aide) run() {
 	for p := range a.work {

@@ -99,6 +99,14 @@ func newBatch(s *schema.Schema) *batch {
 	return &batch{schema: s, spans: map[int32]span{}, blocks: map[place]*schema.Block{}}
 }
 
+// use has the batch, which is empty, filled by another schema. The memory of
+// blocks of the one before is of no use to it.
+func (b *batch) use(s *schema.Schema) {
+	if b.schema != s {
+		b.schema, b.spare, b.spareSize = s, nil, 0
+	}
+}
+
 // block returns the block of rows for that place.
 func (b *batch) block(at place) *schema.Block {
 	if b.recent != nil && b.recentAt == at {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"penstock/pipeline/dedup"
+	"penstock/pipeline/evolve"
 	"penstock/schema"
 )
 
@@ -18,6 +19,8 @@ type Config struct {
 	Batch      Batching   `koanf:"batch"`
 	Dedup      Dedup      `koanf:"dedup"`
 	Breaker    Breaker    `koanf:"breaker"`
+	// Evolution says how the schema may grow.
+	Evolution evolve.Config `koanf:"evolution"`
 
 	// Lanes is how many shares the node's partitions are in. A lane fills one
 	// batch at a time: twice the lanes are twice the inserts, of half the rows,
@@ -180,6 +183,7 @@ func Default() Config {
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
+		Evolution:      evolve.Default(),
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
 		Lanes:          (runtime.NumCPU() + 1) / 2,
 		Decoders:       2,
@@ -298,6 +302,9 @@ func (c Config) Validate() error {
 	check(c.Breaker.Cooldown > 0, "breaker.cooldown is %v; want a positive duration such as 2s", c.Breaker.Cooldown)
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
+	if err := c.Evolution.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	lanes := c.Lanes >= 1 && c.Lanes <= maxLanes
 	check(lanes, "lanes is %d; want 1 to %d, and rather half the number of cores", c.Lanes, maxLanes)
 	check(c.Decoders >= 1 && c.Decoders <= maxDecoders, "decoders is %d; want 1 to %d, and rather 2", c.Decoders, maxDecoders)

@@ -31,7 +31,7 @@ const (
 type deadLetters struct {
 	client *kgo.Client
 	topic  string
-	schema *schema.Schema
+	schema func() *schema.Schema // the newest
 	again  persistence
 	// turn has room for one lane, and all lanes share it. The client puts what
 	// is produced at once into one batch: one that the broker finds too large
@@ -130,6 +130,7 @@ func truncate(letter *kgo.Record) bool {
 }
 
 func (d deadLetters) letter(r reject) *kgo.Record {
+	s := d.schema()
 	return &kgo.Record{
 		Topic: d.topic,
 		Key:   r.record.Key,
@@ -141,7 +142,7 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 			header(HeaderPartition, strconv.Itoa(int(r.record.Partition))),
 			header(HeaderOffset, strconv.FormatInt(r.record.Offset, 10)),
 			header(HeaderTimestamp, r.record.Timestamp.UTC().Format(letterTime)),
-			header(HeaderSchema, fmt.Sprintf("%s/%d", d.schema.Name, d.schema.Version)),
+			header(HeaderSchema, fmt.Sprintf("%s/%d", s.Name, s.Version)),
 		}, r.record.Headers...),
 	}
 }

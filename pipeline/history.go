@@ -27,7 +27,7 @@ type history struct {
 }
 
 func (m *member) history() history {
-	return history{cfg: m.cfg, schema: m.schema, admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events}
+	return history{cfg: m.cfg, schema: m.schema.Load(), admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events}
 }
 
 func (h history) again() persistence {

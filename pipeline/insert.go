@@ -9,6 +9,7 @@ import (
 	"time"
 
 	ch "github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/pipeline/failpoint"
 	"penstock/schema"
@@ -39,16 +40,12 @@ var errNotSent = errors.New("connect")
 type inserter struct {
 	cfg    ClickHouse
 	shards []Shard
-	into   string             // INSERT INTO table (columns) VALUES
+	table  string             // quoted
 	conns  map[int]*ch.Client // by shard
 }
 
 func newInserter(cfg ClickHouse, s *schema.Schema) *inserter {
-	var names []string
-	for _, c := range s.Columns() {
-		names = append(names, schema.QuoteIdent(c.Name))
-	}
-	return &inserter{cfg: cfg, shards: cfg.AllShards(), conns: map[int]*ch.Client{}, into: fmt.Sprintf("INSERT INTO %s (%s) VALUES", s.Hot(cfg.Tables()), strings.Join(names, ", "))}
+	return &inserter{cfg: cfg, shards: cfg.AllShards(), conns: map[int]*ch.Client{}, table: s.Hot(cfg.Tables())}
 }
 
 // pinned are the settings every insert states, whatever the server's profile
@@ -107,7 +104,18 @@ func (i *inserter) insert(ctx context.Context, shard int, token string, b *schem
 		}
 		i.conns[shard] = conn
 	}
-	return conn.Do(ctx, ch.Query{Body: i.into, Input: b.Input(), Settings: pinned(token, i.cfg.InsertTimeout)})
+	rows := b.Input()
+	return conn.Do(ctx, ch.Query{Body: i.into(rows), Input: rows, Settings: pinned(token, i.cfg.InsertTimeout)})
+}
+
+// into is the statement for rows. It names their columns: the table may have
+// others, which came later than the rows were decoded.
+func (i *inserter) into(rows proto.Input) string {
+	names := make([]string, len(rows))
+	for n, c := range rows {
+		names[n] = schema.QuoteIdent(c.Name)
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s) VALUES", i.table, strings.Join(names, ", "))
 }
 
 // drop closes the connection to the shard, if there is one.

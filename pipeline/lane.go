@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"penstock/pipeline/dedup"
@@ -38,7 +39,11 @@ type lane struct {
 	full     chan *batch
 	aides    []*aide
 
+	// newest is the schema of batches that are yet to be opened.
+	newest *atomic.Pointer[schema.Schema]
+
 	// What follows belongs to the fill goroutine.
+	schema  *schema.Schema // of the open batch, and of who decodes into it
 	filler  filler
 	tenants map[int32]*tenant // the settled partitions the lane owns
 	open    *batch            // nil while every batch is being stored
@@ -87,9 +92,10 @@ type release struct {
 	done chan error
 }
 
-func newLane(id int, cfg Config, s *schema.Schema, run string, owned *ownership, events Events, throttle func(lane int, pause bool)) *lane {
+func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run string, owned *ownership, events Events, throttle func(lane int, pause bool)) *lane {
+	s := newest.Load()
 	l := &lane{
-		id: id, cfg: cfg, events: events, owned: owned,
+		id: id, cfg: cfg, events: events, owned: owned, newest: newest, schema: s,
 		queue:    newQueue(cfg.queueBytes(), func(pause bool) { throttle(id, pause) }),
 		control:  make(chan control),
 		gaps:     make(chan *reading),
@@ -171,7 +177,7 @@ func (l *lane) fill(ctx context.Context) error {
 			case l.open != nil:
 				l.seal(SealedByTurn)
 			}
-			l.open = b
+			l.begin(b)
 		case <-ready:
 			if err := l.next(); err != nil {
 				return err
@@ -187,6 +193,18 @@ func (l *lane) fill(ctx context.Context) error {
 		case <-again:
 		}
 	}
+}
+
+// begin opens the batch, by the newest schema.
+func (l *lane) begin(b *batch) {
+	if s := l.newest.Load(); s != l.schema {
+		l.schema, l.filler.decoder = s, l.cfg.decoder(s)
+		for _, a := range l.aides {
+			a.use(s, l.cfg.decoder(s))
+		}
+	}
+	b.use(l.schema)
+	l.open = b
 }
 
 // atOnce is a channel that is always ready.

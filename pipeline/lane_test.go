@@ -19,7 +19,6 @@ import (
 
 	"penstock/pipeline/dedup"
 	"penstock/pipeline/intent"
-	"penstock/schema"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the transcripts give into them; read the difference before you keep it")
@@ -170,7 +169,7 @@ func newStage(t *testing.T, options []string) *stage {
 		},
 		DedupShrunk: func(int) { s.say("identities forgotten") },
 	}.ensure()
-	s.lane = newLane(0, cfg, schema.Telemetry(), "run", &s.owned, events, func(int, bool) {})
+	s.lane = newLane(0, cfg, newestTelemetry(), "run", &s.owned, events, func(int, bool) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.end = cancel
 	go func() { s.ended <- s.lane.fill(ctx) }()

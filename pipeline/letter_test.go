@@ -16,7 +16,7 @@ import (
 // What a node writes of a record is read back as that record, whatever headers
 // it brought.
 func TestALetterIsReadAsItWasWritten(t *testing.T) {
-	d := deadLetters{topic: "telemetry.dead", schema: schema.Telemetry()}
+	d := deadLetters{topic: "telemetry.dead", schema: schema.Telemetry}
 	at := time.UnixMilli(1_700_000_000_123)
 	f := func(name string, headers ...kgo.RecordHeader) {
 		t.Helper()

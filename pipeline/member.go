@@ -215,7 +215,7 @@ func (m *member) storeOf(lane int) *store {
 	letters.verdict = func(err error) (fate, error) { return fateOfProduce(err, topic) }
 	return &store{
 		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, bound: m.cfg.ClickHouse.InsertTimeout,
-		letters: deadLetters{client: m.client, topic: topic, schema: m.schema, again: letters, turn: m.turn},
+		letters: deadLetters{client: m.client, topic: topic, schema: m.schema.Load, again: letters, turn: m.turn},
 		reread: func(ctx context.Context, p int32, o int64) (*kgo.Record, error) {
 			return reread(ctx, m.cfg.Kafka, p, o)
 		},

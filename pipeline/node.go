@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"penstock/pipeline/receipts"
@@ -12,8 +13,9 @@ import (
 // Node is one ingest process.
 type Node struct {
 	cfg    Config
-	schema *schema.Schema
 	events Events
+	// schema is that of batches that are yet to be opened.
+	schema *atomic.Pointer[schema.Schema]
 	sink   func() sink                 // a connection for one goroutine
 	stored func(Shard) (stored, error) // what the shard's receipts say
 }
@@ -23,14 +25,23 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	current := new(atomic.Pointer[schema.Schema])
+	current.Store(s)
 	return &Node{
-		cfg: cfg, schema: s, events: events.ensure(),
+		cfg: cfg, schema: current, events: events.ensure(),
 		sink: func() sink { return newInserter(cfg.ClickHouse, s) },
 		stored: func(shard Shard) (stored, error) {
 			return receipts.Open(cfg.ClickHouse.Options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())
 		},
 	}, nil
 }
+
+// Use has the node read by another version of its schema, of which the tables
+// have the columns: one that extends the version before, or is extended by it. It
+// may be called at any time. Every lane goes on with it when it opens its next
+// batch; what is decoded already is stored as it was decoded, so that a
+// repetition of an insert stays the same.
+func (n *Node) Use(s *schema.Schema) { n.schema.Store(s) }
 
 // rejoinAfter is how long a node waits before it joins its group again.
 const rejoinAfter = 200 * time.Millisecond

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,9 +93,17 @@ func (r *rig) sendEvents(n int) {
 	r.sent += n
 }
 
+// newestTelemetry is the shipped schema, which stays the newest.
+func newestTelemetry() *atomic.Pointer[schema.Schema] {
+	newest := new(atomic.Pointer[schema.Schema])
+	newest.Store(schema.Telemetry())
+	return newest
+}
+
 // running is a node at work, on a connection of its own to the tables.
 type running struct {
 	*link
+	node   *Node
 	cancel context.CancelFunc
 	done   chan struct{} // closed when it has ended of err
 	err    error
@@ -121,7 +130,7 @@ func (r *rig) run(events Events) *running {
 			tables[i] = r.table
 		}
 	}
-	n := &running{link: &link{tables: tables, stuck: make(chan string, 100)}, done: make(chan struct{})}
+	n := &running{node: node, link: &link{tables: tables, stuck: make(chan string, 100)}, done: make(chan struct{})}
 	node.sink = func() sink { return n.link }
 	node.stored = func(s Shard) (stored, error) { return tables[slices.Index(shards, s)], nil }
 	ctx, cancel := context.WithCancel(context.Background())

@@ -41,9 +41,9 @@ type settlement struct {
 func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlement {
 	lane := m.laneOf(partition).id
 	return &settlement{
-		cfg: m.cfg, schema: m.schema, partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
+		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
-		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema)},
+		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema.Load())},
 	}
 }
 

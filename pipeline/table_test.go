@@ -25,6 +25,8 @@ type table struct {
 	mu     sync.Mutex // guards what follows
 	rows   map[schema.Origin][]identified
 	tokens []string // with their days, oldest first
+	// named is how many rows came with a value for the column.
+	named map[string]int
 	// window is how many tokens it remembers; 0 is all of them.
 	window int
 	// before, if set, is called with no lock held when an insert comes. An error
@@ -49,7 +51,7 @@ type identified struct {
 	time int64
 }
 
-func newTable() *table { return &table{rows: map[schema.Origin][]identified{}} }
+func newTable() *table { return &table{rows: map[schema.Origin][]identified{}, named: map[string]int{}} }
 
 func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
 	rows := make([]schema.Origin, b.Rows())
@@ -90,6 +92,9 @@ func (t *table) store(token string, b *schema.Block, rows []schema.Origin) error
 	if t.crash > 0 {
 		t.crash--
 		return errReset
+	}
+	for _, c := range b.Input() {
+		t.named[c.Name] += b.Rows()
 	}
 	ids := identities(b)
 	for i, r := range rows {

@@ -49,7 +49,8 @@ func migrateCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Use:   "migrate",
 		Short: "Create the tables and the dead-letter topic where they do not exist",
 		Long: `Create the database, its tables and views, and the dead-letter topic where they do not exist, and check
-them as "ingest check" does. Nothing that exists is changed, so it may be run as often as one likes.`,
+them as "ingest check" does. Fields of a newer version of the schema file get their columns on every shard and
+replica. Nothing else that exists is changed, so it may be run as often as one likes.`,
 		Example: `  ingest migrate --config ingest.yaml`,
 	}, from, out)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/ops/audit"
@@ -51,9 +52,38 @@ func (s *stream) run(ctx context.Context) error {
 	case ctx.Err() != nil:
 		err = nil // stopped before it began: nothing was read
 	case err == nil:
-		err = s.watch.During(func() error { return s.node.Run(ctx) })
+		err = s.watch.During(func() error { return s.evolving(ctx) })
 	}
 	return s.cfg.named(err)
+}
+
+// evolving runs the node by the newest version of its schema.
+func (s *stream) evolving(ctx context.Context) (err error) {
+	versions, err := s.cfg.Pipeline.ClickHouse.Schemas(s.schema)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, versions.Close()) }()
+	current, err := versions.Current(ctx)
+	if err != nil {
+		return err
+	}
+	use := func(now *schema.Schema) {
+		s.node.Use(now)
+		s.Log.Info("schema in use", "schema", now.Name, "version", now.Version, "columns", len(now.Columns()))
+	}
+	use(current)
+	watching, stop := context.WithCancel(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		versions.Watch(watching, s.cfg.Pipeline.Evolution.Watch, current, use, func(err error) {
+			s.Log.Warn("the version of the schema is not known; going on with the last", "error", err)
+		})
+		return nil
+	})
+	err = s.node.Run(ctx)
+	stop()
+	return errors.Join(err, g.Wait())
 }
 
 func (s *stream) close() error { return s.stored.Close() }
