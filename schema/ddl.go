@@ -108,20 +108,26 @@ func (t Tables) CreateDatabase() string {
 // DDL returns the statements that create the schema's tables and views where
 // they do not exist yet, in the order they have to run.
 func (s *Schema) DDL(t Tables) []string {
-	out := []string{s.versions(t), s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed")}
-	if len(s.Rollup.Readings) > 0 {
-		out = append(out, s.rollupTable(t), s.rollupFeed(t), s.rollupView(t))
+	out := s.EventDDL(t)
+	for _, r := range s.RollupTables(t) {
+		out = append(out, r.CreateState(), r.CreateFeed(nil), r.CreateView())
 	}
-	return append(out, s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{}))
+	return out
+}
+
+// EventDDL returns those of the events alone: the versions of the schema, the hot
+// and the sealed table, and the analysts' view of both.
+func (s *Schema) EventDDL(t Tables) []string {
+	return []string{s.versions(t), s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed"), s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{})}
 }
 
 // Relations returns the bare names of the tables and views that DDL creates.
 func (s *Schema) Relations() []string {
-	names := []string{s.Name + versionsTable, s.Name, s.Name + "_sealed"}
-	if len(s.Rollup.Readings) > 0 {
-		names = append(names, s.Name+"_1m_state", s.Name+"_1m_feed", s.Name+"_1m")
+	names := []string{s.Name + versionsTable, s.Name, s.Name + "_sealed", s.Name + "_all"}
+	for _, r := range s.RollupTables(Tables{}) {
+		names = append(names, r.StateName(), r.FeedName(), r.Name())
 	}
-	return append(names, s.Name+"_all")
+	return names
 }
 
 // eventTable is the same for hot and sealed: MOVE PARTITION requires it.

@@ -146,6 +146,8 @@ func (f *file) scalar(n *yaml.Node, key string, v reflect.Value) {
 		want, tags = "a number such as 0.1", []string{"!!float", "!!int"}
 	case bool:
 		want, tags = "true or false", []string{"!!bool"}
+	case Lifetime:
+		want, tags = "a number of days such as 365d", []string{"!!str"}
 	default: // text of some type
 		want, tags = "text; quote it", []string{"!!str"}
 	}

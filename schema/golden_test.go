@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -115,5 +116,20 @@ func TestDay(t *testing.T) {
 	_, err := schema.ParseDay("26.10.2026")
 	if want := `day "26.10.2026" is not written as 2026-11-23`; err == nil || err.Error() != want {
 		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+// The example is the shipped schema with more rollups, and nothing else.
+func TestExampleOfRollups(t *testing.T) {
+	s, err := schema.Open("../docs/examples/telemetry_rollups.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Rollups) != 6 {
+		t.Errorf("%d rollups, want 6", len(s.Rollups))
+	}
+	shipped := schema.Telemetry()
+	if s.Name != shipped.Name || s.Version != shipped.Version || s.Time != shipped.Time || !reflect.DeepEqual(s.Columns(), shipped.Columns()) {
+		t.Error("without its rollups the example is not telemetry.yaml")
 	}
 }

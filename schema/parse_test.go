@@ -13,7 +13,7 @@ version: 2
 identity: [device, seq]
 device: device
 time: {field: at, not_before: 2015-01-01T00:00:00Z, max_ahead: 24h}
-rollup: {readings: [heat]}
+rollups: [{every: 1m, readings: [heat]}]
 fields:
   - {id: 1, name: device, type: string, required: true}
   - {id: 2, name: seq, type: uint64, required: true}
@@ -45,7 +45,7 @@ func TestParse(t *testing.T) {
 
 	// a key it does not know, at every depth
 	f("version:", "version_:",
-		"line 2: version_: unknown key; want one of name, version, identity, device, time, rollup, fields",
+		"line 2: version_: unknown key; want one of name, version, identity, device, time, rollups, fields",
 		"version is 0; the first is 1")
 	f("max_ahead", "max_ahed",
 		"line 5: time.max_ahed: unknown key; want one of field, not_before, max_ahead, ahead",
@@ -67,7 +67,7 @@ func TestParse(t *testing.T) {
 	f("not_before: 2015-01-01T00:00:00Z", "not_before: 2015", `line 5: time.not_before is 2015; want a time such as 2015-01-01T00:00:00Z`)
 	f("max_ahead: 24h", "max_ahead: 24", `line 5: time.max_ahead is 24; want a duration such as 24h`)
 	f("max_ahead: 24h", "max_ahead: a day", `line 5: time.max_ahead is "a day"; want a duration such as 24h`)
-	f("rollup: {readings: [heat]}", "rollup: [heat]", "line 6: rollup is a list; want keys and values")
+	f("rollups: [{every: 1m, readings: [heat]}]", "rollups: [heat]", `line 6: rollups[0] is "heat"; want keys and values`)
 	f("nullable: true", "nullable: yes", `line 11: fields[3].nullable is "yes"; want true or false`)
 	f("{id: 5, name: note, type: string}", "note", `line 12: fields[4] is "note"; want keys and values`)
 	f("type: float32", "type: {of: float32}", "line 11: fields[3].type is a mapping; want text; quote it")
@@ -86,7 +86,7 @@ func TestParse(t *testing.T) {
 	f("max_ahead: 24h", "max_ahead: -1s", "line 5: time.max_ahead is -1s; want a positive duration such as 24h")
 	// values that do not go together
 	f("name: note", "name: Heat", `line 12: field "Heat": the name is taken; rename it`)
-	f("name: heat", "name: Heat", `line 6: rollup.readings names "heat"; want a numeric field`)
+	f("name: heat", "name: Heat", `line 6: rollups[0].readings names "heat"; want a numeric field`)
 	f("{id: 5, name: note", "{id: 6, name: Note, type: bool}\n  - {id: 5, name: note", `line 13: field "note": the name is taken; rename it`)
 	f("name: note, type: string}", "name: Note, type: string}\n  - {id: 6, name: note, type: string}", `line 13: field "note": the name is taken; rename it`)
 	f("name: note", "name: _offset", `line 12: field "_offset": the name is taken; rename it`)
@@ -108,14 +108,32 @@ func TestParse(t *testing.T) {
 	f("[device, seq]", "[note]", "line 3: identity is field note, which must be required")
 	f("[device, seq]", "[]", "line 3: identity is []; want [device, sequence number] or one field")
 	f("[heat]", "[note, at, cold]",
-		`line 6: rollup.readings names "note"; want a numeric field`,
-		`line 6: rollup.readings names "at"; want a numeric field`,
-		`line 6: rollup.readings names "cold"; want a numeric field`)
-	f("[heat]", "[heat, heat]", `line 6: rollup.readings names "heat" twice; drop one`)
+		`line 6: rollups[0].readings names "note"; want a numeric field`,
+		`line 6: rollups[0].readings names "at"; want a numeric field`,
+		`line 6: rollups[0].readings names "cold"; want a numeric field`)
+	f("[heat]", "[heat, heat]", `line 6: rollups[0].readings names "heat" twice; drop one`)
+	f("[heat]", "[]", "line 6: rollups[0].readings is empty; name the numeric fields to keep, such as [temperature]")
+	f("every: 1m", "every: 5m", `line 6: rollups[0].every is "5m"; want 1m, 1h or 1d`)
+	f("every: 1m", "every: 1m, name: a b", `line 6: rollups[0].name is "a b"; want letters, digits and _, at most 63`)
+	f("every: 1m", "every: 1m, by: note", `line 6: rollups[0].by is "note"; want device, or a field with low_cardinality`)
+	f("every: 1m", "every: 1m, by: nobody", `line 6: rollups[0].by is "nobody"; want device, or a field with low_cardinality`)
+	f("every: 1m", "every: 1m, functions: [min, median]", `line 6: rollups[0].functions names "median"; want min, max, avg, last or sum`)
+	f("every: 1m", "every: 1m, functions: [min, min]", `line 6: rollups[0].functions names "min" twice; drop one`)
+	f("every: 1m", "every: 1m, quantiles: [0, 99]", "line 6: rollups[0].quantiles has 0; want levels between 0 and 1, such as 0.99",
+		"line 6: rollups[0].quantiles has 99; want levels between 0 and 1, such as 0.99")
+	f("every: 1m", "every: 1m, quantiles: [0.5, 0.50]", "line 6: rollups[0].quantiles has 0.5 twice; drop one")
+	f("every: 1m", "every: 1m, quantiles: [median]", `line 6: rollups[0].quantiles[0] is "median"; want a number such as 0.1`)
+	f("every: 1m", "every: 1m, ttl: 1y", `line 6: rollups[0].ttl is "1y"; want a number of days such as 365d`)
+	f("every: 1m", "every: 1m, ttl: -1d", "line 6: rollups[0].ttl is -1d; want 1d to 7300d, or none to keep rows for ever")
+	f("every: 1m, readings: [heat]}", "every: 1m, readings: [heat]}, {every: 1m, readings: [heat]}",
+		"line 6: rollups[1] makes a view e_1m, which is another's name; give it a name")
+	f("every: 1m", "every: 1m, name: sealed", "line 6: rollups[0] makes a view e_sealed, which is another's name; give it a name")
+	f("name: note", "name: heat_min", "line 6: rollups[0] makes a column heat_min, which is the name of a field; rename the field, or leave out the reading or function")
+	f("name: note", "name: minute", "line 6: rollups[0] makes a column minute, which is the name of a field; rename the field, or leave out the reading or function")
 	// all kinds at once
 	f(sound, "name: e\nversion: one\nowner: me\ndevice: device\ntime: {field: at, max_ahead: 24h, not_before: 2015-01-01}\nfields:\n  - {id: x, name: device, type: text}\n  - {name: at}\n",
 		`line 2: version is "one"; want a whole number`,
-		`line 3: owner: unknown key; want one of name, version, identity, device, time, rollup, fields`,
+		`line 3: owner: unknown key; want one of name, version, identity, device, time, rollups, fields`,
 		`line 7: fields[0].id is "x"; want a whole number`,
 		`line 7: field device: type is "text"; want one of [bool float32 float64 int16 int32 int64 int8 string timestamp_ms uint16 uint32 uint64 uint8]`,
 		`line 8: field at: id is 0; want 1 to 899`,

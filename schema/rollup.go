@@ -2,102 +2,180 @@ package schema
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/apache/arrow-go/v18/arrow"
+	"go.yaml.in/yaml/v3"
 )
 
-// RollupState returns the quoted name of the rollup's table, and whether the
-// schema has a rollup.
-func (s *Schema) RollupState(t Tables) (name string, ok bool) {
-	return t.qualified(s.Name + "_1m_state"), len(s.Rollup.Readings) > 0
+// Rollup says which readings are kept per period and device, or another field.
+type Rollup struct {
+	// Name follows the schema's and an underscore in the name of the view that
+	// shows the rollup. The default value is the period, and the field where that
+	// is not the device: 1m, 1h_site.
+	Name string `yaml:"name"`
+	// Every is the period.
+	Every Period `yaml:"every"`
+	// By is the field that has a row of its own a period: the device, if empty,
+	// or one of low cardinality.
+	By       string   `yaml:"by"`
+	Readings []string `yaml:"readings"`
+	// Functions of each reading. The default value is min, max, avg, last.
+	Functions []Function `yaml:"functions"`
+	// Quantiles of each reading, such as 0.99; none if empty.
+	Quantiles []float64 `yaml:"quantiles"`
+	// TTL is for how many days rows of the rollup are kept; for ever if 0.
+	TTL Lifetime `yaml:"ttl"`
 }
 
-// RollupScratch returns the quoted name of a table to compute a day of the
-// rollup anew in, and the statement that creates it: of the same structure, so
-// that its partition can replace the rollup's, but of its own server only.
-func (s *Schema) RollupScratch(t Tables, day Day) (name, create string) {
-	state, _ := s.RollupState(t)
-	name = t.qualified(s.Name + "_1m_repair_" + strings.ReplaceAll(day.String(), "-", ""))
-	return name, fmt.Sprintf("CREATE TABLE %s AS %s ENGINE = AggregatingMergeTree PARTITION BY toDate(`minute`) ORDER BY (%s, `minute`)",
-		name, state, QuoteIdent(s.Device))
+// Period is how long a row of a rollup is.
+type Period string
+
+// The periods. None is longer than a day: a rollup's partition is its day's, so
+// that an insert of one day is one partition of every rollup, where its token is
+// known.
+const (
+	Minute   Period = "1m"
+	Hour     Period = "1h"
+	WholeDay Period = "1d"
+)
+
+// periods says of each what its column is called, which function of ClickHouse
+// rounds a time down to it, and how many milliseconds it has.
+var periods = map[Period]struct {
+	column, start string
+	millis        int
+}{
+	Minute:   {"minute", "toStartOfMinute", 60_000},
+	Hour:     {"hour", "toStartOfHour", 3_600_000},
+	WholeDay: {"day", "toStartOfDay", 86_400_000},
 }
 
-// RollupOf returns the query that makes rows of the rollup of the events of a
-// table that a condition holds for. The view that feeds the rollup is this query
-// of the hot table, of what each insert brings.
-func (s *Schema) RollupOf(table, where string) string {
-	_, fills, _ := s.rollupColumns()
-	if where != "" {
-		where = "\nWHERE " + where
+// Function is what a rollup keeps of a reading.
+type Function string
+
+// The functions. Of two values of one millisecond Last is the greater.
+const (
+	Min  Function = "min"
+	Max  Function = "max"
+	Avg  Function = "avg"
+	Last Function = "last"
+	Sum  Function = "sum"
+)
+
+// Lifetime is a number of days, written as 365d.
+type Lifetime int
+
+// UnmarshalYAML reads one of the schema file.
+func (l *Lifetime) UnmarshalYAML(n *yaml.Node) error {
+	digits, ok := strings.CutSuffix(n.Value, "d")
+	days, err := strconv.Atoi(digits)
+	if !ok || err != nil {
+		return fmt.Errorf("%q is no number of days such as 365d", n.Value)
 	}
-	return fmt.Sprintf("SELECT %s, toStartOfMinute(toDateTime(%s, 'UTC')) AS `minute`,\n    %s\nFROM %s%s\nGROUP BY %[1]s, `minute`",
-		QuoteIdent(s.Device), QuoteIdent(s.Time.Field), strings.Join(fills, ",\n    "), table, where)
+	*l = Lifetime(days)
+	return nil
 }
 
-// rollupColumns returns, per reading, the state column's definition, the
-// expression that fills it from events, and the one that finishes it.
-func (s *Schema) rollupColumns() (defs, fills, reads []string) {
-	add := func(name, def, fill, read string) {
-		q := QuoteIdent(name)
-		defs = append(defs, q+" "+def)
-		fills = append(fills, fill+" AS "+q)
-		reads = append(reads, fmt.Sprintf(read, q)+" AS "+q)
+// maxLifetime is twenty years. ClickHouse's DateTime ends in 2106, and a row whose
+// end would be after that has one long past: it is dropped at once.
+const maxLifetime = 7_300
+
+// functions returns the declared ones or the default.
+func (r Rollup) functions() []Function {
+	if len(r.Functions) == 0 {
+		return []Function{Min, Max, Avg, Last}
 	}
-	add("events", "SimpleAggregateFunction(sum, UInt64)", "count()", "sum(%s)")
-	for _, name := range s.Rollup.Readings {
-		c, _ := s.field(name)
-		v, typ := QuoteIdent(name), c.ClickHouse()
-		add(name+"_min", "SimpleAggregateFunction(min, "+typ+")", "min("+v+")", "min(%s)")
-		add(name+"_max", "SimpleAggregateFunction(max, "+typ+")", "max("+v+")", "max(%s)")
-		add(name+"_avg", "AggregateFunction(avg, "+typ+")", "avgState("+v+")", "avgMerge(%s)")
-		packed, fill, read := s.last(c)
-		add(name+"_last", "SimpleAggregateFunction(max, "+packed+")", fill, read)
+	return r.Functions
+}
+
+// rollupName returns the bare name of the view that shows the rollup.
+func (s *Schema) rollupName(r Rollup) string {
+	name := r.Name
+	if name == "" {
+		name = string(r.Every)
+		if r.By != "" && r.By != s.Device {
+			name += "_" + r.By
+		}
 	}
-	return defs, fills, reads
+	return s.Name + "_" + name
 }
 
-// last returns how the last value of a reading in its minute is kept: as a number
-// with the event's time in the minute, in milliseconds, above the value's bits,
-// so that the greatest is the last. These are the type of the number, the
-// expression that makes it of an event, and the one that reads the value from
-// the greatest. NULL is no value. Of two events of one millisecond the same one
-// counts in whichever order they are merged.
-//
-// The road not taken is a state of argMax, which keeps the one it meets first: it
-// took the server longer to merge than the rest of the row.
-func (s *Schema) last(c Column) (typ, fill, read string) {
-	width := typeViews[c.Type].arrow.(arrow.FixedWidthDataType).BitWidth()
-	typ = "UInt64"
-	if width > 32 {
-		typ = "UInt128"
+// quantile is the suffix of the column of a quantile: p99 of 0.99, p99_9 of 0.999.
+func quantile(level float64) string {
+	percent := strconv.FormatFloat(level*100, 'f', 6, 64) // 0.07 * 100 is not quite 7
+	percent = strings.TrimRight(strings.TrimRight(percent, "0"), ".")
+	return "p" + strings.ReplaceAll(percent, ".", "_")
+}
+
+// columnsOf returns the names of the columns that the rollup's table or view has,
+// that of the field with rows of its own first.
+func (s *Schema) columnsOf(r Rollup) []string {
+	names := []string{s.by(r), periods[r.Every].column, "events"}
+	for _, reading := range r.Readings {
+		for _, f := range r.functions() {
+			names = append(names, reading+"_"+string(f))
+		}
+		if len(r.Quantiles) > 0 {
+			names = append(names, reading+"_quantiles")
+		}
+		for _, level := range r.Quantiles {
+			names = append(names, reading+"_"+quantile(level))
+		}
 	}
-	fill = fmt.Sprintf("max(bitOr(bitShiftLeft(to%s(toUnixTimestamp64Milli(%s) %% 60000), %d), reinterpretAsUInt%[3]d(%[4]s)))",
-		typ, QuoteIdent(s.Time.Field), width, QuoteIdent(c.Name))
-	read = fmt.Sprintf("reinterpretAs%s(toUInt%d(max(%%s)))", typeViews[c.Type].clickhouse, width)
-	if c.Nullable {
-		typ = "Nullable(" + typ + ")"
+	return names
+}
+
+// by returns the field that has a row of its own.
+func (s *Schema) by(r Rollup) string {
+	if r.By == "" {
+		return s.Device
 	}
-	return typ, fill, read
+	return r.By
 }
 
-func (s *Schema) rollupTable(t Tables) string {
-	defs, _, _ := s.rollupColumns()
-	device, _ := s.field(s.Device)
-	return fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s%s\n(\n    %s %s,\n    `minute` DateTime('UTC') CODEC(Delta, ZSTD(1)),\n    %s\n)\nENGINE = %s\nPARTITION BY toDate(`minute`)\nORDER BY (%[3]s, `minute`)\nSETTINGS %[7]s",
-		t.qualified(s.Name+"_1m_state"), t.onCluster(), QuoteIdent(s.Device), device.ClickHouse(),
-		strings.Join(defs, ",\n    "), t.engine("Aggregating", s.Name+"_1m_state"), t.settings())
-}
+// rollupFaults reports what is wrong with the rollups.
+func (s *Schema) rollupFaults(check func(key string, ok bool, format string, args ...any)) {
+	taken := map[string]bool{s.Name + "_sealed": true, s.Name + "_all": true}
+	for i, r := range s.Rollups {
+		at := func(key string) string { return fmt.Sprintf("rollups[%d].%s", i, key) }
+		_, known := periods[r.Every]
+		check(at("every"), known, "%s is %q; want %s, %s or %s", at("every"), r.Every, Minute, Hour, WholeDay)
+		check(at("name"), r.Name == "" || identifier.MatchString("_"+r.Name), "%s is %q; want letters, digits and _, at most 63", at("name"), r.Name)
+		name := s.rollupName(r)
+		check(fmt.Sprintf("rollups[%d]", i), !taken[name] || !known, "rollups[%d] makes a view %s, which is another's name; give it a name", i, name)
+		for _, suffix := range []string{"", "_state", "_feed"} {
+			taken[name+suffix] = true
+		}
+		by, ok := s.field(s.by(r))
+		check(at("by"), r.By == "" || ok && (by.LowCardinality || r.By == s.Device), "%s is %q; want %s, or a field with low_cardinality", at("by"), r.By, s.Device)
 
-// rollupFeed is the query by which a day is computed anew, of what an insert
-// brings.
-func (s *Schema) rollupFeed(t Tables) string {
-	return fmt.Sprintf("CREATE MATERIALIZED VIEW IF NOT EXISTS %s%s TO %s AS\n%s",
-		t.qualified(s.Name+"_1m_feed"), t.onCluster(), t.qualified(s.Name+"_1m_state"), s.RollupOf(s.Hot(t), ""))
-}
+		check(at("readings"), len(r.Readings) > 0, "%s is empty; name the numeric fields to keep, such as [temperature]", at("readings"))
+		for j, name := range r.Readings {
+			c, ok := s.field(name)
+			key := fmt.Sprintf("rollups[%d].readings[%d]", i, j)
+			check(key, ok && !slices.Contains([]Type{String, Bool, TimestampMS}, c.Type), "%s names %q; want a numeric field", at("readings"), name)
+			check(key, !slices.Contains(r.Readings[:j], name), "%s names %q twice; drop one", at("readings"), name)
+		}
+		for j, of := range r.Functions {
+			key := fmt.Sprintf("rollups[%d].functions[%d]", i, j)
+			check(key, slices.Contains([]Function{Min, Max, Avg, Last, Sum}, of), "%s names %q; want %s, %s, %s, %s or %s", at("functions"), of, Min, Max, Avg, Last, Sum)
+			check(key, !slices.Contains(r.Functions[:j], of), "%s names %q twice; drop one", at("functions"), of)
+		}
+		for j, level := range r.Quantiles {
+			key := fmt.Sprintf("rollups[%d].quantiles[%d]", i, j)
+			check(key, level > 0 && level < 1, "%s has %v; want levels between 0 and 1, such as 0.99", at("quantiles"), level)
+			same := func(other float64) bool { return quantile(other) == quantile(level) }
+			check(key, !slices.ContainsFunc(r.Quantiles[:j], same), "%s has %v twice; drop one", at("quantiles"), level)
+		}
+		check(at("ttl"), r.TTL >= 0 && r.TTL <= maxLifetime, "%s is %dd; want 1d to %dd, or none to keep rows for ever", at("ttl"), r.TTL, maxLifetime)
 
-func (s *Schema) rollupView(t Tables) string {
-	_, _, reads := s.rollupColumns()
-	return fmt.Sprintf("CREATE VIEW IF NOT EXISTS %s%s AS\nSELECT %s, `minute`,\n    %s\nFROM %s\nGROUP BY %[3]s, `minute`",
-		t.qualified(s.Name+"_1m"), t.onCluster(), QuoteIdent(s.Device), strings.Join(reads, ",\n    "), t.qualified(s.Name+"_1m_state"))
+		// Where a query makes a column of a field's name, ClickHouse takes the one
+		// for the other.
+		for j, column := range s.columnsOf(r) {
+			_, field := s.field(column)
+			check(fmt.Sprintf("rollups[%d]", i), !field || j == 0, "rollups[%d] makes a column %s, which is the name of a field; rename the field, or leave out the reading or function", i, column)
+		}
+	}
 }

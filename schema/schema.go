@@ -18,10 +18,10 @@ type Schema struct {
 	// device and its sequence number, or one field such as an event id.
 	Identity []string `yaml:"identity"`
 	// Device names the string field that holds the device.
-	Device string   `yaml:"device"`
-	Time   Time     `yaml:"time"`
-	Rollup Rollup   `yaml:"rollup"`
-	Fields []Column `yaml:"fields"`
+	Device  string   `yaml:"device"`
+	Time    Time     `yaml:"time"`
+	Rollups []Rollup `yaml:"rollups"`
+	Fields  []Column `yaml:"fields"`
 
 	text string // the file it was read from
 }
@@ -58,11 +58,6 @@ const (
 	// does not tell its own time.
 	AheadClamp Ahead = "clamp"
 )
-
-// Rollup says which readings are kept per device and minute.
-type Rollup struct {
-	Readings []string `yaml:"readings"`
-}
 
 // Column is one column of an event: a field of the schema file, or one that
 // every event has.

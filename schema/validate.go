@@ -71,10 +71,5 @@ func (s *Schema) validate(f *file) {
 	default:
 		check("identity", false, "identity is %v; want [device, sequence number] or one field", s.Identity)
 	}
-	for i, name := range s.Rollup.Readings {
-		c, ok := s.field(name)
-		key := fmt.Sprintf("rollup.readings[%d]", i)
-		check(key, ok && !slices.Contains([]Type{String, Bool, TimestampMS}, c.Type), "rollup.readings names %q; want a numeric field", name)
-		check(key, !slices.Contains(s.Rollup.Readings[:i], name), "rollup.readings names %q twice; drop one", name)
-	}
+	s.rollupFaults(check)
 }

@@ -68,7 +68,7 @@ What is stored is asked of ClickHouse and costs little. The records of offsets t
 dead-lettered are read again from Kafka: where devices resend all the time, that is as good as all of them. Where
 Kafka no longer has such a record, its offset is unproven.
 
-Each day that the records are events of, or each --day, has its one-minute rollup compared with its rows.
+Each day that the records are events of, or each --day, has its rollups compared with its rows.
 --repair-rollups computes days that differ anew, from the rows. A day that rows come to meanwhile is left as it
 is. It may be killed and repeated.
 
@@ -88,8 +88,8 @@ was found wrong but something could not be shown, or the audit itself failed, su
 	flags := cmd.Flags()
 	flags.StringVar(&f.from, "from", "1h", "the `time` to begin at")
 	flags.StringVar(&f.to, "to", "0s", "the `time` to end at; the default is now")
-	flags.StringArrayVar(&f.days, "day", nil, "compare the rollup of this `day` instead of those of the records; may be repeated")
-	flags.BoolVar(&f.repair, "repair-rollups", false, "compute the days of the rollup that differ anew")
+	flags.StringArrayVar(&f.days, "day", nil, "compare the rollups of this `day` instead of those of the records; may be repeated")
+	flags.BoolVar(&f.repair, "repair-rollups", false, "compute the days of rollups that differ anew")
 	flags.BoolVar(&f.json, "json", false, "write each report as JSON")
 	return cmd
 }
@@ -183,9 +183,6 @@ func (f auditFlags) audit(ctx context.Context, cfg streamConfig, s *schema.Schem
 	if err != nil {
 		return nil, err
 	}
-	if _, ok := s.RollupState(tables); !ok {
-		return report, nil
-	}
 	for i, shard := range ch.AllShards() {
 		these := days
 		if these == nil {
@@ -227,13 +224,16 @@ func (f auditFlags) rollups(ctx context.Context, at *clickhouse.Options, s *sche
 	if f.repair {
 		do = rollups.Repair
 	}
-	for i, day := range days {
-		show.show("days of the rollup", int64(i), int64(len(days)))
-		outcome, err := do(ctx, day)
-		if err != nil {
-			return nil, err
+	tables := s.RollupTables(t)
+	for _, day := range days {
+		for _, of := range tables {
+			show.show("days of rollups", int64(len(all)), int64(len(days)*len(tables)))
+			outcome, err := do(ctx, of, day)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, outcome)
 		}
-		all = append(all, outcome)
 	}
 	return all, nil
 }

@@ -36,6 +36,6 @@
 // Memory is bounded by some chunks of a million offsets, and 8 bytes a dead
 // letter of the range.
 //
-// [Rollups] compares the one-minute rollup with the rows it is made of, and can
-// compute it anew. [Watch] is the audit's low-cost form inside a running node.
+// [Rollups] compares rollups with the rows they are made of, and can compute
+// them anew. [Watch] is the audit's low-cost form inside a running node.
 package audit

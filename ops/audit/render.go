@@ -21,7 +21,7 @@ func (r *Report) JSON(out io.Writer) error {
 }
 
 // Text writes the report for a person: a row for each partition, the days of
-// the rollup, and then the exact offsets of whatever is wrong.
+// the rollups, and then the exact offsets of whatever is wrong.
 func (r *Report) Text(out io.Writer) error {
 	w := &writer{out: out}
 	w.line("topic %s, group %s, from %s to %s\n", r.Topic, r.Group, r.From.UTC().Format(time.RFC3339), r.To.UTC().Format(time.RFC3339))
@@ -79,9 +79,9 @@ func (w *writer) rollups(days []Day) {
 	}
 	w.line("")
 	w.table(func(line func(string, ...any)) {
-		line("day\tshard\trows\tin the rollup\tminutes that differ\tstate")
+		line("rollup\tday\tshard\trows\tin the rollup\tperiods that differ\tstate")
 		for _, d := range days {
-			line("%s\t%s\t%d\t%d\t%d\t%s", d.Day, d.Shard, d.Rows, d.Rollup, d.Minutes, d.State)
+			line("%s\t%s\t%s\t%d\t%d\t%d\t%s", d.Name, d.Day, d.Shard, d.Rows, d.Rollup, d.Periods, d.State)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func (w *writer) findings(r *Report) {
 	}
 	for _, d := range r.Rollups {
 		if d.Why != "" {
-			w.line("rollup of %s: %s", strings.TrimSpace(d.Day+" "+d.Shard), d.Why)
+			w.line("%s of %s: %s", d.Name, strings.TrimSpace(d.Day+" "+d.Shard), d.Why)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func (r *Report) summary() string {
 			t.Count(), t.Missing, t.Doubled, t.Repeated, r.days(Differs))
 	case Undecided:
 		return fmt.Sprintf("UNDECIDED: nothing is wrong in what could be shown, but of %d offsets %d could not, nor %d rollup days",
-			t.Count(), t.Unproven, r.days(Unsettled))
+			t.Count(), t.Unproven, r.days(Unsettled)+r.days(NotFilled))
 	}
 	return fmt.Sprintf("PROVEN: each of %d offsets is stored once, a duplicate, a reject or absent", t.Count())
 }

@@ -25,8 +25,8 @@ import (
 // of the rollup never came was never spent: if a node still repeats such an
 // insert, which it does only while it is in doubt about it, the rows count once
 // more. The next comparison shows it, and repairing again mends it.
-func (r *Rollups) Repair(ctx context.Context, day schema.Day) (Day, error) {
-	out, err := r.Compare(ctx, day)
+func (r *Rollups) Repair(ctx context.Context, of schema.RollupTables, day schema.Day) (Day, error) {
+	out, err := r.Compare(ctx, of, day)
 	if err != nil || out.State != Differs {
 		return out, err
 	}
@@ -38,14 +38,14 @@ func (r *Rollups) Repair(ctx context.Context, day schema.Day) (Day, error) {
 				return out, context.Cause(ctx)
 			}
 		}
-		replaced, err := r.replace(ctx, day)
+		replaced, err := r.replace(ctx, of, day)
 		if err != nil {
 			return out, err
 		}
 		if !replaced {
 			continue
 		}
-		if out, err = r.Compare(ctx, day); err != nil {
+		if out, err = r.Compare(ctx, of, day); err != nil {
 			return out, err
 		}
 		if out.State == Agrees {
@@ -60,8 +60,8 @@ func (r *Rollups) Repair(ctx context.Context, day schema.Day) (Day, error) {
 
 // replace computes the day anew and puts it in place of the rollup's, unless the
 // day's rows changed on the way.
-func (r *Rollups) replace(ctx context.Context, day schema.Day) (replaced bool, err error) {
-	scratch, create := r.schema.RollupScratch(r.tables, day)
+func (r *Rollups) replace(ctx context.Context, of schema.RollupTables, day schema.Day) (replaced bool, err error) {
+	scratch, create := of.Scratch("repair", day)
 	drop := "DROP TABLE IF EXISTS " + scratch + " SYNC" // also what a killed repair left
 	if err := r.exec(ctx, drop); err != nil {
 		return false, err
@@ -70,25 +70,24 @@ func (r *Rollups) replace(ctx context.Context, day schema.Day) (replaced bool, e
 	if err := r.exec(ctx, create); err != nil {
 		return false, err
 	}
-	before, err := r.rows(ctx, day)
+	before, err := r.rows(ctx, of, day)
 	if err != nil {
 		return false, err
 	}
 	for _, table := range []string{r.schema.Hot(r.tables), r.schema.Sealed(r.tables)} {
-		if err := r.exec(ctx, "INSERT INTO "+scratch+"\n"+r.schema.RollupOf(table, r.of(day))); err != nil {
+		if err := r.exec(ctx, "INSERT INTO "+scratch+"\n"+of.Of(table, r.on(day))); err != nil {
 			return false, err
 		}
 	}
-	computed, err := r.rollup(ctx, scratch, day)
+	computed, err := r.rollup(ctx, of, scratch, day)
 	if err != nil {
 		return false, err
 	}
-	after, err := r.rows(ctx, day)
+	after, err := r.rows(ctx, of, day)
 	if err != nil || !before.equal(computed) || !computed.equal(after) {
 		return false, err
 	}
-	state, _ := r.schema.RollupState(r.tables)
-	return true, r.exec(ctx, fmt.Sprintf("ALTER TABLE %s REPLACE PARTITION %s FROM %s", state, schema.QuoteString(day.String()), scratch))
+	return true, r.exec(ctx, fmt.Sprintf("ALTER TABLE %s REPLACE PARTITION %s FROM %s", of.State(), schema.QuoteString(day.String()), scratch))
 }
 
 // exec runs a statement that changes something. A day is grouped in the table's

@@ -29,9 +29,9 @@ func reportOfAll() *Report {
 	r := &Report{Topic: "telemetry", Group: "penstock",
 		From: time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC), To: time.Date(2026, 11, 22, 14, 0, 0, 0, time.UTC),
 		Rollups: []Day{
-			{Day: "2026-11-20", State: NotHere, Rows: 2, Rollup: 500_000, Minutes: 1440},
-			{Day: "2026-11-21", State: Repaired, Rows: 300_000, Rollup: 300_000},
-			{Day: "2026-11-22", Shard: "s1", State: Differs, Rows: 300_000, Rollup: 299_000, Minutes: 2, Why: "2 minutes differ"},
+			{Name: "telemetry_1m", Day: "2026-11-20", State: NotHere, Rows: 2, Rollup: 500_000, Periods: 1440},
+			{Name: "telemetry_1m", Day: "2026-11-21", State: Repaired, Rows: 300_000, Rollup: 300_000},
+			{Name: "telemetry_1m", Day: "2026-11-22", Shard: "s1", State: Differs, Rows: 300_000, Rollup: 299_000, Periods: 2, Why: "2 periods differ"},
 		},
 		Notes: []string{"p2: the commit's metadata is not understood"}}
 	r.report([]*tally{a, b})

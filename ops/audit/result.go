@@ -93,7 +93,7 @@ func (r *Report) Verdict() Verdict {
 	open := total.Unproven > 0
 	for _, d := range r.Rollups {
 		violated = violated || d.State == Differs
-		open = open || d.State == Unsettled
+		open = open || d.State == Unsettled || d.State == NotFilled
 	}
 	switch {
 	case violated:

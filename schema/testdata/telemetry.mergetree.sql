@@ -100,6 +100,12 @@ SETTINGS non_replicated_deduplication_window = 10000,
     auto_statistics_types = '',
     default_compression_codec = 'ZSTD(1)';
 
+CREATE VIEW IF NOT EXISTS `default`.`telemetry_all` AS
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `default`.`telemetry`
+UNION ALL
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `default`.`telemetry_sealed`
+COMMENT '{"schema_version":1,"cold":{}}';
+
 CREATE TABLE IF NOT EXISTS `default`.`telemetry_1m_state`
 (
     `device_id` String,
@@ -222,9 +228,3 @@ SELECT `device_id`, `minute`,
     reinterpretAsUInt8(toUInt8(max(`battery_last`))) AS `battery_last`
 FROM `default`.`telemetry_1m_state`
 GROUP BY `device_id`, `minute`;
-
-CREATE VIEW IF NOT EXISTS `default`.`telemetry_all` AS
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `default`.`telemetry`
-UNION ALL
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `default`.`telemetry_sealed`
-COMMENT '{"schema_version":1,"cold":{}}';

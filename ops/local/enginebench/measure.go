@@ -69,9 +69,11 @@ func (s *session) apart(ctx context.Context, server *server, blocks []*schema.Bl
 
 // mergeOnce makes one part of all and returns the CPU time a million events.
 func (s *server) mergeOnce(ctx context.Context, events float64) (float64, error) {
-	state, _ := s.schema.RollupState(s.tables)
-	both := []string{s.schema.Hot(s.tables), state}
-	for _, table := range both { // or the server would merge some by itself
+	all := []string{s.schema.Hot(s.tables)}
+	for _, r := range s.schema.RollupTables(s.tables) {
+		all = append(all, r.State())
+	}
+	for _, table := range all { // or the server would merge some by itself
 		if err := s.exec(ctx, "ALTER TABLE "+table+" MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1"); err != nil {
 			return 0, err
 		}
@@ -80,7 +82,7 @@ func (s *server) mergeOnce(ctx context.Context, events float64) (float64, error)
 		return 0, err
 	}
 	took, err := s.taking(func() error {
-		for _, table := range both {
+		for _, table := range all {
 			if err := s.exec(ctx, "OPTIMIZE TABLE "+table+" FINAL"); err != nil {
 				return err
 			}
@@ -100,7 +102,7 @@ func (s *server) disk(ctx context.Context, events float64, f *Figures) (err erro
 	}
 	f.DiskReceipts = bytes("projection_parts", "name = 'receipts'")
 	f.DiskEvents = bytes("parts", "table = "+schema.QuoteString(s.schema.Name)) - f.DiskReceipts
-	f.DiskRollup = bytes("parts", "table = "+schema.QuoteString(s.schema.Name+"_1m_state"))
+	f.DiskRollup = bytes("parts", "endsWith(table, '_state')")
 	return err
 }
 

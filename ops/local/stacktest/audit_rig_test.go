@@ -66,7 +66,7 @@ type outcome struct {
 		State   string `json:"state"`
 		Rows    uint64 `json:"rows"`
 		Rollup  uint64 `json:"rollup"`
-		Minutes int    `json:"minutes"`
+		Periods int    `json:"periods"`
 	} `json:"rollups"`
 	Notes []string `json:"notes"`
 }
@@ -94,7 +94,7 @@ func newAudited(t *testing.T, at stack.Addresses) *audited {
 	a.conn = clickHouseClient(t, a.at)
 	tables := schema.Tables{Database: "audited"}
 	a.hot = "audited.telemetry"
-	a.state, _ = schema.Telemetry().RollupState(tables)
+	a.state = schema.Telemetry().RollupTables(tables)[0].State()
 	return a
 }
 

@@ -138,7 +138,7 @@ func testAuditRepairsRollups(t *testing.T, a *audited) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	scratch, create := schema.Telemetry().RollupScratch(schema.Tables{Database: "audited"}, parsed)
+	scratch, create := schema.Telemetry().RollupTables(schema.Tables{Database: "audited"})[0].Scratch("repair", parsed)
 	a.exec(t, create)
 	a.exec(t, "INSERT INTO "+scratch+" SELECT * FROM "+a.state)
 	rollup(a.audit(t, "--repair-rollups", "--day", day), 0, "repaired", true)
