@@ -26,6 +26,8 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 		t.Confirmed = both(t.Confirmed, e.Confirmed)
 		t.Doubted = both(t.Doubted, e.Doubted)
 		t.DedupShrunk = both(t.DedupShrunk, e.DedupShrunk)
+		t.DevicesKnown = both(t.DevicesKnown, e.DevicesKnown)
+		t.DevicesAway = both(t.DevicesAway, e.DevicesAway)
 	}
 	return t
 }

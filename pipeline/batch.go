@@ -65,6 +65,7 @@ type batch struct {
 	rows       int
 	duplicates int
 	extra      int
+	unknown    int // rows of devices that nobody knows, once it is sealed
 	lateness   Lateness
 	opened     time.Time
 	behind     bool // see pace

@@ -14,8 +14,23 @@ import (
 )
 
 // Check reaches everything a node depends on and reports every fault: the
-// topics in Kafka, and in ClickHouse the tables with the schema's columns.
+// topics in Kafka, in ClickHouse the tables with the schema's columns, and the
+// source that tells of devices.
 func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
+	err := checkServices(ctx, cfg, s, report)
+	devices, faults := cfg.devices(s, Events{}.ensure())
+	if devices != nil {
+		var known int
+		if known, faults = devices.Check(ctx); faults == nil {
+			report(fmt.Sprintf("devices: %d known", known))
+		}
+	}
+	return errors.Join(err, faults)
+}
+
+// checkServices is Check without the source of devices, for which a node has its
+// own patience.
+func checkServices(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	errs := []error{checkKafka(ctx, cfg.Kafka, report)}
 	for _, shard := range cfg.ClickHouse.AllShards() {
 		errs = append(errs, checkTables(ctx, cfg.ClickHouse, shard, s, report))
@@ -36,7 +51,7 @@ func (u *Unreachable) Unwrap() error { return u.err }
 // attemptTimeout bounds one attempt of Await.
 const attemptTimeout = 10 * time.Second
 
-// Await is Check for a node that starts: a service that does not answer is
+// Await is Check for a node that starts, but for the source of devices: a service that does not answer is
 // waited for until ctx ends, since a node that is restarted while one is away
 // has to come up when it does. Any other fault is returned at once.
 func Await(ctx context.Context, cfg Config, s *schema.Schema, events Events, report func(step string)) error {
@@ -44,7 +59,7 @@ func Await(ctx context.Context, cfg Config, s *schema.Schema, events Events, rep
 	_, err := again.do(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeoutCause(ctx, attemptTimeout, fmt.Errorf("no answer within %v", attemptTimeout))
 		defer cancel()
-		return Check(ctx, cfg, s, report)
+		return checkServices(ctx, cfg, s, report)
 	})
 	return err
 }

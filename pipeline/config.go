@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"penstock/pipeline/dedup"
+	"penstock/pipeline/enrich"
 	"penstock/pipeline/evolve"
 	"penstock/schema"
 )
@@ -21,6 +22,8 @@ type Config struct {
 	Breaker    Breaker    `koanf:"breaker"`
 	// Evolution says how the schema may grow.
 	Evolution evolve.Config `koanf:"evolution"`
+	// Enrich says what tells of devices, for fields that the schema has from them.
+	Enrich enrich.Config `koanf:"enrich"`
 
 	// Lanes is how many shares the node's partitions are in. A lane fills one
 	// batch at a time: twice the lanes are twice the inserts, of half the rows,
@@ -185,6 +188,7 @@ func Default() Config {
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
 		Evolution:      evolve.Default(),
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
+		Enrich:         enrich.Default(),
 		Lanes:          (runtime.NumCPU() + 1) / 2,
 		Decoders:       2,
 		Memory:         int64(runtime.NumCPU()) * 256 << 20,
@@ -300,6 +304,7 @@ func (c Config) Validate() error {
 	check(c.Breaker.Failures >= 1, "breaker.failures is %d; want at least 1", c.Breaker.Failures)
 	check(c.Breaker.Window > 0, "breaker.window is %v; want a positive duration such as 30s", c.Breaker.Window)
 	check(c.Breaker.Cooldown > 0, "breaker.cooldown is %v; want a positive duration such as 2s", c.Breaker.Cooldown)
+	errs = append(errs, c.Enrich.Validate())
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
 	if err := c.Evolution.Validate(); err != nil {

@@ -131,10 +131,11 @@ func (l *lane) hot() bool { return l.queue.isFull() && len(l.free) > 0 }
 func (l *lane) seal(cause SealCause) {
 	failpoint.At("seal.before")
 	b := l.open
+	l.filler.enricher.fill(b)
 	l.serial++
 	b.id = fmt.Sprintf("%s-%d", l.prefix, l.serial)
 	l.events.Sealed(Sealed{Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
-		Rejects: len(b.rejects), Extra: b.extra, Lateness: b.lateness, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
+		Rejects: len(b.rejects), Extra: b.extra, Unknown: b.unknown, Lateness: b.lateness, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
 	l.open, l.overdue = nil, false
 	l.age.Stop()
 	l.full <- b // has room for every batch there is

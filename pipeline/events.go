@@ -3,6 +3,7 @@ package pipeline
 import (
 	"time"
 
+	"penstock/pipeline/enrich"
 	"penstock/schema"
 )
 
@@ -34,6 +35,10 @@ type Events struct {
 	// DedupShrunk: a lane reached its bound of identities and forgot the
 	// older half of the window before its time.
 	DedupShrunk func(lane int)
+	// DevicesKnown: the list of devices was read, or found unchanged.
+	DevicesKnown func(enrich.Current)
+	// DevicesAway: it could not be; the last one is used on.
+	DevicesAway func(error)
 }
 
 // Polled is one partition's share of a poll.
@@ -55,6 +60,7 @@ type Sealed struct {
 	Duplicates int
 	Rejects    int
 	Extra      int // rows that hold something the schema has no column for
+	Unknown    int // rows of devices that are not known, where the schema takes anything from them
 	Lateness   Lateness
 	Bytes      int
 	Age        time.Duration // since its first record
@@ -151,6 +157,8 @@ func (e Events) ensure() Events {
 	set(&e.Confirmed)
 	set(&e.Doubted)
 	set(&e.DedupShrunk)
+	set(&e.DevicesKnown)
+	set(&e.DevicesAway)
 	return e
 }
 

@@ -17,6 +17,8 @@ type filler struct {
 	lane    int
 	events  Events
 	decoder *schema.Decoder
+	// enricher is for batches that are complete.
+	enricher enricher
 }
 
 // clockSkew is how far the clock of who sent a record may be ahead of the

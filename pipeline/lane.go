@@ -189,7 +189,14 @@ func (l *lane) fill(ctx context.Context) error {
 				l.behind = c
 			}
 		case <-l.age.C:
-			l.overdue = l.open != nil && !l.open.empty()
+			if l.open == nil || l.open.empty() {
+				break
+			}
+			if more := l.filler.enricher.hold(l.open, time.Now()); more > 0 {
+				l.age.Reset(more)
+				break
+			}
+			l.overdue = true
 		case <-again:
 		}
 	}

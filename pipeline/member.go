@@ -50,7 +50,9 @@ func newMember(n *Node) *member {
 		settling: make(chan struct{}, settlesAtOnce), settleTurn: make(chan struct{}, 1), fatal: make(chan error, 1), begun: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	for i := range n.cfg.Lanes {
-		m.lanes = append(m.lanes, newLane(i, n.cfg, n.schema, m.id, &m.owned, n.events, m.throttle))
+		l := newLane(i, n.cfg, n.schema, m.id, &m.owned, n.events, m.throttle)
+		l.filler.enricher.devices = n.devices
+		m.lanes = append(m.lanes, l)
 	}
 	m.again = persistence{what: "insert", verdict: fateOf, breaker: newBreaker(m.cfg.Breaker, m.events), events: m.events}
 	return m

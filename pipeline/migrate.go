@@ -32,7 +32,7 @@ func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step
 	if err := beginVersions(ctx, cfg.ClickHouse, s, report); err != nil {
 		return err
 	}
-	return Check(ctx, cfg, s, report)
+	return checkServices(ctx, cfg, s, report)
 }
 
 // beginVersions writes the schema file down as a version, if it is a new one.

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"penstock/pipeline/enrich"
 	"penstock/pipeline/receipts"
 	"penstock/schema"
 )
@@ -18,6 +19,8 @@ type Node struct {
 	schema *atomic.Pointer[schema.Schema]
 	sink   func() sink                 // a connection for one goroutine
 	stored func(Shard) (stored, error) // what the shard's receipts say
+	// devices is what is known of them; nil if the schema takes nothing from it.
+	devices *enrich.Devices
 }
 
 // New returns a node that does nothing until Run.
@@ -25,10 +28,15 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	events = events.ensure()
+	devices, err := cfg.devices(s, events)
+	if err != nil {
+		return nil, err
+	}
 	current := new(atomic.Pointer[schema.Schema])
 	current.Store(s)
 	return &Node{
-		cfg: cfg, schema: current, events: events.ensure(),
+		cfg: cfg, schema: current, events: events, devices: devices,
 		sink: func() sink { return newInserter(cfg.ClickHouse, s) },
 		stored: func(shard Shard) (stored, error) {
 			return receipts.Open(cfg.ClickHouse.Options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())
@@ -54,7 +62,13 @@ const rejoinAfter = 200 * time.Millisecond
 // joins it as a new member: what it had in flight is settled by whoever is given
 // the partitions, this node or another. So there is one way to recover, and it
 // is the one that a crash takes.
+//
+// It begins once devices are known, where the schema takes anything from them.
 func (n *Node) Run(ctx context.Context) error {
+	return know(ctx, n.devices, func() error { return n.run(ctx) })
+}
+
+func (n *Node) run(ctx context.Context) error {
 	for {
 		err := newMember(n).run(ctx)
 		if !errors.Is(err, errDoubt) || ctx.Err() != nil {

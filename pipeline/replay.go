@@ -110,7 +110,17 @@ func Replay(ctx context.Context, cfg Config, s *schema.Schema, req ReplayRequest
 	for _, reader := range readers {
 		r.shards = append(r.shards, reader)
 	}
-	return r.run(ctx)
+	if !req.DryRun { // which stores nothing that has to be filled
+		if r.enricher.devices, err = cfg.devices(s, r.events); err != nil {
+			return Replayed{}, err
+		}
+	}
+	var out Replayed
+	err = know(ctx, r.enricher.devices, func() (err error) {
+		out, err = r.run(ctx)
+		return err
+	})
+	return out, err
 }
 
 // replay is one replay at work. It is used by one goroutine.
@@ -123,14 +133,15 @@ type replay struct {
 	shards []replayStore // as ClickHouse.AllShards
 	told   func(LettersRead, Replayed)
 
-	lock    *replayLock // nil in a dry run
-	store   *store
-	decoder *schema.Decoder
-	limiter *rate.Limiter
-	done    map[int32]intent.State // what the group has committed
-	portion []Letter
-	bytes   int // of the portion
-	out     Replayed
+	lock     *replayLock // nil in a dry run
+	store    *store
+	decoder  *schema.Decoder
+	enricher enricher
+	limiter  *rate.Limiter
+	done     map[int32]intent.State // what the group has committed
+	portion  []Letter
+	bytes    int // of the portion
+	out      Replayed
 }
 
 func (r *replay) run(ctx context.Context) (_ Replayed, failed error) {
@@ -229,6 +240,7 @@ func (r *replay) flush(ctx context.Context) error {
 	if _, err := r.store.again.do(ctx, func(ctx context.Context) error { return r.sift(ctx, &p) }); err != nil {
 		return err
 	}
+	r.enricher.fill(&batch{blocks: p.blocks})
 	for _, at := range p.inserts() {
 		if err := r.insert(ctx, &p, at, p.blocks[at]); err != nil {
 			return err

@@ -23,6 +23,7 @@ type rig struct {
 	cluster *kfake.Cluster
 	client  *kgo.Client
 	table   *table
+	schema  *schema.Schema
 	tables  map[string]*table // of shards that have one of their own
 	sent    int
 }
@@ -52,7 +53,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	return &rig{t: t, cfg: cfg, cluster: cluster, client: client, table: newTable()}
+	return &rig{t: t, cfg: cfg, cluster: cluster, client: client, table: newTable(), schema: schema.Telemetry()}
 }
 
 // event is a good record of the device, taken now. A resend is the same string.
@@ -119,7 +120,7 @@ func (n *running) stop() error {
 // run runs a node. Whoever asked for it looks at how it ends.
 func (r *rig) run(events Events) *running {
 	r.t.Helper()
-	node, err := New(r.cfg, schema.Telemetry(), events)
+	node, err := New(r.cfg, r.schema, events)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlemen
 	return &settlement{
 		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
-		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema.Load())},
+		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema.Load()), enricher: enricher{devices: m.devices}},
 	}
 }
 
@@ -266,6 +266,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 	}); err != nil {
 		return nil, fmt.Errorf("settle batch %s of p%d [%d,%d): %w", in.Batch, s.partition, in.First, in.Next, err)
 	}
+	s.filler.enricher.fill(b)
 	return b, s.store.letters.send(ctx, b.rejects)
 }
 

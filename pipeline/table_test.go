@@ -32,6 +32,8 @@ type table struct {
 	// before, if set, is called with no lock held when an insert comes. An error
 	// of it is the answer.
 	before func(ctx context.Context, token string, rows []schema.Origin) error
+	// seen, if set, is called with the blocks that are stored.
+	seen func(*schema.Block)
 	// fault, if set, answers instead of the table.
 	fault func(rows []schema.Origin) error
 	// lose is how many answers are lost after the rows are stored.
@@ -51,7 +53,9 @@ type identified struct {
 	time int64
 }
 
-func newTable() *table { return &table{rows: map[schema.Origin][]identified{}, named: map[string]int{}} }
+func newTable() *table {
+	return &table{rows: map[schema.Origin][]identified{}, named: map[string]int{}}
+}
 
 func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
 	rows := make([]schema.Origin, b.Rows())
@@ -92,6 +96,9 @@ func (t *table) store(token string, b *schema.Block, rows []schema.Origin) error
 	if t.crash > 0 {
 		t.crash--
 		return errReset
+	}
+	if t.seen != nil {
+		t.seen(b)
 	}
 	for _, c := range b.Input() {
 		t.named[c.Name] += b.Rows()
