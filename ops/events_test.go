@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"penstock/pipeline"
+	"penstock/pipeline/enrich"
 	"penstock/schema"
 	"penstock/tiering"
 )
@@ -55,7 +56,7 @@ var storyTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // pipelineStory calls every hook of a node at least once, in an order that
 // could be.
 func pipelineStory(e pipeline.Events) []event {
-	sealed := pipeline.Sealed{Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Bytes: 40_000, Age: 700 * time.Millisecond}
+	sealed := pipeline.Sealed{Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Unknown: 4, Bytes: 40_000, Age: 700 * time.Millisecond}
 	sealed.Lateness = pipeline.Lateness{Within: [12]uint64{90, 7, 0, 0, 0, 0, 3}, Early: 2, Sum: 4_021_500, Newest: storyTime.UnixMilli() - 120}
 	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
 	return []event{
@@ -112,6 +113,13 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Committed", func() { e.Committed(pipeline.Committed{Next: map[int32]int64{3: 1000}}) }},
 		{"Lost", func() { e.Lost([]int32{5}) }},
 		{"Doubted", func() { e.Doubted(errors.New("ownership is in doubt")) }},
+		{"DevicesKnown", func() {
+			e.DevicesKnown(enrich.Current{Devices: 2000, Bytes: 120_000, Changed: true, Misfits: 2, Misfit: errors.New("line 7: no device"), At: storyTime, Took: 12 * time.Millisecond})
+		}},
+		{"DevicesKnown", func() {
+			e.DevicesKnown(enrich.Current{Devices: 2000, Bytes: 120_000, At: storyTime.Add(30 * time.Second)})
+		}},
+		{"DevicesAway", func() { e.DevicesAway(errors.New("enrich.file: no such file")) }},
 	}
 }
 

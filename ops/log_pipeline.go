@@ -45,7 +45,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		saySettle    = few()
 		sayForgotten = few()
 	)
-	return pipeline.Events{
+	return Tee(logDevices(log, now), pipeline.Events{
 		Assigned: func(p []int32) { say(slog.LevelInfo, "partitions assigned", slog.Any("partitions", p)) },
 		Settled: func(s pipeline.Settled) {
 			say(slog.LevelInfo, "partition ready", slog.Int("partition", int(s.Partition)), slog.Int64("next", s.Next), slog.Int64("gap", s.Gap), slog.Int("intents", s.Intents), slog.Int("rows", s.Rows), slog.Int64("rewound", s.Rewound), slog.Duration("took", s.Took))
@@ -112,7 +112,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		DedupShrunk: func(lane int) {
 			sayForgotten("a lane forgot half of its dedup window early, so a resend that comes late may be stored twice; raise dedup.blocks or lower dedup.window", slog.Int("lane", lane))
 		},
-	}
+	})
 }
 
 func hiding(hidden int, attrs []slog.Attr) []slog.Attr {

@@ -304,7 +304,9 @@ func (c Config) Validate() error {
 	check(c.Breaker.Failures >= 1, "breaker.failures is %d; want at least 1", c.Breaker.Failures)
 	check(c.Breaker.Window > 0, "breaker.window is %v; want a positive duration such as 30s", c.Breaker.Window)
 	check(c.Breaker.Cooldown > 0, "breaker.cooldown is %v; want a positive duration such as 2s", c.Breaker.Cooldown)
-	errs = append(errs, c.Enrich.Validate())
+	if err := c.Enrich.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
 	if err := c.Evolution.Validate(); err != nil {

@@ -66,6 +66,11 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		`enrich.without is ""; want fail or nulls`,
 		"stop_timeout is -1m0s; want a positive duration such as 20s",
 		"max_record_bytes is 0; want at least 1",
+		`evolution.policy is ""; want propose, auto or frozen`,
+		"evolution.watch is 0s; want at least 100ms, and rather 1s",
+		"evolution.every is 0s; want at least 1s",
+		"evolution.rows is 0; want at least 1",
+		"evolution.max_columns is 0; want at least 1, and rather 200",
 		"lanes is -1; want 1 to 1024, and rather half the number of cores",
 		"decoders is 0; want 1 to 64, and rather 2")
 }

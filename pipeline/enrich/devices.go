@@ -23,6 +23,7 @@ type Current struct {
 	// device; Misfit is the first of them.
 	Misfits int
 	Misfit  error
+	At      time.Time
 	Took    time.Duration // to read the source and to build the snapshot
 }
 
@@ -130,7 +131,7 @@ func (d *Devices) put(t *told, took time.Duration) {
 		}
 	}
 	now := d.current.Load()
-	c := Current{Devices: now.Devices(), Bytes: now.Bytes(), Changed: t != nil, Took: took + time.Since(began)}
+	c := Current{Devices: now.Devices(), Bytes: now.Bytes(), Changed: t != nil, At: time.Now(), Took: took + time.Since(began)}
 	if t != nil {
 		c.Misfits, c.Misfit = t.misfits, t.misfit
 	}
