@@ -118,7 +118,7 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 	for _, c := range s.Columns() {
 		q := QuoteIdent(c.Name)
 		names = append(names, q)
-		casts = append(casts, fmt.Sprintf("CAST(%s, %s) AS %[1]s", q, QuoteString(c.ClickHouse())))
+		casts = append(casts, fmt.Sprintf("CAST(%s, %s) AS %s", c.inFiles(), QuoteString(c.ClickHouse()), q))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s%s AS\nSELECT %s FROM %s\nUNION ALL\nSELECT %[4]s FROM %[6]s",
@@ -135,12 +135,14 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 
 // Files returns the table expression of Parquet files of the cold tier whose
 // [Cold.Source] this is. The columns are spelled out, so that ClickHouse opens
-// no file to plan a query; one that a file does not have is NULL or zero. A
-// column of low cardinality is a plain string in a file.
+// no file to plan a query. One that a file may lack, since its field came with a
+// later version, is NULL there. A column of low cardinality is a plain string in
+// a file.
 func (s *Schema) Files(source string) string {
 	var columns []string
 	for _, c := range s.Columns() {
 		c.LowCardinality = false
+		c.Nullable = c.Nullable || c.first() > 1
 		columns = append(columns, QuoteIdent(c.Name)+" "+c.ClickHouse())
 	}
 	return source + QuoteString(strings.Join(columns, ", ")) + ")"
@@ -162,4 +164,13 @@ func (s *Schema) countedInSealed(t Tables, cold Cold) (all []string) {
 			day, of, s.Hot(t), QuoteIdent(ColPartition), m.Partition, QuoteIdent(ColOffset), m.Offset, QuoteIdent(ColIndex), m.Index, QuoteIdent(ColTopic), QuoteString(m.Topic)))
 	}
 	return all
+}
+
+// inFiles is the column's value in files of every version of the schema: in one
+// that was written before the column was, what extra has of it.
+func (c Column) inFiles() string {
+	if c.first() == 1 {
+		return QuoteIdent(c.Name)
+	}
+	return fmt.Sprintf("ifNull(%s, %s)", QuoteIdent(c.Name), c.fallback())
 }

@@ -15,7 +15,7 @@ import (
 // goroutine at a time.
 type Compactor struct {
 	cfg       Config
-	schema    *schema.Schema
+	table     string
 	warehouse Warehouse
 	catalog   catalog
 	events    Events
@@ -25,7 +25,8 @@ type Compactor struct {
 
 // Dependencies is what a compactor works on.
 type Dependencies struct {
-	Schema    *schema.Schema
+	// Table is the hot table's name, which is the schema's.
+	Table     string
 	Warehouse Warehouse
 	Objects   store.Store
 	Events    Events
@@ -41,8 +42,8 @@ func New(cfg Config, d Dependencies) *Compactor {
 		d.Now = time.Now
 	}
 	return &Compactor{
-		cfg: cfg, schema: d.Schema, warehouse: d.Warehouse, events: d.Events.withDefaults(), now: d.Now, holder: d.Holder,
-		catalog: newCatalog(d.Objects, d.Schema.Name),
+		cfg: cfg, table: d.Table, warehouse: d.Warehouse, events: d.Events.withDefaults(), now: d.Now, holder: d.Holder,
+		catalog: newCatalog(d.Objects, d.Table),
 	}
 }
 
@@ -169,21 +170,17 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	if rows > 0 {
 		return fmt.Errorf("the sealed table holds %d rows of the day already; another compactor may be running: stop it and run again", rows)
 	}
+	if _, err := p.known(ctx); err != nil {
+		return err
+	}
 	row, err := p.warehouse.HotRow(ctx, day)
 	if err != nil {
 		return err
 	}
 	v := p.catalog.view(p.manifests)
 	v.Moving = &row
-	if err := p.warehouse.ReplaceView(ctx, v); err != nil {
+	if err := p.settle(ctx, v); err != nil {
 		return err
-	}
-	// A query that was planned with the view before may still be taking its
-	// snapshots.
-	select {
-	case <-time.After(p.cfg.Settle):
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 	if err := p.warehouse.Seal(ctx, day); err != nil {
 		return err
@@ -208,7 +205,11 @@ func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
 
 func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	g := p.manifests[day].open()
-	if err := p.verify(ctx, day, *g, p.lease.renew); err != nil {
+	s, err := p.warehouse.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.verify(ctx, s, day, *g, p.lease.renew); err != nil {
 		return fmt.Errorf("nothing is dropped: %w", err)
 	}
 	if err := p.lease.renew(ctx); err != nil {
@@ -224,6 +225,9 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if rows != 0 && rows != g.RowsRead {
 		return fmt.Errorf("the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
 	}
+	if err := p.settle(ctx, p.catalog.view(p.manifests)); err != nil {
+		return err
+	}
 	if err := p.warehouse.DropSealed(ctx, day); err != nil {
 		return err
 	}
@@ -237,7 +241,7 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 }
 
 func (p *pass) nextManifest(day schema.Day) *Manifest {
-	return p.manifests[day].next(p.schema.Name, day, p.now(), p.lease.held.Fence)
+	return p.manifests[day].next(p.table, day, p.now(), p.lease.held.Fence)
 }
 
 func (p *pass) publish(ctx context.Context, day schema.Day, m *Manifest) error {
@@ -246,9 +250,4 @@ func (p *pass) publish(ctx context.Context, day schema.Day, m *Manifest) error {
 	}
 	p.manifests[day] = m
 	return nil
-}
-
-// show makes the view what these manifests say.
-func (p *pass) show(ctx context.Context, manifests map[schema.Day]*Manifest) error {
-	return p.warehouse.ReplaceView(ctx, p.catalog.view(manifests))
 }

@@ -54,7 +54,7 @@ func TestPass(t *testing.T) {
 	objects := new(store.Memory)
 	w := newWarehouse(s, objects, append(readings(cold, 0, 40), readings(hot, 1000, 20)...)...)
 	now := &clock{today}
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
 	left, err := c.Pass(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestGrace(t *testing.T) {
 	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	cfg := testConfig(t)
 	cfg.Grace = time.Hour
-	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+	c := New(cfg, Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
 	f := func(after time.Duration, wantSealed int, wantCutOver bool) {
 		t.Helper()
 		now.Time = today.Add(after)
@@ -117,7 +117,7 @@ func TestMismatchDropsNothing(t *testing.T) {
 		w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 		cfg := testConfig(t)
 		cfg.Grace = time.Hour
-		c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+		c := New(cfg, Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
 		if _, err := c.Pass(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestVerifyNamesTheColumn(t *testing.T) {
 	cold := day("2026-10-01")
 	objects := new(store.Memory)
 	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	if _, err := c.Pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestVerifyNamesTheColumn(t *testing.T) {
 	}
 	g := manifests[0].Generations[0]
 	g.Files[0].Columns[3].Sum++
-	err = c.verify(t.Context(), cold, g, context.Cause)
+	err = c.verify(t.Context(), s, cold, g, context.Cause)
 	if err == nil || !strings.Contains(err.Error(), "temperature is ") {
 		t.Errorf("got %v, want the column temperature named", err)
 	}
@@ -188,7 +188,7 @@ func TestShortScanPublishesNothing(t *testing.T) {
 	objects := new(store.Memory)
 	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
 	w.shortScan = true
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	_, err := c.Pass(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "read 8 rows of a sealed partition that counts 9") {
 		t.Errorf("got %v, want both counts", err)
@@ -206,7 +206,7 @@ func TestLaterGenerationIsExact(t *testing.T) {
 	objects := new(store.Memory)
 	rows := readings(cold, 0, 9)
 	w := newWarehouse(s, objects, rows...)
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	pass := func(wantRows, wantDuplicates uint64) {
 		t.Helper()
 		if _, err := c.Pass(t.Context()); err != nil {
@@ -245,7 +245,7 @@ func TestTrickleOfLateRows(t *testing.T) {
 		w.insert(event{device: "late", seq: uint64(offset), time: cold.Start().UnixMilli(), offset: offset})
 		offset++
 	}
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test", Events: Events{Done: trickle}})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test", Events: Events{Done: trickle}})
 	for generation := 1; generation <= 2; generation++ {
 		left, err := c.Pass(t.Context())
 		if err != nil {
@@ -262,7 +262,7 @@ func TestSealRefusesASealedDay(t *testing.T) {
 	cold := day("2026-10-01")
 	objects := new(store.Memory)
 	w := newWarehouse(s, objects, readings(cold, 0, 9)...)
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	l, err := takeLease(t.Context(), objects, "lease", "test", time.Minute, c.now)
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 		}
 		now := &clock{today}
 		cfg := testConfig(t)
-		dying := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
+		dying := New(cfg, Dependencies{Table: s.Name, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
 		_, err := dying.Pass(ctx)
 		if at > 0 && !errors.Is(err, errCrash) {
 			t.Fatalf("crash at call %d, %s: the pass ended with %v", at, crash.last, err)
@@ -51,7 +51,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 
 		now.Time = now.Add(2 * cfg.LeaseTTL)
 		crash.at = 0
-		next := New(cfg, Dependencies{Schema: s, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "next"})
+		next := New(cfg, Dependencies{Table: s.Name, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "next"})
 		for pass := 0; ; pass++ {
 			left, err := next.Pass(ctx)
 			if err != nil {
@@ -143,7 +143,9 @@ func (c *crash) do(what string, call func() error) error {
 	return err
 }
 
-// crashingWarehouse and crashingStore put a crash before what they wrap.
+// crashingWarehouse and crashingStore put a crash before what they wrap. Schema,
+// Unknown and Shows only look: to crash at one of them is to crash after the
+// call before it.
 type crashingWarehouse struct {
 	Warehouse
 	*crash
@@ -168,16 +170,16 @@ func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out 
 	return out, err
 }
 
-func (w crashingWarehouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
+func (w crashingWarehouse) ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
 	return w.do("ScanSealed", func() error {
-		return w.Warehouse.ScanSealed(ctx, day, earlier, func(b *archive.Block, known []bool) error {
+		return w.Warehouse.ScanSealed(ctx, s, day, earlier, func(b *archive.Block, known []bool) error {
 			return w.do("block", func() error { return each(b, known) })
 		})
 	})
 }
 
-func (w crashingWarehouse) ReplaceView(ctx context.Context, v View) error {
-	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, v) })
+func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
+	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
 }
 
 func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {

@@ -60,6 +60,22 @@
 // that was planned with an older view can still see: Settle from that view to
 // the move, Grace from the cut-over to the drop.
 //
+// # While the schema grows
+//
+// Columns are added while the compactor works, by somebody else. A day is
+// written with the newest version that is ready in ClickHouse when nothing is
+// inserted into its sealed partition any more, and not while a table has a
+// column which that version has not: no value can be missing in the files. Files
+// keep the version they were written with, and verify by the columns that their
+// manifest lists. The view is read in one way for all of them: a column that a
+// file lacks is taken from extra, as it is in rows of the hot table that were
+// stored before the column was.
+//
+// Whoever adds a column replaces the view too, and may put back what he read a
+// moment before. So a day moves and is dropped only after the view was looked
+// at; it is put back, and waited for Settle again, if it is not the one it has
+// to be.
+//
 // Anything that does not match stops the day with an error that names both
 // values. Both copies stay.
 //

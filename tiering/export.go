@@ -22,9 +22,15 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	e := &exporter{pass: p, ctx: ctx, day: s.Day, generation: s.Generation, total: counted}
+	// Asked for now, when nothing is inserted into the sealed partition any
+	// more: it has every column that a row of it was stored with.
+	known, err := p.known(ctx)
+	if err != nil {
+		return err
+	}
+	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, total: counted}
 	defer e.abandon()
-	if err := p.warehouse.ScanSealed(ctx, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
+	if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
 		return err
 	}
 	if err := e.store(); err != nil {
@@ -34,11 +40,11 @@ func (p *pass) export(ctx context.Context, s Step) error {
 		return fmt.Errorf("read %d rows of a sealed partition that counts %d; a sealed partition does not change: find who does, then run again", e.read, counted)
 	}
 	g := Generation{
-		Generation: s.Generation, SchemaVersion: p.schema.Version,
+		Generation: s.Generation, SchemaVersion: known.Version,
 		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates,
 		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
-	if err := p.verify(ctx, s.Day, g, p.lease.renew); err != nil {
+	if err := p.verify(ctx, known, s.Day, g, p.lease.renew); err != nil {
 		return err
 	}
 	if err := p.lease.renew(ctx); err != nil {
@@ -55,6 +61,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 type exporter struct {
 	*pass
 	ctx        context.Context // of the one scan it serves
+	schema     *schema.Schema
 	day        schema.Day
 	generation int
 	total      uint64

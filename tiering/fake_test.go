@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -20,8 +21,19 @@ import (
 // testSchema is small, so that a test's rows can be read at a glance.
 func testSchema(t testing.TB) *schema.Schema {
 	t.Helper()
-	s, err := schema.Parse([]byte(`name: telemetry
-version: 1
+	return parse(t, 1, "")
+}
+
+// laterSchema is testSchema with one field more.
+func laterSchema(t testing.TB) *schema.Schema {
+	t.Helper()
+	return parse(t, 2, "  - {id: 6, name: noise_db, type: float64, nullable: true, since: 2}\n")
+}
+
+func parse(t testing.TB, version int, fields string) *schema.Schema {
+	t.Helper()
+	s, err := schema.Parse(fmt.Appendf(nil, `name: telemetry
+version: %d
 identity: [device_id, seq]
 device: device_id
 time: {field: ts, not_before: 2015-01-01T00:00:00Z, max_ahead: 24h}
@@ -31,7 +43,7 @@ fields:
   - {id: 3, name: ts, type: timestamp_ms, required: true}
   - {id: 4, name: temperature, type: float32, nullable: true}
   - {id: 5, name: status, type: string, low_cardinality: true}
-`))
+%s`, version, fields))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,24 +56,36 @@ type event struct {
 	seq    uint64
 	time   int64
 	offset int64
+	noise  float64 // of laterSchema; 0 for none
 }
 
 func (e event) day() schema.Day { return schema.DayOf(e.time) }
 
-func (e event) values() []any {
+func (e event) values(s *schema.Schema) []any {
 	temperature := any(float32(e.seq) / 2)
 	if e.seq%3 == 0 {
 		temperature = nil
 	}
-	return []any{e.device, e.seq, e.time, temperature, "ok", "", "telemetry", int32(e.offset % 4), e.offset, e.time + 100, uint16(0)}
+	fields := []any{e.device, e.seq, e.time, temperature, "ok"}
+	if s.Version > 1 {
+		noise := any(nil)
+		if e.noise != 0 {
+			noise = e.noise
+		}
+		fields = append(fields, noise)
+	}
+	return append(fields, "", "telemetry", int32(e.offset%4), e.offset, e.time+100, uint16(0))
 }
 
 // warehouse is ClickHouse as far as the compactor can tell: two tables, and a
 // view that is what the last ReplaceView said.
 type warehouse struct {
 	mu          sync.Mutex
-	schema      *schema.Schema
-	objects     *store.Memory // where it reads the files of earlier generations
+	schema      *schema.Schema // the newest that is ready
+	unknown     []string       // columns of the tables that are no schema's
+	shown       string         // what the view is
+	overwrites  int            // how often the view is replaced by someone else, right after the compactor
+	objects     *store.Memory  // where it reads the files of earlier generations
 	hot, sealed map[schema.Day][]event
 	cutOver     []schema.Day
 	files       []string
@@ -114,6 +138,9 @@ func (w *warehouse) HotRow(_ context.Context, day schema.Day) (schema.Row, error
 func (w *warehouse) Seal(_ context.Context, day schema.Day) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !strings.Contains(w.shown, fmt.Sprint("while ", day, " moves")) {
+		return fmt.Errorf("day %v moves, and the view %q does not mind it", day, w.shown)
+	}
 	w.sealed[day] = append(w.sealed[day], w.hot[day]...)
 	delete(w.hot, day)
 	return nil
@@ -125,7 +152,7 @@ func (w *warehouse) SealedRows(_ context.Context, day schema.Day) (uint64, error
 	return uint64(len(w.sealed[day])), nil
 }
 
-func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
+func (w *warehouse) ScanSealed(_ context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
 	w.mu.Lock()
 	events := slices.Clone(w.sealed[day])
 	w.mu.Unlock()
@@ -145,12 +172,12 @@ func (w *warehouse) ScanSealed(_ context.Context, day schema.Day, earlier []stri
 	if w.shortScan {
 		events = events[:len(events)-1]
 	}
-	b := archive.NewBlock(w.schema)
+	b := archive.NewBlock(s)
 	for part := range slices.Chunk(events, w.blockRows) {
 		archivetest.Reset(b)
 		var known []bool
 		for _, e := range part {
-			archivetest.Append(b, e.values()...)
+			archivetest.Append(b, e.values(s)...)
 			known = append(known, cold[identity{e.device, e.seq}])
 		}
 		if err := each(b, known); err != nil {
@@ -170,16 +197,50 @@ func (e event) sortKey() [][]byte {
 	return [][]byte{[]byte(e.device), fmt.Appendf(nil, "%020d %020d %020d", e.time, e.seq, e.offset)}
 }
 
-func (w *warehouse) ReplaceView(_ context.Context, v View) error {
+func (w *warehouse) ReplaceView(_ context.Context, s *schema.Schema, v View) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cutOver, w.files = slices.Clone(v.CutOver), slices.Clone(v.Files)
+	if w.overwrites > 0 {
+		w.overwrites-- // another has read the view before, and replaces it after
+		return nil
+	}
+	w.cutOver, w.files, w.shown = slices.Clone(v.CutOver), slices.Clone(v.Files), viewText(s, v)
 	return nil
+}
+
+// viewText tells views apart.
+func viewText(s *schema.Schema, v View) string {
+	text := fmt.Sprint(s.Version, v.CutOver, v.Files)
+	if v.Moving != nil {
+		text += fmt.Sprint(" while ", v.Moving.Day, " moves")
+	}
+	return text
+}
+
+func (w *warehouse) Shows(_ context.Context, s *schema.Schema, v View) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.shown == viewText(s, v), nil
+}
+
+func (w *warehouse) Schema(context.Context) (*schema.Schema, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.schema, nil
+}
+
+func (w *warehouse) Unknown(context.Context, *schema.Schema) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unknown, nil
 }
 
 func (w *warehouse) DropSealed(_ context.Context, day schema.Day) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if len(w.sealed[day]) > 0 && !slices.Contains(w.cutOver, day) {
+		return fmt.Errorf("day %v is dropped while the view reads it", day)
+	}
 	delete(w.sealed, day)
 	return nil
 }

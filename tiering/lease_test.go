@@ -130,7 +130,7 @@ func TestVerifyKeepsTheLease(t *testing.T) {
 	objects := &slow{Memory: new(store.Memory)}
 	w := newWarehouse(s, objects.Memory, readings(day("2026-10-01"), 0, 40)...)
 	cfg := testConfig(t)
-	c := New(cfg, Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: now.now, Holder: "slow"})
+	c := New(cfg, Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "slow"})
 	objects.reading = func() {
 		now.Time = now.Add(cfg.LeaseTTL / 2)
 		_, err := takeLease(t.Context(), objects.Memory, c.catalog.leaseKey(), "waiting", cfg.LeaseTTL, now.now)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"penstock/schema"
@@ -135,6 +136,22 @@ func (m *Manifest) Rows() uint64 {
 		}
 	}
 	return n
+}
+
+// columns returns the columns that the file has, which are those the manifest
+// lists. A field never changes its type, so what a later version of the schema
+// says of a column is true of the file; that version's own columns are not in it.
+func (f File) columns(s *schema.Schema) ([]schema.Column, error) {
+	all := s.Columns()
+	var columns []schema.Column
+	for _, sum := range f.Columns {
+		i := slices.IndexFunc(all, func(c schema.Column) bool { return c.ID == sum.ID })
+		if i < 0 || all[i].Name != sum.Name {
+			return nil, fmt.Errorf("the manifest lists column %s with id %d, which version %d of the schema has not; the schema that wrote it is to be extended, not changed", sum.Name, sum.ID, s.Version)
+		}
+		columns = append(columns, all[i])
+	}
+	return columns, nil
 }
 
 func fileOf(path string, size int64, sum store.Checksum, s *schema.Schema, c archive.Summary) File {

@@ -20,7 +20,7 @@ func TestManifestGolden(t *testing.T) {
 	cold := day("2026-10-01")
 	objects := new(store.Memory)
 	w := newWarehouse(s, objects, readings(cold, 0, 12)...)
-	c := New(testConfig(t), Dependencies{Schema: s, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
+	c := New(testConfig(t), Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: (&clock{today}).now, Holder: "test"})
 	for range 2 {
 		if _, err := c.Pass(t.Context()); err != nil {
 			t.Fatal(err)

@@ -15,10 +15,10 @@ import (
 // verify reads every file of a generation back from S3 and compares it with
 // what was read from ClickHouse when it was written. It finds every fault of
 // the generation, not only the first. It calls each before every file, and ends
-// with its error.
-func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation, each func(context.Context) error) error {
-	if g.SchemaVersion != c.schema.Version {
-		return fmt.Errorf("generation %d of %s was written with schema version %d, this is %d; verify it with the release that has it", g.Generation, day, g.SchemaVersion, c.schema.Version)
+// with its error. The schema may be of a later version than the files.
+func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day, g Generation, each func(context.Context) error) error {
+	if g.SchemaVersion > s.Version {
+		return fmt.Errorf("generation %d of %s was written with schema version %d, ClickHouse has %d; run `ingest schema apply` with the schema file of that version", g.Generation, day, g.SchemaVersion, s.Version)
 	}
 	var faults []error
 	var rows uint64
@@ -26,7 +26,7 @@ func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation, ea
 		if err := each(ctx); err != nil {
 			return err
 		}
-		if err := c.verifyFile(ctx, f); err != nil {
+		if err := c.verifyFile(ctx, s, f); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.catalog.key(f.Path), err))
 		}
 		rows += f.Rows
@@ -44,7 +44,11 @@ func (c *Compactor) verify(ctx context.Context, day schema.Day, g Generation, ea
 // verifyFile compares one object with its entry in the manifest: the bytes by
 // size and SHA-256, the content by rows and column checksums. Both, since the
 // first says nothing about what the writer made of the rows.
-func (c *Compactor) verifyFile(ctx context.Context, f File) (err error) {
+func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, f File) (err error) {
+	columns, err := f.columns(s)
+	if err != nil {
+		return err
+	}
 	spool, err := os.CreateTemp(c.cfg.SpoolDir, "penstock-verify-*.parquet")
 	if err != nil {
 		return fmt.Errorf("spool file: %w; check spool_dir", err)
@@ -58,7 +62,7 @@ func (c *Compactor) verifyFile(ctx context.Context, f File) (err error) {
 	if size != f.Bytes || sum != f.SHA256 {
 		return fmt.Errorf("the object has %d bytes with SHA-256 %s; the manifest says %d and %s", size, sum, f.Bytes, f.SHA256)
 	}
-	content, err := archive.Read(spool, size, c.schema)
+	content, err := archive.Read(spool, size, columns)
 	if err != nil {
 		return err
 	}
@@ -66,10 +70,7 @@ func (c *Compactor) verifyFile(ctx context.Context, f File) (err error) {
 		return fmt.Errorf("%d rows read back, %d written", content.Rows, f.Rows)
 	}
 	var differ []string
-	for i, column := range c.schema.Columns() {
-		if i >= len(f.Columns) || f.Columns[i].ID != column.ID {
-			return fmt.Errorf("the manifest's checksums are not of the schema's columns; column %d should be %s", i, column.Name)
-		}
+	for i, column := range columns {
 		if got, want := content.Sums[i], f.Columns[i].Sum; got != want {
 			differ = append(differ, fmt.Sprintf("%s is %s, want %s", column.Name, got, want))
 		}
@@ -91,6 +92,10 @@ func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, 
 	if only != nil && manifests[*only] == nil {
 		return nil, fmt.Errorf("day %s has no manifest under %s", *only, c.catalog.manifestFolder())
 	}
+	s, err := c.warehouse.Schema(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var read []*Manifest
 	var faults []error
 	for _, day := range daysOf(manifests) {
@@ -100,7 +105,7 @@ func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, 
 		m := manifests[day]
 		read = append(read, m)
 		for _, g := range m.Generations {
-			faults = append(faults, c.verify(ctx, day, g, context.Cause))
+			faults = append(faults, c.verify(ctx, s, day, g, context.Cause))
 		}
 		if g := m.open(); g != nil {
 			rows, err := c.warehouse.SealedRows(ctx, day)

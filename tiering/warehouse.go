@@ -10,6 +10,12 @@ import (
 // Warehouse is ClickHouse as the compactor needs it. Every statement is atomic
 // and may be repeated.
 type Warehouse interface {
+	// Schema returns the newest version of the schema that is ready: every
+	// table has its columns.
+	Schema(ctx context.Context) (*schema.Schema, error)
+	// Unknown returns the columns of the hot and the sealed table that are not
+	// the schema's, each as table and name.
+	Unknown(ctx context.Context, s *schema.Schema) ([]string, error)
 	// Partitions returns the days that have rows, hot or sealed, in any order.
 	Partitions(ctx context.Context) ([]Partition, error)
 	// HotRow returns any one row of a day's hot partition.
@@ -22,9 +28,12 @@ type Warehouse interface {
 	// device, time and identity. It calls each for every block, and tells which
 	// of its rows have the identity of a row in these files of the cold tier.
 	// Both are each's until it returns.
-	ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(b *archive.Block, known []bool) error) error
-	// ReplaceView makes the analysts' view show this, in one statement.
-	ReplaceView(ctx context.Context, v View) error
+	ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(b *archive.Block, known []bool) error) error
+	// ReplaceView makes the analysts' view show this, with the schema's columns,
+	// in one statement.
+	ReplaceView(ctx context.Context, s *schema.Schema, v View) error
+	// Shows reports whether the view is what ReplaceView would make it.
+	Shows(ctx context.Context, s *schema.Schema, v View) (bool, error)
 	// DropSealed drops a day's partition of the sealed table; no error if there
 	// is none.
 	DropSealed(ctx context.Context, day schema.Day) error

@@ -65,7 +65,7 @@ func (c config) with(ctx context.Context, events tiering.Events, do func(*tierin
 	if err != nil {
 		return err
 	}
-	return do(tiering.New(c.Tiering, tiering.Dependencies{Schema: s, Warehouse: w, Objects: objects, Events: events, Holder: holder}))
+	return do(tiering.New(c.Tiering, tiering.Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Events: events, Holder: holder}))
 }
 
 // holder names this process to a compactor that has to wait for it.

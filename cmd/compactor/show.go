@@ -67,7 +67,8 @@ func verifyCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Short: "Read the Parquet files back and compare them with their manifest",
 		Long: `Read every published file, or those of one day, back from S3 with a Parquet library other than the one that
 wrote it, and compare size, SHA-256, rows and a content checksum per column with the manifest; and the row
-count with the sealed rows where they still exist. Every fault is reported. Nothing is changed.`,
+count with the sealed rows where they still exist. Files of every version of the schema are read by the newest.
+Every fault is reported. Nothing is changed.`,
 		Example: `  compactor verify --config compactor.yaml
   compactor verify --config compactor.yaml --day 2026-10-01`,
 		Args: cobra.NoArgs,

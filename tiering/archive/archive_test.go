@@ -135,7 +135,7 @@ func TestRoundTrip(t *testing.T) {
 		if want := 2 * uint64(cut+rows-skip); summary.Rows != want {
 			rt.Fatalf("wrote %d rows, want %d", summary.Rows, want)
 		}
-		got, err := archive.Read(bytes.NewReader(file), int64(len(file)), s)
+		got, err := archive.Read(bytes.NewReader(file), int64(len(file)), s.Columns())
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestFlippedByteInData(t *testing.T) {
 }
 
 func readQuietly(data []byte, s *schema.Schema) (archive.Content, error) {
-	return archive.Read(bytes.NewReader(data), int64(len(data)), s)
+	return archive.Read(bytes.NewReader(data), int64(len(data)), s.Columns())
 }
 
 // Readers skip by these.
@@ -313,7 +313,7 @@ func TestReadRefusesAnotherSchema(t *testing.T) {
 				}
 			}
 		}
-		_, err := archive.Read(bytes.NewReader(data), int64(len(data)), other)
+		_, err := archive.Read(bytes.NewReader(data), int64(len(data)), other.Columns())
 		if err == nil {
 			t.Fatalf("%s, %s: no error", old, new)
 		}

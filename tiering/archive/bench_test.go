@@ -107,7 +107,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 	b.ReportMetric(float64(buf.Len())/rows, "bytes/row")
 	for b.Loop() {
-		if _, err := archive.Read(bytes.NewReader(buf.Bytes()), int64(buf.Len()), s); err != nil {
+		if _, err := archive.Read(bytes.NewReader(buf.Bytes()), int64(buf.Len()), s.Columns()); err != nil {
 			b.Fatal(err)
 		}
 	}

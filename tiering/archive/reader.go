@@ -19,16 +19,15 @@ type Content struct {
 }
 
 // Read reads all of a Parquet file with parquet-go and returns what it holds.
-// The file has to have exactly the schema's columns, known by their field ids:
-// a file is read with the schema it was written with.
-func Read(r io.ReaderAt, size int64, s *schema.Schema) (Content, error) {
+// The file has to have exactly these columns, known by their field ids: those of
+// the schema it was written with.
+func Read(r io.ReaderAt, size int64, columns []schema.Column) (Content, error) {
 	// The bloom filter and page index are for queries that skip; here
 	// everything is read.
 	file, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
 	if err != nil {
 		return Content{}, fmt.Errorf("open Parquet file of %d bytes: %w", size, err)
 	}
-	columns := s.Columns()
 	leaves, err := match(file, columns)
 	if err != nil {
 		return Content{}, err
@@ -37,6 +36,13 @@ func Read(r io.ReaderAt, size int64, s *schema.Schema) (Content, error) {
 	for i, c := range columns {
 		index[c.Name] = i
 	}
+	for _, name := range []string{schema.ColPartition, schema.ColOffset} {
+		if _, ok := index[name]; !ok {
+			return Content{}, fmt.Errorf("Parquet file of %d bytes: no column %s is listed; every file has one", size, name)
+		}
+	}
+	// Files of the first releases have none: every record was one event.
+	several, hasIndex := index[schema.ColIndex]
 
 	out := Content{Sums: make(Sums, len(columns))}
 	var places []uint64
@@ -54,9 +60,14 @@ func Read(r io.ReaderAt, size int64, s *schema.Schema) (Content, error) {
 		partitions, offsets := make([]int32, rows), make([]int64, rows)
 		err := errors.Join(
 			scan(index[schema.ColPartition], func(row int, v parquet.Value) { partitions[row] = v.Int32() }),
-			scan(index[schema.ColOffset], func(row int, v parquet.Value) { offsets[row] = v.Int64() }),
-			scan(index[schema.ColIndex], func(row int, v parquet.Value) { places[row] = place(partitions[row], offsets[row], uint16(v.Uint32())) }),
+			scan(index[schema.ColOffset], func(row int, v parquet.Value) {
+				offsets[row] = v.Int64()
+				places[row] = place(partitions[row], offsets[row], 0)
+			}),
 		)
+		if hasIndex {
+			err = errors.Join(err, scan(several, func(row int, v parquet.Value) { places[row] = place(partitions[row], offsets[row], uint16(v.Uint32())) }))
+		}
 		if err != nil {
 			return Content{}, err
 		}

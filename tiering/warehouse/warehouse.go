@@ -9,6 +9,7 @@ package warehouse
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,7 +28,7 @@ import (
 // ClickHouse is one server, or one of a cluster that the others follow.
 type ClickHouse struct {
 	config Config
-	schema *schema.Schema
+	schema *schema.Schema // the file's; [ClickHouse.Schema] is the tables'
 	conn   driver.Conn
 	source source
 	// collected: the named collection is what the configuration says.
@@ -137,18 +138,39 @@ func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint6
 }
 
 // ReplaceView implements [tiering.Warehouse].
-func (w *ClickHouse) ReplaceView(ctx context.Context, v tiering.View) error {
+func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tiering.View) error {
 	if err := w.collect(ctx, v.Files); err != nil {
 		return err
 	}
-	files, err := w.source.files(v.Files)
+	cold, err := w.cold(v)
 	if err != nil {
 		return err
 	}
-	cold := schema.Cold{CutOver: v.CutOver, Source: files, Secret: files != "" && w.source.secret(), Moving: v.Moving}
 	// A list of files is as long as the cold tier is large.
 	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 256 << 20}))
-	return w.exec(ctx, w.schema.AllView(w.config.Tables(), cold))
+	return w.exec(ctx, s.AllView(w.config.Tables(), cold))
+}
+
+func (w *ClickHouse) cold(v tiering.View) (schema.Cold, error) {
+	files, err := w.source.files(v.Files)
+	return schema.Cold{CutOver: v.CutOver, Source: files, Secret: files != "" && w.source.secret(), Moving: v.Moving}, err
+}
+
+// Shows implements [tiering.Warehouse].
+func (w *ClickHouse) Shows(ctx context.Context, s *schema.Schema, v tiering.View) (bool, error) {
+	cold, err := w.cold(v)
+	if err != nil {
+		return false, err
+	}
+	var comment string
+	err = w.conn.QueryRow(ctx, s.ViewCommentQuery(w.config.Tables())).Scan(&comment)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, w.fail("read the comment of "+s.All(w.config.Tables()), err)
+	}
+	return comment == schema.ViewComment{SchemaVersion: s.Version, Cold: cold}.String(), nil
 }
 
 // collect makes the named collection what the configuration says, once, before
@@ -177,7 +199,7 @@ const maxRevision = int(proto.FeatureCustomSerialization) - 1
 // ScanSealed implements [tiering.Warehouse]. One query, so one snapshot; the
 // order begins with the table's own, so the server merges its parts as it reads
 // and holds little.
-func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) (err error) {
+func (w *ClickHouse) ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) (err error) {
 	if err := w.collect(ctx, earlier); err != nil {
 		return err
 	}
@@ -194,10 +216,10 @@ func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, earlier []s
 		return w.fail("connect", err)
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
-	block, known := archive.NewBlock(w.schema), new(proto.ColBool)
+	block, known := archive.NewBlock(s), new(proto.ColBool)
 	var failed error // each's own, which is not ClickHouse's
 	err = client.Do(ctx, ch.Query{
-		Body:   w.scanQuery(day, files),
+		Body:   w.scanQuery(s, day, files),
 		Result: append(block.Results(), proto.ResultColumn{Name: "known", Data: known}),
 		OnResult: func(context.Context, proto.Block) error {
 			if block.Rows() > 0 {
@@ -223,10 +245,10 @@ func (w *ClickHouse) ScanSealed(ctx context.Context, day schema.Day, earlier []s
 // scanQuery asks for every column in the form an archive.Block has it, and
 // whether a row's identity is in these files. ClickHouse reads of them only the
 // identities, keeps only those of the sealed rows, and skips by device.
-func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
+func (w *ClickHouse) scanQuery(s *schema.Schema, day schema.Day, files string) string {
 	column := func(name string) string { return "t." + schema.QuoteIdent(name) }
 	var selected []string
-	for _, c := range w.schema.Columns() {
+	for _, c := range s.Columns() {
 		expr := column(c.Name)
 		switch {
 		case c.Type == schema.TimestampMS:
@@ -239,24 +261,24 @@ func (w *ClickHouse) scanQuery(day schema.Day, files string) string {
 	known := "false"
 	if files != "" {
 		var identity []string
-		for _, name := range w.schema.Event() {
+		for _, name := range s.Event() {
 			identity = append(identity, schema.QuoteIdent(name))
 		}
 		list := strings.Join(identity, ", ")
 		known = fmt.Sprintf("(%s) IN (SELECT %[2]s FROM %[3]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[4]s WHERE %[5]s))",
-			"t."+strings.Join(identity, ", t."), list, w.schema.Files(files), w.schema.Sealed(w.config.Tables()), w.ofDay(day))
+			"t."+strings.Join(identity, ", t."), list, s.Files(files), s.Sealed(w.config.Tables()), w.ofDay(day))
 	}
 	selected = append(selected, "CAST("+known+", 'Bool') AS `known`")
-	order := []string{column(w.schema.Device), column(w.schema.Time.Field)}
-	for _, name := range w.schema.Event() {
-		if name != w.schema.Device && name != w.schema.Time.Field {
+	order := []string{column(s.Device), column(s.Time.Field)}
+	for _, name := range s.Event() {
+		if name != s.Device && name != s.Time.Field {
 			order = append(order, column(name))
 		}
 	}
 	// Total, so that the same rows make the same file every time.
 	order = append(order, column(schema.ColTopic), column(schema.ColPartition), column(schema.ColOffset), column(schema.ColIndex))
 	return fmt.Sprintf("SELECT %s FROM %s AS t WHERE toDate(%s) = %s ORDER BY %s",
-		strings.Join(selected, ", "), w.schema.Sealed(w.config.Tables()), column(w.schema.Time.Field),
+		strings.Join(selected, ", "), s.Sealed(w.config.Tables()), column(s.Time.Field),
 		schema.QuoteString(day.String()), strings.Join(order, ", "))
 }
 

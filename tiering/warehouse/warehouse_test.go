@@ -47,12 +47,12 @@ func TestStatementsGolden(t *testing.T) {
 	}
 
 	w := testClickHouse()
-	show("scan of a first generation", w.scanQuery(day, ""))
+	show("scan of a first generation", w.scanQuery(w.schema, day, ""))
 	source, err := w.source.files(files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	show("scan of a later generation", w.scanQuery(day, source))
+	show("scan of a later generation", w.scanQuery(w.schema, day, source))
 	show("named collection", collection(w))
 	show("view, two files", view(w, files...))
 	show("view, no file", view(w))

@@ -68,7 +68,7 @@ type services struct {
 }
 
 func (s *services) compactor(events tiering.Events) *tiering.Compactor {
-	return tiering.New(s.config, tiering.Dependencies{Schema: s.schema, Warehouse: s.warehouse, Objects: s.objects, Events: events, Holder: "test"})
+	return tiering.New(s.config, tiering.Dependencies{Table: s.schema.Name, Warehouse: s.warehouse, Objects: s.objects, Events: events, Holder: "test"})
 }
 
 func openColdTier(t *testing.T, e coldTier, configure func(*tiering.Config, *warehouse.Config)) *services {
