@@ -88,7 +88,7 @@ func (r *Registry) finished(ctx context.Context, report func(step string)) (*sch
 	since := 1 // whose columns the tables were created with
 	if ready != nil {
 		if since = ready.Version; since == accepted.Version {
-			return ready, nil
+			return ready, r.renewViews(ctx, ready, report) // it may have ended before that
 		}
 	}
 	return accepted, r.finish(ctx, accepted, since, report)
@@ -104,7 +104,7 @@ func (r *Registry) finish(ctx context.Context, s *schema.Schema, since int, repo
 		return err
 	}
 	report(fmt.Sprintf("version %d of schema %s ready", s.Version, s.Name))
-	return nil
+	return r.renewViews(ctx, s, report)
 }
 
 // addColumns gives every table the columns of the fields that came after a
