@@ -112,7 +112,7 @@ func TestStreamsShareNoTable(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
 	}
-	f("streams: {a: {}, b: {}}\n", "streams a and b both have the table default.telemetry;")
+	f("streams: {a: {}, b: {}}\n", "streams a and b both have the table default.telemetry")
 	f("streams: {a: {}, b: {clickhouse: {database: other}}}\n", "<nil>")
 	f("streams: {a: {schema: /none.yaml}, b: {}}\n", "stream a: ")
 }
