@@ -5,7 +5,7 @@ import "math"
 // Source is where the value of a field comes from.
 type Source string
 
-// FromDevice: the field is an attribute of the device, of the same name, and
+// FromDevice says that the field is an attribute of the device, of the same name, and
 // [Block.Enrich] fills it. In the record a member of that name is one the schema
 // does not know: it goes to extra.
 const FromDevice Source = "device"

@@ -21,7 +21,6 @@ type told struct {
 	misfit  error // the first of them
 	json    jsontext.Decoder
 	buffer  bytes.Buffer
-	name    []byte
 }
 
 func newTold(s *schema.Schema) *told { return &told{table: newTable(s), device: s.Device} }
