@@ -147,7 +147,7 @@ func TestProtobufSaysWhatJSONSays(t *testing.T) {
 
 // BenchmarkEvent is one event per op.
 func BenchmarkEvent(b *testing.B) {
-	for _, encoding := range schema.Encodings() {
+	for _, encoding := range encodings {
 		b.Run(string(encoding), func(b *testing.B) {
 			e := newEncoder("test", 7, encoding)
 			var buf []byte

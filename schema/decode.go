@@ -25,10 +25,11 @@ type Encoding string
 const (
 	JSON     Encoding = "json"
 	Protobuf Encoding = "protobuf" // a message as [Schema.Proto] declares it
+	Avro     Encoding = "avro"     // a record as its writer's schema declares it
 )
 
 // Encodings returns every encoding.
-func Encodings() []Encoding { return []Encoding{JSON, Protobuf} }
+func Encodings() []Encoding { return []Encoding{JSON, Protobuf, Avro} }
 
 // DefaultMaxRecordBytes is the largest record decoded. An event is some
 // 500 bytes; Kafka's own default for a batch is 1 MiB.
@@ -68,6 +69,17 @@ func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
 		panic(fmt.Sprintf("BUG: no decoder for encoding %q", e))
 	}
 	return d
+}
+
+// NewWrittenDecoder is NewDecoder for records that are read by the schemas of
+// their writers. It is an error if there is one writer for all and none of its
+// records can be an event of s.
+func NewWrittenDecoder(s *Schema, w *Writers, maxBytes int) (*Decoder, error) {
+	fields, err := newWrittenReader(s, w)
+	if err != nil {
+		return nil, err
+	}
+	return &Decoder{schema: s, maxBytes: maxBytes, fields: fields, conversions: newConversions(s)}, nil
 }
 
 // Decode appends the event in r to b: one value to every column, or none and

@@ -77,6 +77,7 @@ func testGolden(t *testing.T, name string, s *schema.Schema) {
 	golden(t, name+".parquet.txt", text.String())
 
 	golden(t, name+".proto", s.Proto())
+	golden(t, name+".avsc", s.Avro())
 }
 
 func TestQuote(t *testing.T) {

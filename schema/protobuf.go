@@ -19,6 +19,8 @@ import (
 // what follows it, is left to rest.
 type protobufReader struct {
 	schema *Schema
+	// numbers are those of the columns' fields, 0 for a column without one.
+	numbers []protowire.Number
 	// byTag is the field of each tag, which is a number and a wire type in
 	// one. A field that comes with another wire type than its own is unknown.
 	byTag []protobufField
@@ -38,9 +40,22 @@ type protobufField struct {
 	column uint16
 }
 
+// newProtobufReader returns a reader of messages as [Schema.Proto] declares them.
 func newProtobufReader(s *Schema) *protobufReader {
+	numbers := make([]protowire.Number, len(s.Fields))
+	for i, c := range s.Fields {
+		if c.sent() {
+			numbers[i] = protowire.Number(c.ID)
+		}
+	}
+	return newProtobufReaderBy(s, numbers)
+}
+
+// newProtobufReaderBy returns a reader of messages that have the columns' fields
+// under these numbers. It takes memory by the largest of them.
+func newProtobufReaderBy(s *Schema, numbers []protowire.Number) *protobufReader {
 	n := len(s.Fields)
-	d := &protobufReader{schema: s, present: newPresence(s), misfit: make([]bool, n), required: make([]int, n+1)}
+	d := &protobufReader{schema: s, numbers: numbers, present: newPresence(s), misfit: make([]bool, n), required: make([]int, n+1)}
 	d.required[n] = n
 	for i := n - 1; i >= 0; i-- {
 		d.required[i] = d.required[i+1]
@@ -49,10 +64,10 @@ func newProtobufReader(s *Schema) *protobufReader {
 		}
 	}
 	for i, c := range s.Fields {
-		if !c.sent() {
+		if numbers[i] == 0 {
 			continue
 		}
-		tag := protowire.EncodeTag(protowire.Number(c.ID), typeViews[c.Type].wire)
+		tag := protowire.EncodeTag(numbers[i], typeViews[c.Type].wire)
 		if grow := int(tag) + 1 - len(d.byTag); grow > 0 {
 			d.byTag = append(d.byTag, make([]protobufField, grow)...)
 		}

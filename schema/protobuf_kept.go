@@ -67,7 +67,7 @@ func (d *protobufReader) keep(value []byte) *Rejection {
 	if i := d.present.missing(); i >= 0 {
 		c := d.schema.Fields[i]
 		for _, f := range d.kept {
-			if int(f.number) == c.ID {
+			if f.number == d.numbers[i] {
 				return reject(ReasonType, "field %s came as %s; want a %s, which is %s",
 					c.Name, wireReadings[f.wire].name, c.Type, wireReadings[typeViews[c.Type].wire].name)
 			}

@@ -16,12 +16,13 @@ const (
 	ReasonMissing   Reason = "missing"    // a required field is absent or null
 	ReasonType      Reason = "type"       // a required field has a value of another type
 	ReasonTime      Reason = "time"       // the event's time is not credible
+	ReasonSchema    Reason = "schema"     // the schema it was written by can be no event's
 	ReasonRefused   Reason = "refused"    // ClickHouse refused the row
 )
 
 // Reasons returns every reason.
 func Reasons() []Reason {
-	return []Reason{ReasonEmpty, ReasonTooLarge, ReasonMalformed, ReasonNesting, ReasonNotObject, ReasonMissing, ReasonType, ReasonTime, ReasonRefused}
+	return []Reason{ReasonEmpty, ReasonTooLarge, ReasonMalformed, ReasonNesting, ReasonNotObject, ReasonMissing, ReasonType, ReasonTime, ReasonSchema, ReasonRefused}
 }
 
 // Rejection is the error of a record that cannot be stored.

@@ -27,26 +27,27 @@ const (
 	TimestampMS Type = "timestamp_ms" // milliseconds since 1970 UTC
 )
 
-// typeViews is how each type appears in ClickHouse, in Parquet and in protobuf.
+// typeViews is how each type appears in ClickHouse, in Parquet, in protobuf and in Avro.
 var typeViews = map[Type]struct {
 	clickhouse string
 	arrow      arrow.DataType
 	proto      string         // protobuf's type
 	wire       protowire.Type // how it is written
+	avro       string         // Avro's type; it has no unsigned ones
 }{
-	String:      {"String", arrow.BinaryTypes.String, "string", protowire.BytesType},
-	Bool:        {"Bool", arrow.FixedWidthTypes.Boolean, "bool", protowire.VarintType},
-	Int8:        {"Int8", arrow.PrimitiveTypes.Int8, "sint32", protowire.VarintType},
-	Int16:       {"Int16", arrow.PrimitiveTypes.Int16, "sint32", protowire.VarintType},
-	Int32:       {"Int32", arrow.PrimitiveTypes.Int32, "sint32", protowire.VarintType},
-	Int64:       {"Int64", arrow.PrimitiveTypes.Int64, "sint64", protowire.VarintType},
-	UInt8:       {"UInt8", arrow.PrimitiveTypes.Uint8, "uint32", protowire.VarintType},
-	UInt16:      {"UInt16", arrow.PrimitiveTypes.Uint16, "uint32", protowire.VarintType},
-	UInt32:      {"UInt32", arrow.PrimitiveTypes.Uint32, "uint32", protowire.VarintType},
-	UInt64:      {"UInt64", arrow.PrimitiveTypes.Uint64, "uint64", protowire.VarintType},
-	Float32:     {"Float32", arrow.PrimitiveTypes.Float32, "float", protowire.Fixed32Type},
-	Float64:     {"Float64", arrow.PrimitiveTypes.Float64, "double", protowire.Fixed64Type},
-	TimestampMS: {"DateTime64(3, 'UTC')", arrow.FixedWidthTypes.Timestamp_ms, "int64", protowire.VarintType},
+	String:      {"String", arrow.BinaryTypes.String, "string", protowire.BytesType, "string"},
+	Bool:        {"Bool", arrow.FixedWidthTypes.Boolean, "bool", protowire.VarintType, "boolean"},
+	Int8:        {"Int8", arrow.PrimitiveTypes.Int8, "sint32", protowire.VarintType, "int"},
+	Int16:       {"Int16", arrow.PrimitiveTypes.Int16, "sint32", protowire.VarintType, "int"},
+	Int32:       {"Int32", arrow.PrimitiveTypes.Int32, "sint32", protowire.VarintType, "int"},
+	Int64:       {"Int64", arrow.PrimitiveTypes.Int64, "sint64", protowire.VarintType, "long"},
+	UInt8:       {"UInt8", arrow.PrimitiveTypes.Uint8, "uint32", protowire.VarintType, "int"},
+	UInt16:      {"UInt16", arrow.PrimitiveTypes.Uint16, "uint32", protowire.VarintType, "int"},
+	UInt32:      {"UInt32", arrow.PrimitiveTypes.Uint32, "uint32", protowire.VarintType, "long"},
+	UInt64:      {"UInt64", arrow.PrimitiveTypes.Uint64, "uint64", protowire.VarintType, "long"},
+	Float32:     {"Float32", arrow.PrimitiveTypes.Float32, "float", protowire.Fixed32Type, "float"},
+	Float64:     {"Float64", arrow.PrimitiveTypes.Float64, "double", protowire.Fixed64Type, "double"},
+	TimestampMS: {"DateTime64(3, 'UTC')", arrow.FixedWidthTypes.Timestamp_ms, "int64", protowire.VarintType, "long"},
 }
 
 // Types returns every type, sorted by name.
