@@ -97,6 +97,7 @@ const (
 	settling      work = "settle"      // as pipeline.Retrying has it
 	deadLettering work = "dead-letter" // as pipeline.Retrying has it; known to succeed by the commit that follows
 	committing    work = "commit"
+	learning      work = "registry" // as pipeline.Retrying has it
 )
 
 // state is what the node's readiness follows from.
@@ -114,9 +115,9 @@ type failure struct {
 // over reports whether no news is good news. An insert is repeated until it
 // succeeds, so without a success it fails still. Reads and commits fail every
 // few seconds if they fail, and succeed in silence where nothing is sent or
-// the partition is gone.
+// the partition is gone; a registry is asked again as often.
 func (f failure) over(w work, now time.Time, limit time.Duration) bool {
-	return (w == reading || w == committing) && now.Sub(f.last) > limit
+	return (w == reading || w == committing || w == learning) && now.Sub(f.last) > limit
 }
 
 // problems is the decision. A node without partitions is not ready, also if

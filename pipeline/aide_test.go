@@ -26,7 +26,7 @@ func newWorkshop(decoders, next int) *workshop {
 	cfg.Lanes, cfg.Decoders, cfg.Batch.Rows = 1, decoders, 700
 	owned := &ownership{}
 	owned.take(0, "")
-	w := &workshop{lane: newLane(0, cfg, newestTelemetry(), "run", owned, Events{}.ensure(), func(int, bool) {})}
+	w := &workshop{lane: newLane(0, cfg, newestTelemetry(), "run", owned, Events{}.ensure(), plainDecoders(cfg), func(int, bool) {})}
 	w.lane.tenants[0] = &tenant{epoch: owned.epoch(0), next: int64(next), window: dedup.NewWindow(cfg.Dedup.Window, dedup.Sequences)}
 	w.lane.queue.full = true // or the aides would rest
 	for _, a := range w.lane.aides {

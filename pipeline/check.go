@@ -31,7 +31,8 @@ func Check(ctx context.Context, cfg Config, s *schema.Schema, report func(step s
 // checkServices is Check without the source of devices, for which a node has its
 // own patience.
 func checkServices(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
-	errs := []error{checkKafka(ctx, cfg.Kafka, report)}
+	_, err := OpenDecoders(cfg, s, Events{})
+	errs := []error{err, checkKafka(ctx, cfg.Kafka, report), checkRegistry(ctx, cfg.Kafka, report)}
 	for _, shard := range cfg.ClickHouse.AllShards() {
 		errs = append(errs, checkTables(ctx, cfg.ClickHouse, shard, s, report))
 	}

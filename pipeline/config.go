@@ -56,12 +56,18 @@ type Config struct {
 type Kafka struct {
 	Brokers []string `koanf:"brokers"`
 	Topic   string   `koanf:"topic"`
-	// Encoding is how the topic's records are written: json, or protobuf, a
-	// message as "ingest schema proto" prints it. A topic has one: records of
-	// another are rejected as malformed. Protobuf is half the bytes and half the
-	// CPU to decode; JSON is what devices send that were told nothing. The
-	// default value is json.
+	// Encoding is how the topic's records are written: json; protobuf, a
+	// message as "ingest schema proto" prints it; or avro, a record of AvroSchema or
+	// of the registry's. A topic has one: records of another are rejected as
+	// malformed. Protobuf and Avro are half the bytes and half the CPU to decode;
+	// JSON is what devices send that were told nothing. The default value is json.
 	Encoding schema.Encoding `koanf:"encoding"`
+	// AvroSchema is the file of the Avro schema that all records of the topic were
+	// written by, where they name none: needed for avro without a registry. There
+	// is no default value: a schema of ours that has grown since would misread what
+	// devices write by an older one. "ingest schema avro" prints one to begin with.
+	AvroSchema string   `koanf:"avro_schema"`
+	Registry   Registry `koanf:"registry"`
 	// Group is the consumer group. The default value is "penstock".
 	Group string `koanf:"group"`
 	// DeadLetterTopic takes the records that cannot be stored. The default
@@ -205,11 +211,6 @@ func (k Kafka) DeadLetters() string {
 	return k.Topic + ".dead"
 }
 
-// decoder returns a decoder of the topic's records.
-func (c Config) decoder(s *schema.Schema) *schema.Decoder {
-	return schema.NewDecoder(s, c.Kafka.Encoding, c.MaxRecordBytes)
-}
-
 // minBatchBytes is the smallest batch worth an insert.
 const minBatchBytes = 1 << 20
 
@@ -281,6 +282,10 @@ func (c Config) Validate() error {
 	check(len(c.Kafka.Brokers) > 0, "kafka.brokers is empty; name at least one, such as [localhost:9092]")
 	check(c.Kafka.Topic != "", "kafka.topic is empty; name the topic the devices send to")
 	check(slices.Contains(schema.Encodings(), c.Kafka.Encoding), "kafka.encoding is %q; want one of %v", c.Kafka.Encoding, schema.Encodings())
+	plainAvro := c.Kafka.Encoding == schema.Avro && c.Kafka.Registry.URL == ""
+	check(!plainAvro || c.Kafka.AvroSchema != "", "kafka.encoding is avro, and nothing says by which schema records are written; set kafka.avro_schema to its file, or kafka.registry.url")
+	check(plainAvro || c.Kafka.AvroSchema == "", "kafka.avro_schema is %q and would not be read; drop it, or set kafka.encoding to avro and no kafka.registry", c.Kafka.AvroSchema)
+	errs = append(errs, c.Kafka.Registry.validate())
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
 	check(c.Kafka.DeadLetters() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)

@@ -93,7 +93,7 @@ func TestHold(t *testing.T) {
 			events := Events{Sealed: func(e Sealed) { sealed = append(sealed, e) }}.ensure()
 			owned, newest := &ownership{}, new(atomic.Pointer[schema.Schema])
 			newest.Store(s)
-			l := newLane(0, cfg, newest, "run", owned, events, func(int, bool) {})
+			l := newLane(0, cfg, newest, "run", owned, events, plainDecoders(cfg), func(int, bool) {})
 			l.filler.enricher.devices = d
 			ctx, stop := context.WithCancel(t.Context())
 			var running sync.WaitGroup

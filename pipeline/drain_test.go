@@ -58,7 +58,7 @@ func newSewer(t *testing.T) *sewer {
 	}.ensure()
 	s.table.before = s.hold
 	s.drain = &drain{
-		lane:   newLane(0, cfg, newestTelemetry(), "run", s.owned, events, func(int, bool) {}),
+		lane:   newLane(0, cfg, newestTelemetry(), "run", s.owned, events, plainDecoders(cfg), func(int, bool) {}),
 		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
 		commit: func(ctx context.Context, all map[int32]statement) error {
 			again := persistence{what: "commit", verdict: fateOfCommit, events: events}

@@ -102,7 +102,7 @@ type Inserted struct {
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
-	What    string // "insert", "dead-letter", "commit", "settle" or, before a node has begun, "check"
+	What    string // "insert", "dead-letter", "commit", "settle", "registry" or, before a node has begun, "check"
 	Err     error
 	Attempt int
 	Wait    time.Duration

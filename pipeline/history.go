@@ -24,10 +24,11 @@ type history struct {
 	admin    *kadm.Client
 	receipts []stored // by shard
 	events   Events
+	decoders *Decoders
 }
 
 func (m *member) history() history {
-	return history{cfg: m.cfg, schema: m.schema.Load(), admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events}
+	return history{cfg: m.cfg, schema: m.schema.Load(), admin: kadm.NewClient(m.client), receipts: m.receipts, events: m.events, decoders: m.decoders}
 }
 
 func (h history) again() persistence {
@@ -287,7 +288,10 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		if err != nil {
 			return err
 		}
-		key, err := h.cfg.decoder(h.schema).Decode(
+		if err := h.decoders.Await(ctx, r.Value); err != nil {
+			return err
+		}
+		key, err := h.decoders.New(h.schema).Decode(
 			schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: arrival(r, time.Now()), Value: r.Value}, schema.NewBlock(h.schema))
 		other := fmt.Errorf("%s p%d@%d is stored, and is not the record that Kafka has: %w", h.cfg.Kafka.Topic, partition, offset, errOtherRecords)
 		if err != nil {

@@ -33,6 +33,9 @@ type lane struct {
 	// gaps tells the lane's gap reader what to read, and backlog is what it finds.
 	gaps    chan *reading
 	backlog chan chunk
+	// decoders and lookups: see readable.
+	decoders *Decoders
+	lookups  sync.WaitGroup
 	// releases asks the drain goroutine to commit all that is stored.
 	releases chan release
 	free     chan *batch
@@ -45,6 +48,7 @@ type lane struct {
 	// What follows belongs to the fill goroutine.
 	schema  *schema.Schema // of the open batch, and of who decodes into it
 	filler  filler
+	lookup  *lookup           // nil while every schema at hand is known
 	tenants map[int32]*tenant // the settled partitions the lane owns
 	open    *batch            // nil while every batch is being stored
 	overdue bool              // open is past its age, and no batch is free to follow it
@@ -92,7 +96,7 @@ type release struct {
 	done chan error
 }
 
-func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run string, owned *ownership, events Events, throttle func(lane int, pause bool)) *lane {
+func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run string, owned *ownership, events Events, decoders *Decoders, throttle func(lane int, pause bool)) *lane {
 	s := newest.Load()
 	l := &lane{
 		id: id, cfg: cfg, events: events, owned: owned, newest: newest, schema: s,
@@ -102,9 +106,10 @@ func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run stri
 		backlog:  make(chan chunk),
 		ended:    make(chan struct{}),
 		releases: make(chan release),
+		decoders: decoders,
 		free:     make(chan *batch, cfg.Batch.PerLane),
 		full:     make(chan *batch, cfg.Batch.PerLane),
-		filler:   filler{lane: id, events: events, decoder: cfg.decoder(s)},
+		filler:   filler{lane: id, events: events, decoder: decoders.New(s)},
 		tenants:  map[int32]*tenant{},
 		age:      time.NewTimer(time.Hour),
 		prefix:   fmt.Sprintf("%s-%d", run, id),
@@ -115,7 +120,7 @@ func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run stri
 		l.free <- newBatch(s)
 	}
 	for range cfg.Decoders - 1 {
-		l.aides = append(l.aides, newAide(s, cfg.decoder(s)))
+		l.aides = append(l.aides, newAide(s, decoders.New(s)))
 	}
 	return l
 }
@@ -140,6 +145,8 @@ func (l *lane) tell(ctx context.Context, c control) error {
 func (l *lane) fill(ctx context.Context) error {
 	defer close(l.ended)
 	defer l.age.Stop()
+	defer l.lookups.Wait()
+	defer l.forgo()
 	var aides sync.WaitGroup
 	defer aides.Wait()
 	for _, a := range l.aides {
@@ -148,7 +155,7 @@ func (l *lane) fill(ctx context.Context) error {
 	}
 	for {
 		var again <-chan struct{}
-		if c := l.pick(); c != nil {
+		if c := l.readable(ctx, l.pick()); c != nil {
 			l.decode(c)
 			again = atOnce
 		}
@@ -188,6 +195,10 @@ func (l *lane) fill(ctx context.Context) error {
 			if t := l.tenants[c.partition]; t != nil && t.epoch == c.epoch {
 				l.behind = c
 			}
+		case err := <-l.lookup.outcome():
+			if err = l.found(err); err != nil && ctx.Err() == nil {
+				return err
+			}
 		case <-l.age.C:
 			if l.open == nil || l.open.empty() {
 				break
@@ -205,9 +216,9 @@ func (l *lane) fill(ctx context.Context) error {
 // begin opens the batch, by the newest schema.
 func (l *lane) begin(b *batch) {
 	if s := l.newest.Load(); s != l.schema {
-		l.schema, l.filler.decoder = s, l.cfg.decoder(s)
+		l.schema, l.filler.decoder = s, l.decoders.New(s)
 		for _, a := range l.aides {
-			a.use(s, l.cfg.decoder(s))
+			a.use(s, l.decoders.New(s))
 		}
 	}
 	b.use(l.schema)
@@ -257,6 +268,7 @@ func (l *lane) obey(ctx context.Context, c control) error {
 	if c.wait == nil {
 		return nil
 	}
+	l.forgo()
 	for _, p := range c.release {
 		delete(l.tenants, p)
 		if l.work.partition == p {

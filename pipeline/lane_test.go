@@ -169,7 +169,7 @@ func newStage(t *testing.T, options []string) *stage {
 		},
 		DedupShrunk: func(int) { s.say("identities forgotten") },
 	}.ensure()
-	s.lane = newLane(0, cfg, newestTelemetry(), "run", &s.owned, events, func(int, bool) {})
+	s.lane = newLane(0, cfg, newestTelemetry(), "run", &s.owned, events, plainDecoders(cfg), func(int, bool) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.end = cancel
 	go func() { s.ended <- s.lane.fill(ctx) }()

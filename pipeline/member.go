@@ -50,7 +50,7 @@ func newMember(n *Node) *member {
 		settling: make(chan struct{}, settlesAtOnce), settleTurn: make(chan struct{}, 1), fatal: make(chan error, 1), begun: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	for i := range n.cfg.Lanes {
-		l := newLane(i, n.cfg, n.schema, m.id, &m.owned, n.events, m.throttle)
+		l := newLane(i, n.cfg, n.schema, m.id, &m.owned, n.events, n.decoders, m.throttle)
 		l.filler.enricher.devices = n.devices
 		m.lanes = append(m.lanes, l)
 	}

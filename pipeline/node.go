@@ -17,8 +17,10 @@ type Node struct {
 	events Events
 	// schema is that of batches that are yet to be opened.
 	schema *atomic.Pointer[schema.Schema]
-	sink   func() sink                 // a connection for one goroutine
-	stored func(Shard) (stored, error) // what the shard's receipts say
+	// decoders is what all memberships learn.
+	decoders *Decoders
+	sink     func() sink                 // a connection for one goroutine
+	stored   func(Shard) (stored, error) // what the shard's receipts say
 	// devices is what is known of them; nil if the schema takes nothing from it.
 	devices *enrich.Devices
 }
@@ -29,6 +31,10 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 		return nil, err
 	}
 	events = events.ensure()
+	decoders, err := OpenDecoders(cfg, s, events)
+	if err != nil {
+		return nil, err
+	}
 	devices, err := cfg.devices(s, events)
 	if err != nil {
 		return nil, err
@@ -36,7 +42,7 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 	current := new(atomic.Pointer[schema.Schema])
 	current.Store(s)
 	return &Node{
-		cfg: cfg, schema: current, events: events, devices: devices,
+		cfg: cfg, schema: current, events: events, devices: devices, decoders: decoders,
 		sink: func() sink { return newInserter(cfg.ClickHouse, s) },
 		stored: func(shard Shard) (stored, error) {
 			return receipts.Open(cfg.ClickHouse.Options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())

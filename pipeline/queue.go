@@ -16,6 +16,8 @@ type chunk struct {
 	epoch     uint64
 	records   []*kgo.Record
 	bytes     int
+	// readable: all schemas its records name are known.
+	readable bool
 	// last: when it was fetched, Kafka had no more of the partition.
 	last bool
 

@@ -133,6 +133,8 @@ type replay struct {
 	shards []replayStore // as ClickHouse.AllShards
 	told   func(LettersRead, Replayed)
 
+	decoders *Decoders
+
 	lock     *replayLock // nil in a dry run
 	store    *store
 	decoder  *schema.Decoder
@@ -169,7 +171,10 @@ func (r *replay) run(ctx context.Context) (_ Replayed, failed error) {
 		return Replayed{}, err
 	}
 	r.out = Replayed{Rejected: map[schema.Reason]int64{}, Samples: []LeftLetter{}}
-	r.decoder = r.cfg.decoder(r.schema)
+	if r.decoders, err = OpenDecoders(r.cfg, r.schema, r.events); err != nil {
+		return Replayed{}, err
+	}
+	r.decoder = r.decoders.New(r.schema)
 	r.limiter = rate.NewLimiter(rate.Limit(r.req.Rate), r.most())
 	again := persistence{what: "insert", verdict: fateOf, breaker: newBreaker(r.cfg.Breaker, r.events), events: r.events}
 	r.store = &store{events: r.events, sink: r.sink, again: again, bound: r.cfg.ClickHouse.InsertTimeout}
@@ -280,6 +285,9 @@ func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
 		l.Record = whole
 	}
 	shard := r.cfg.ClickHouse.shardOf(at.Partition)
+	if err := r.decoders.Await(ctx, l.Record.Value); err != nil {
+		return err
+	}
 	scratch := schema.NewBlock(r.schema)
 	key, err := r.decoder.Decode(recordOf(l.Record, l.arrival()), scratch)
 	var why *schema.Rejection

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,7 @@ type settlement struct {
 	store     *store
 	commit    func(context.Context, map[int32]statement) error
 	filler    filler
+	decoders  *Decoders
 	run       string // names what is settled though no intent does
 
 	turn  chan struct{} // has room for one, and all settlements of a node share it
@@ -43,7 +45,8 @@ func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlemen
 	return &settlement{
 		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
-		filler: filler{lane: lane, events: m.events, decoder: m.cfg.decoder(m.schema.Load()), enricher: enricher{devices: m.devices}},
+		decoders: m.decoders,
+		filler:   filler{lane: lane, events: m.events, decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
 	}
 }
 
@@ -255,15 +258,23 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 	// Of a reading that broke off, the rows are in the batch: the next one
 	// begins where it ended, or the window would take them for resends.
 	next := in.First
+	var unread error // the registry refuses to tell how a record is read
 	if _, err := s.history.again().do(ctx, func(ctx context.Context) error {
-		if next >= in.Next {
+		if next >= in.Next || unread != nil {
 			return nil
 		}
 		return rereadSpan(ctx, s.cfg.Kafka, s.partition, next, in.Next, func(r *kgo.Record) {
+			if unread != nil {
+				return
+			}
+			if unread = s.decoders.Await(ctx, r.Value); unread != nil {
+				return
+			}
 			s.filler.add(b, s.past.windowAt(r.Offset), r, shard, arrival(r, time.Now()), s.most)
 			next = r.Offset + 1
 		})
-	}); err != nil {
+	}); err != nil || unread != nil {
+		err = errors.Join(err, unread)
 		return nil, fmt.Errorf("settle batch %s of p%d [%d,%d): %w", in.Batch, s.partition, in.First, in.Next, err)
 	}
 	s.filler.enricher.fill(b)

@@ -124,7 +124,7 @@ func (f auditFlags) request(cfg pipeline.Config, s *schema.Schema, now time.Time
 		}
 		days = append(days, day)
 	}
-	request := audit.Request{From: from, To: to, Window: cfg.Dedup.Window, View: s.All(cfg.ClickHouse.Tables()), Encoding: cfg.Kafka.Encoding, MaxRecordBytes: cfg.MaxRecordBytes}
+	request := audit.Request{From: from, To: to, Window: cfg.Dedup.Window, View: s.All(cfg.ClickHouse.Tables())}
 	return request, days, errors.Join(faults...)
 }
 
@@ -169,6 +169,9 @@ func (f auditFlags) auditAll(ctx context.Context, from settings.Sources, out, st
 func (f auditFlags) audit(ctx context.Context, cfg streamConfig, s *schema.Schema, stderr io.Writer) (_ *audit.Report, failed error) {
 	request, days, err := f.request(cfg.Pipeline, s, time.Now())
 	if err != nil {
+		return nil, err
+	}
+	if request.Decoders, err = pipeline.OpenDecoders(cfg.Pipeline, s, pipeline.Events{}); err != nil {
 		return nil, err
 	}
 	ch, tables := cfg.Pipeline.ClickHouse, cfg.Pipeline.ClickHouse.Tables()

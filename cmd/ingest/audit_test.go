@@ -68,7 +68,7 @@ func TestAuditRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if request.To.Sub(request.From) != 24*time.Hour || request.Window != cfg.Dedup.Window || request.MaxRecordBytes != cfg.MaxRecordBytes ||
+	if request.To.Sub(request.From) != 24*time.Hour || request.Window != cfg.Dedup.Window ||
 		request.View != "`default`.`telemetry_all`" || len(days) != 2 || days[1].String() != "2026-11-02" {
 		t.Errorf("got %+v and %v", request, days)
 	}

@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -35,10 +36,8 @@ type Request struct {
 	// View is the quoted name of the analysts' view, which shows the cold tier
 	// too.
 	View string
-	// Encoding is the node's kafka.encoding.
-	Encoding schema.Encoding
-	// MaxRecordBytes is the node's max_record_bytes.
-	MaxRecordBytes int
+	// Decoders are those of the node's config.
+	Decoders *pipeline.Decoders
 }
 
 // Progress is how far an audit has come.
@@ -103,7 +102,16 @@ func Run(ctx context.Context, cfg pipeline.Kafka, readers []*receipts.Reader, s 
 		r.stores = append(r.stores, reader)
 	}
 	r.read = func(ctx context.Context, p int32, of Range, visit func(*kgo.Record)) error {
-		return kafka.read(ctx, cfg.Topic, p, of, visit)
+		var unread error // the registry refuses to tell how a record is read
+		err := kafka.read(ctx, cfg.Topic, p, of, func(record *kgo.Record) {
+			if unread == nil {
+				unread = request.Decoders.Await(ctx, record.Value)
+			}
+			if unread == nil {
+				visit(record)
+			}
+		})
+		return errors.Join(unread, err)
 	}
 	report := &Report{Topic: cfg.Topic, Group: cfg.Group, From: request.From, To: request.To,
 		Partitions: []Partition{}, Findings: []Finding{}, Rollups: []Day{}, Notes: []string{}}
@@ -223,7 +231,7 @@ func (r *run) partitions(ctx context.Context, all []limits, letters map[int32][]
 			continue
 		}
 		e := &examiner{run: r, limits: all[i], letters: letters[t.Partition.Partition], out: t,
-			decoder: schema.NewDecoder(r.schema, r.request.Encoding, r.request.MaxRecordBytes), block: schema.NewBlock(r.schema)}
+			decoder: r.request.Decoders.New(r.schema), block: schema.NewBlock(r.schema)}
 		g.Go(func() error { return e.examine(ctx) })
 	}
 	return tallies, g.Wait()

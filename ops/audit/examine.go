@@ -274,7 +274,7 @@ func (e *examiner) decode(r *kgo.Record) (event, *schema.Rejection) {
 	if errors.As(err, &rejection) {
 		return event{}, rejection
 	}
-	return event{id: key.Identity, device: deviceOf(e.schema, r.Value), at: key.Time}, nil
+	return event{id: key.Identity, device: string(e.block.LastDevice()), at: key.Time}, nil
 }
 
 // decide looks up the undecided and enters all fates, in their order.

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -128,15 +127,4 @@ func (e *examiner) judge(f *fated, copies []receipts.Copy) bool {
 		e.out.OtherTime++
 	}
 	return true
-}
-
-// deviceOf returns the device of a record that was decoded, and so is an object
-// with such a string.
-func deviceOf(s *schema.Schema, value []byte) string {
-	var fields map[string]json.RawMessage
-	var device string
-	if json.Unmarshal(value, &fields) != nil || json.Unmarshal(fields[s.Device], &device) != nil {
-		panic(fmt.Sprintf("BUG: a decoded record without a device: %.200q", value))
-	}
-	return device
 }

@@ -1,0 +1,266 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sr"
+
+	"penstock/schema"
+)
+
+// Registry is the schema registry that the topic's records name their schemas in.
+type Registry struct {
+	// URL is the registry's, such as http://localhost:8081. With it every record
+	// has to be in Confluent's wire format: a zero, the id of its schema, and the
+	// value in kafka.encoding. The default is none, and records are the value alone.
+	URL      string `koanf:"url"`
+	User     string `koanf:"user"`
+	Password string `koanf:"password"`
+}
+
+func (r Registry) validate() error {
+	if r.URL == "" {
+		if r.User != "" || r.Password != "" {
+			return errors.New("kafka.registry has a user or password and no url; give kafka.registry.url")
+		}
+		return nil
+	}
+	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return fmt.Errorf("kafka.registry.url is %q; want one such as http://localhost:8081", r.URL)
+	}
+	return nil
+}
+
+// client returns a client that does not repeat what fails: persistence does, and
+// tells of it.
+func (r Registry) client() (*sr.Client, error) {
+	opts := []sr.ClientOpt{sr.URLs(r.URL), sr.UserAgent("penstock-ingest")}
+	if r.User != "" || r.Password != "" {
+		opts = append(opts, sr.BasicAuth(r.User, r.Password))
+	}
+	return sr.NewClient(opts...)
+}
+
+// Decoders makes decoders of a topic's records, for whoever needs one, and has
+// what they share: the schemas records were written by. A schema is asked for
+// when the first record comes that names it, and kept for ever, since no registry
+// changes one.
+//
+// A registry that is away, or does not know an id yet, is asked again for as long
+// as it takes: a record whose schema is unknown is neither stored nor rejected,
+// and its partition waits for it. Why not a reject? A producer may be ahead of a
+// registry's replica, and a fleet would be in the dead-letter topic.
+type Decoders struct {
+	encoding schema.Encoding
+	maxBytes int
+	writers  *schema.Writers // nil if records need no writer's schema
+	registry *sr.Client      // nil if there is none
+	again    persistence
+}
+
+// OpenDecoders reaches nothing; it fails if what the config names is not there, or
+// can never be an event of s.
+func OpenDecoders(cfg Config, s *schema.Schema, events Events) (*Decoders, error) {
+	k := cfg.Kafka
+	d := &Decoders{encoding: k.Encoding, maxBytes: cfg.MaxRecordBytes, again: persistence{what: "registry", verdict: fateOfRegistry, events: events.ensure()}}
+	var err error
+	switch {
+	case k.Registry.URL != "":
+		d.writers = schema.RegisteredWriters(k.Encoding)
+		if d.registry, err = k.Registry.client(); err != nil {
+			return nil, fmt.Errorf("kafka.registry: %w", err)
+		}
+	case k.Encoding == schema.Avro:
+		text, err := os.ReadFile(k.AvroSchema)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.avro_schema: %w", err)
+		}
+		if d.writers, err = schema.PlainAvro(string(text)); err == nil {
+			_, err = schema.NewWrittenDecoder(s, d.writers, d.maxBytes)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("kafka.avro_schema %s: %w", k.AvroSchema, err)
+		}
+	}
+	return d, nil
+}
+
+// New returns a decoder for events of s.
+func (d *Decoders) New(s *schema.Schema) *schema.Decoder {
+	if d.writers == nil {
+		return schema.NewDecoder(s, d.encoding, d.maxBytes)
+	}
+	decoder, err := schema.NewWrittenDecoder(s, d.writers, d.maxBytes)
+	if err != nil {
+		panic("BUG: a writer's schema that no longer fits: " + err.Error())
+	}
+	return decoder
+}
+
+// Await makes sure that the value can be decoded. It lasts until its schema is
+// known; it is an error if ctx ends, or a person has to act.
+func (d *Decoders) Await(ctx context.Context, value []byte) error {
+	if d.registry == nil {
+		return nil
+	}
+	if id, missing := d.writers.Missing(value); missing {
+		return d.learn(ctx, id)
+	}
+	return nil
+}
+
+// missing returns the first id that has to be learned before the records can be
+// decoded, if any has.
+func (d *Decoders) missing(records []*kgo.Record) (id uint32, missing bool) {
+	if d.registry == nil {
+		return 0, false
+	}
+	for _, r := range records {
+		if id, missing = d.writers.Missing(r.Value); missing {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
+// learn asks the registry for a schema until it has it.
+func (d *Decoders) learn(ctx context.Context, id uint32) error {
+	_, err := d.again.do(ctx, func(ctx context.Context) error {
+		text, err := d.ask(ctx, id)
+		if err != nil {
+			return fmt.Errorf("schema id %d, which records wait for: %w", id, err)
+		}
+		d.writers.Learn(id, text)
+		return nil
+	})
+	return err
+}
+
+// encodingOf is what a registry's type of a schema is a schema of.
+var encodingOf = map[sr.SchemaType]schema.Encoding{sr.TypeAvro: schema.Avro, sr.TypeProtobuf: schema.Protobuf, sr.TypeJSON: schema.JSON}
+
+// ask fetches a schema and all it refers to.
+func (d *Decoders) ask(ctx context.Context, id uint32) (schema.Written, error) {
+	s, err := d.registry.SchemaByID(ctx, int(id))
+	if err != nil {
+		return schema.Written{}, err
+	}
+	out := schema.Written{Encoding: encodingOf[s.Type], Text: s.Schema}
+	out.References, err = d.references(ctx, s.References, map[sr.SchemaReference]bool{})
+	return out, err
+}
+
+// references returns the schemas, each after those it refers to itself and only once.
+func (d *Decoders) references(ctx context.Context, refs []sr.SchemaReference, seen map[sr.SchemaReference]bool) (all []schema.Reference, err error) {
+	for _, ref := range refs {
+		if seen[ref] {
+			continue
+		}
+		seen[ref] = true
+		s, err := d.registry.SchemaByVersion(ctx, ref.Subject, ref.Version)
+		if err != nil {
+			return nil, fmt.Errorf("its reference %s, version %d of %s: %w", ref.Name, ref.Version, ref.Subject, err)
+		}
+		deeper, err := d.references(ctx, s.References, seen)
+		if err != nil {
+			return nil, err
+		}
+		all = append(append(all, deeper...), schema.Reference{Name: ref.Name, Text: s.Schema.Schema})
+	}
+	return all, nil
+}
+
+// fateOfRegistry is stop if the registry refuses who asks, and retry otherwise:
+// it is away, or does not know the id yet.
+func fateOfRegistry(err error) (fate, error) {
+	var response *sr.ResponseError
+	if errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden) {
+		return stop, fmt.Errorf("%w (%d); correct kafka.registry.user and kafka.registry.password, or what they may read", err, response.StatusCode)
+	}
+	return retry, err
+}
+
+// checkRegistry asks the registry what it has schemas of.
+func checkRegistry(ctx context.Context, k Kafka, report func(string)) error {
+	if k.Registry.URL == "" || k.Encoding == schema.JSON {
+		return nil // which needs no schema to be decoded
+	}
+	client, err := k.Registry.client()
+	if err != nil {
+		return fmt.Errorf("kafka.registry: %w", err)
+	}
+	types, err := client.SupportedTypes(ctx)
+	if err != nil {
+		f, err := fateOfRegistry(err)
+		err = fmt.Errorf("kafka.registry.url %s: %w", k.Registry.URL, err)
+		if f == retry {
+			return &Unreachable{err}
+		}
+		return err
+	}
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.String()
+	}
+	report("schema registry: has schemas of " + strings.Join(names, ", "))
+	return nil
+}
+
+// lookup is a schema that a lane waits for. At most one is asked for at a time:
+// nothing is decoded meanwhile, and what waits behind the chunk may name others.
+type lookup struct {
+	done   chan error // has the outcome, once
+	cancel context.CancelFunc
+}
+
+// outcome returns the channel of what the lane waits for, nil if it waits for
+// nothing.
+func (l *lookup) outcome() <-chan error {
+	if l == nil {
+		return nil
+	}
+	return l.done
+}
+
+// readable returns c, or nil if a schema has first to be known, which it begins
+// to ask for. The lane goes on meanwhile with everything but decoding: it seals,
+// and gives partitions up.
+func (l *lane) readable(ctx context.Context, c *chunk) *chunk {
+	if c == nil || c.readable {
+		return c
+	}
+	if l.lookup != nil {
+		return nil
+	}
+	id, missing := l.decoders.missing(c.records)
+	if c.readable = !missing; c.readable {
+		return c
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	look := &lookup{done: make(chan error, 1), cancel: cancel}
+	l.lookup = look
+	l.lookups.Go(func() { look.done <- l.decoders.learn(ctx, id) })
+	return nil
+}
+
+// found ends a lookup.
+func (l *lane) found(err error) error {
+	l.forgo()
+	return err
+}
+
+// forgo gives up what is looked up, if anything is: what needs it is no longer
+// the lane's, or asks again.
+func (l *lane) forgo() {
+	if l.lookup != nil {
+		l.lookup.cancel()
+		l.lookup = nil
+	}
+}

@@ -1,0 +1,210 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/sr"
+	"github.com/twmb/franz-go/pkg/sr/srfake"
+
+	"penstock/schema"
+)
+
+// plainDecoders are those of a config that names no writer's schema.
+func plainDecoders(cfg Config) *Decoders {
+	return &Decoders{encoding: cfg.Kafka.Encoding, maxBytes: cfg.MaxRecordBytes}
+}
+
+// leastAvro is a writer's schema with no more than an event needs.
+const leastAvro = `{"type":"record","name":"Least","fields":[
+  {"name":"device_id","type":"string"},{"name":"seq","type":"int"},{"name":"ts","type":"long"},{"name":"site","type":"Site"}]}`
+
+const siteAvro = `{"type":"enum","name":"Site","symbols":["north","south"]}`
+
+// leastRecord is a record of it, in a registry's wire format.
+func leastRecord(id uint32, device string, seq int, taken time.Time) string {
+	b := binary.BigEndian.AppendUint32([]byte{0}, id)
+	b = append(binary.AppendVarint(b, int64(len(device))), device...)
+	b = binary.AppendVarint(binary.AppendVarint(b, int64(seq)), taken.UnixMilli())
+	return string(append(b, 2)) // south
+}
+
+// seed has the registry know the schema under the id.
+func seed(registry *srfake.Registry, id int) {
+	if id == 1 {
+		registry.SeedSchema("site", 1, 100, sr.Schema{Schema: siteAvro})
+	}
+	registry.SeedSchema("least", id, id, sr.Schema{Schema: leastAvro + strings.Repeat(" ", id),
+		References: []sr.SchemaReference{{Name: "Site", Subject: "site", Version: 1}}})
+}
+
+// awaited collects what a node says it waits for of a registry.
+type awaited struct {
+	mu   sync.Mutex
+	errs []string
+}
+
+func (a *awaited) events() Events {
+	return Events{Retrying: func(r Retrying) {
+		if r.What == "registry" {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			a.errs = append(a.errs, r.Err.Error())
+		}
+	}}
+}
+
+func (a *awaited) says(text string) func() bool {
+	return func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return slices.ContainsFunc(a.errs, func(e string) bool { return strings.Contains(e, text) })
+	}
+}
+
+// A registry that does not know an id, and then is away altogether, holds up what
+// names the id and nothing else; a node can be stopped meanwhile, and nothing is
+// rejected.
+func TestRecordsWaitForTheirSchema(t *testing.T) {
+	r := newRig(t)
+	registry := srfake.New()
+	seed(registry, 1)
+	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL = schema.Avro, registry.URL()
+	taken := time.Now()
+	var waits awaited
+	n := r.run(waits.events())
+	r.send(0, leastRecord(1, "dev-0", 1, taken))
+	r.awaitStored(1)
+	r.send(1, leastRecord(1, "dev-1", 1, taken), leastRecord(7, "dev-1", 2, taken), leastRecord(1, "dev-1", 3, taken))
+	r.await("word of the unknown id", waits.says("schema id 7, which records wait for: "))
+	r.send(0, leastRecord(1, "dev-0", 2, taken), leastRecord(1, "dev-0", 2, taken), "{}")
+	r.awaitStored(2)
+	r.await("commit of the other partition", func() bool { return r.committed()[0] == 4 })
+	if err := n.stop(); err != nil {
+		t.Fatal("stopped while it waits:", err)
+	}
+	if next := r.committed()[1]; next > 0 {
+		t.Errorf("p1 is committed at %d", next)
+	}
+	url := registry.URL()
+	registry.Close()
+	var gone awaited
+	n = r.run(gone.events())
+	r.await("word of a registry that is away", gone.says("refused"))
+	if err := n.stop(); err != nil {
+		t.Fatal("stopped while the registry is away:", err)
+	}
+	registry = srfake.New()
+	t.Cleanup(registry.Close)
+	seed(registry, 1)
+	seed(registry, 7)
+	if registry.URL() == url {
+		t.Fatal("the registry came back under the address of the one that went")
+	}
+	r.cfg.Kafka.Registry.URL = registry.URL()
+	stop := r.start(Events{})
+	r.await("commit of all", func() bool { c := r.committed(); return c[0] == 4 && c[1] == 3 })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	if stored, doubled := r.table.counts(); stored != 5 || doubled != 0 {
+		t.Errorf("%d rows are stored, %d doubled; want 5, none", stored, doubled)
+	}
+	if letter := r.deadLetters(1)[0]; headerOf(letter, HeaderReason) != string(schema.ReasonMalformed) || string(letter.Value) != "{}" {
+		t.Errorf("dead letter %s of %q", headerOf(letter, HeaderReason), letter.Value)
+	}
+}
+
+// After a crash the next owner knows no schema: settling what was declared, and
+// looking at what is stored, it asks the registry as well.
+func TestASettlementLearnsSchemas(t *testing.T) {
+	r, d := newCrashRig(t)
+	registry := srfake.New()
+	t.Cleanup(registry.Close)
+	seed(registry, 1)
+	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL = schema.Avro, registry.URL()
+	taken := time.Now()
+	n := r.run(Events{})
+	r.send(0, leastRecord(1, "dev", 1, taken))
+	r.awaitStored(1)
+	r.await("commit", func() bool { return r.committed()[0] == 1 })
+	n.hangAt(always(before))
+	r.send(0, leastRecord(1, "dev", 2, taken), leastRecord(1, "dev", 1, taken))
+	<-n.stuck
+	r.kill(d, n)
+	settled := make(chan Settled, 2*rigPartitions)
+	stop := r.start(Events{Settled: func(s Settled) { settled <- s }})
+	r.await("commit of all", func() bool { return r.committed()[0] == 3 })
+	intents := 0
+	for range rigPartitions {
+		intents += (<-settled).Intents
+	}
+	if intents == 0 {
+		t.Error("nothing was declared, so this shows nothing")
+	}
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+	r.cfg.Kafka.Group = "another"
+	other := r.run(Events{Settled: func(s Settled) { settled <- s }})
+	for range rigPartitions {
+		select {
+		case <-settled:
+		case <-other.done:
+			t.Fatal("another group's node:", other.err)
+		}
+	}
+	r.await("commit of all by another group", func() bool { return r.committed()[0] == 3 })
+	if err := other.stop(); err != nil {
+		t.Error(err)
+	}
+	if stored, doubled := r.table.counts(); stored != 2 || doubled != 0 {
+		t.Errorf("%d rows are stored, %d doubled; want 2, none", stored, doubled)
+	}
+}
+
+func TestARegistryThatRefusesStopsTheNode(t *testing.T) {
+	r := newRig(t)
+	registry := srfake.New(srfake.WithAuth("Basic bm9kZTpyaWdodA==")) // node:right
+	t.Cleanup(registry.Close)
+	r.cfg.Kafka.Encoding = schema.Protobuf
+	r.cfg.Kafka.Registry = Registry{URL: registry.URL(), User: "node", Password: "wrong"}
+	n := r.run(Events{})
+	r.send(0, leastRecord(1, "dev", 1, time.Now()))
+	r.expectEnd(n, "schema id 1", "correct kafka.registry.user and kafka.registry.password")
+}
+
+// What a config names for Avro is looked at before a node begins.
+func TestOpenDecoders(t *testing.T) {
+	f := func(change func(*Config), want string) {
+		t.Helper()
+		cfg := Default()
+		cfg.Kafka.Brokers, cfg.Kafka.Topic, cfg.ClickHouse.Addr = []string{"k:9092"}, "t", "c:9000"
+		change(&cfg)
+		_, err := New(cfg, schema.Telemetry(), Events{})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("error is %v, want %s", err, want)
+		}
+	}
+	file := func(text string) func(*Config) {
+		path := filepath.Join(t.TempDir(), "writer.avsc")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return func(c *Config) { c.Kafka.Encoding, c.Kafka.AvroSchema = schema.Avro, path }
+	}
+	f(file(schema.Telemetry().Avro()), "")
+	f(file(`{"type":"record","name":"r","fields":[]}`), "has no field device_id, which is required")
+	f(func(c *Config) { c.Kafka.Encoding, c.Kafka.AvroSchema = schema.Avro, "/does/not/exist.avsc" }, "/does/not/exist.avsc")
+	f(func(c *Config) { c.Kafka.Encoding = schema.Avro }, "kafka.encoding is avro, and nothing says by which schema")
+	f(func(c *Config) { c.Kafka.AvroSchema = "x.avsc" }, `kafka.avro_schema is "x.avsc" and would not be read`)
+	f(func(c *Config) { c.Kafka.Registry.URL = "localhost:8081" }, `kafka.registry.url is "localhost:8081"; want one such as http://localhost:8081`)
+	f(func(c *Config) { c.Kafka.Registry.User = "node" }, "kafka.registry has a user or password and no url")
+	f(func(c *Config) { c.Kafka.Encoding, c.Kafka.Registry.URL = schema.Avro, "http://localhost:8081" }, "")
+}
