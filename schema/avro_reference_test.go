@@ -97,7 +97,7 @@ func (r records) reference(rec schema.Record, maxBytes int) (want row, extra map
 		return nil, nil, schema.Reasons()
 	}
 	extra = map[string]any{}
-	want = row{schema.ColTopic: rec.Topic, schema.ColPartition: rec.Partition, schema.ColOffset: rec.Offset, schema.ColIngestedAt: rec.Time}
+	want = row{schema.ColTopic: rec.Topic, schema.ColPartition: rec.Partition, schema.ColOffset: rec.Offset, schema.ColIngestedAt: rec.Time, schema.ColIndex: rec.Index}
 	if levels(fields["more"]) > 64 {
 		refuse(schema.ReasonNesting)
 	}
