@@ -13,10 +13,10 @@ import (
 func schemaCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
-		Short: "Show what an event is",
+		Short: "Show what an event is, and let it grow",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(protoCommand(from, out))
+	cmd.AddCommand(protoCommand(from, out), planCommand(from, out), applyCommand(from, out), showCommand(from, out))
 	return cmd
 }
 

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/ops/audit"
@@ -27,6 +26,7 @@ type stream struct {
 	node   *pipeline.Node
 	stored receipts.Shards
 	watch  *audit.Watch
+	leads  *leadership
 }
 
 // newStream wires a stream and whoever watches it. It has to be closed.
@@ -37,12 +37,13 @@ func newStream(one streamConfig, s *schema.Schema, cfg config, registry promethe
 	}
 	watched := ops.NewStream(one.name, cfg.Admin, registry, log)
 	watch := audit.NewWatch(stored, cfg.Audit, watched.Metrics, watched.Log)
-	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents())
+	leads := new(leadership)
+	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents(), leads.events())
 	node, err := pipeline.New(one.Pipeline, s, events)
 	if err != nil {
 		return nil, errors.Join(err, stored.Close())
 	}
-	return &stream{Stream: watched, cfg: one, schema: s, events: events, node: node, stored: stored, watch: watch}, nil
+	return &stream{Stream: watched, cfg: one, schema: s, events: events, node: node, stored: stored, watch: watch, leads: leads}, nil
 }
 
 // run ingests until ctx ends, once everything the stream needs is there.
@@ -55,35 +56,6 @@ func (s *stream) run(ctx context.Context) error {
 		err = s.watch.During(func() error { return s.evolving(ctx) })
 	}
 	return s.cfg.named(err)
-}
-
-// evolving runs the node by the newest version of its schema.
-func (s *stream) evolving(ctx context.Context) (err error) {
-	versions, err := s.cfg.Pipeline.ClickHouse.Schemas(s.schema)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, versions.Close()) }()
-	current, err := versions.Current(ctx)
-	if err != nil {
-		return err
-	}
-	use := func(now *schema.Schema) {
-		s.node.Use(now)
-		s.Log.Info("schema in use", "schema", now.Name, "version", now.Version, "columns", len(now.Columns()))
-	}
-	use(current)
-	watching, stop := context.WithCancel(ctx)
-	var g errgroup.Group
-	g.Go(func() error {
-		versions.Watch(watching, s.cfg.Pipeline.Evolution.Watch, current, use, func(err error) {
-			s.Log.Warn("the version of the schema is not known; going on with the last", "error", err)
-		})
-		return nil
-	})
-	err = s.node.Run(ctx)
-	stop()
-	return errors.Join(err, g.Wait())
 }
 
 func (s *stream) close() error { return s.stored.Close() }

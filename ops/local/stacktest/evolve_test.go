@@ -1,11 +1,13 @@
 package stacktest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -20,6 +22,7 @@ func TestSchemaVersions(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *receiptsOf){
 		"apply":    testApply,
 		"fallback": testFallback,
+		"grow":     testGrow,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, openReceipts(t, a, name, fleet(t, 1, ""))) })
 	}
@@ -128,4 +131,53 @@ func testApply(t *testing.T, r *receiptsOf) {
 	if _, err := r.registry(t, fleet(t, 4, "")).Current(ctx); err == nil || !strings.Contains(err.Error(), `the schema file is version 4 of fleet, and the tables are at version 3; "ingest migrate" brings them there`) {
 		t.Errorf("a file that is ahead of the tables: %v", err)
 	}
+}
+
+// Every value of a field that no schema had is read by its name within five
+// seconds, while nodes that do not know it go on storing rows, and without
+// anybody asking for it.
+func testGrow(t *testing.T, r *receiptsOf) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	g := r.registry(t, r.schema)
+	if err := g.Begin(ctx, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	c := evolve.Default()
+	var auto sync.WaitGroup
+	auto.Go(func() {
+		g.Auto(ctx, c, func() bool { return true }, func(string) {}, func(err error) { t.Error(err) })
+	})
+	const batches, rows = 40, 50
+	decoder := schema.NewDecoder(r.schema, schema.JSON, 1<<20)
+	var last time.Time
+	for batch := range batches {
+		b := schema.NewBlock(r.schema)
+		for row := range rows {
+			n, now := int64(batch*rows+row), time.Now().UnixMilli()
+			value := fmt.Appendf(nil, `{"device_id":"d","seq":%d,"ts":%d,"torque":%d.5,"mode":"m%[1]d","nested":{"x":1}}`, n, now, n)
+			if _, err := decoder.Decode(schema.Record{Topic: "t", Offset: n, Time: now, Value: value}, b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.insertBlock(t, r.schema, b)
+		last = time.Now()
+	}
+	query := fmt.Sprintf("SELECT countIf(torque = seq + 0.5 AND mode = concat('m', toString(seq))) FROM %s", r.schema.Hot(r.tables))
+	eventually(t, "value by its name", func() error {
+		var found uint64
+		if err := r.conn.QueryRow(ctx, query).Scan(&found); err != nil || found != batches*rows {
+			return errors.Join(fmt.Errorf("%d of %d", found, batches*rows), err)
+		}
+		return nil
+	})
+	if took := time.Since(last); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	current, err := g.Current(ctx)
+	if err != nil || current.Version != 2 || len(current.Fields) != 5 {
+		t.Errorf("got %+v, %v; want version 2 with two fields more", current, err)
+	}
+	stop()
+	auto.Wait()
 }
