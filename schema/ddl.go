@@ -115,15 +115,15 @@ func (s *Schema) DDL(t Tables) []string {
 	return out
 }
 
-// EventDDL returns those of the events alone: the versions of the schema, the hot
+// EventDDL returns those of the events alone: the hot
 // and the sealed table, and the analysts' view of both.
 func (s *Schema) EventDDL(t Tables) []string {
-	return []string{s.versions(t), s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed"), s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{})}
+	return []string{s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed"), s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{}), s.versions(t)}
 }
 
 // Relations returns the bare names of the tables and views that DDL creates.
 func (s *Schema) Relations() []string {
-	names := []string{s.Name + versionsTable, s.Name, s.Name + "_sealed", s.Name + "_all"}
+	names := []string{s.Name, s.Name + "_sealed", s.Name + "_all", s.Name + versionsTable}
 	for _, r := range s.RollupTables(Tables{}) {
 		names = append(names, r.StateName(), r.FeedName(), r.Name())
 	}

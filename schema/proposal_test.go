@@ -71,7 +71,7 @@ func TestPropose(t *testing.T) {
 // The file that is proposed is the file there was, with its comments, and the
 // fields behind its last.
 func TestProposeAmendsTheFile(t *testing.T) {
-	text := strings.Replace(versionOne, "version: 1", "version: 1 # the first", 1) + "  # the last field\n\n# what is kept\nrollup: {readings: [load]}\n"
+	text := strings.Replace(versionOne, "version: 1", "version: 1 # the first", 1) + "  # the last field\n\n# what is kept\nrollups: []\n"
 	p, err := parse(t, text).Propose([]schema.Observation{{Name: "torque", Kind: "Double", By: "2.0", Rows: 3, Short: true}}, schema.Limits{Columns: 100})
 	if err != nil {
 		t.Fatal(err)

@@ -1,15 +1,3 @@
-CREATE TABLE IF NOT EXISTS `fleet`.`every_type_schema` ON CLUSTER `main`
-(
-    version UInt32 COMMENT 'Version of the schema',
-    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
-    text String COMMENT 'The schema file',
-    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
-    by String COMMENT 'Who brought it there'
-)
-ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_schema', '{replica}')
-ORDER BY (version, state)
-SETTINGS replicated_deduplication_window = 10000;
-
 CREATE TABLE IF NOT EXISTS `fleet`.`every_type` ON CLUSTER `main`
 (
     `device` String COMMENT '',
@@ -93,6 +81,18 @@ SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`
 UNION ALL
 SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`every_type_sealed`
 COMMENT '{"schema_version":2,"cold":{}}';
+
+CREATE TABLE IF NOT EXISTS `fleet`.`every_type_schema` ON CLUSTER `main`
+(
+    version UInt32 COMMENT 'Version of the schema',
+    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
+    text String COMMENT 'The schema file',
+    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
+    by String COMMENT 'Who brought it there'
+)
+ENGINE = ReplicatedMergeTree('/clickhouse/tables/{shard}/{database}/every_type_schema', '{replica}')
+ORDER BY (version, state)
+SETTINGS replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS `fleet`.`every_type_1m_state` ON CLUSTER `main`
 (

@@ -1,15 +1,3 @@
-CREATE TABLE IF NOT EXISTS `default`.`telemetry_schema`
-(
-    version UInt32 COMMENT 'Version of the schema',
-    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
-    text String COMMENT 'The schema file',
-    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
-    by String COMMENT 'Who brought it there'
-)
-ENGINE = MergeTree
-ORDER BY (version, state)
-SETTINGS non_replicated_deduplication_window = 10000;
-
 CREATE TABLE IF NOT EXISTS `default`.`telemetry`
 (
     `device_id` String COMMENT 'The device, unique in the fleet.' CODEC(LZ4),
@@ -105,6 +93,18 @@ SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status
 UNION ALL
 SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `default`.`telemetry_sealed`
 COMMENT '{"schema_version":1,"cold":{}}';
+
+CREATE TABLE IF NOT EXISTS `default`.`telemetry_schema`
+(
+    version UInt32 COMMENT 'Version of the schema',
+    state LowCardinality(String) COMMENT 'accepted: decided; ready: every table has its columns',
+    text String COMMENT 'The schema file',
+    at DateTime64(3, 'UTC') COMMENT 'When it came to this state',
+    by String COMMENT 'Who brought it there'
+)
+ENGINE = MergeTree
+ORDER BY (version, state)
+SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE TABLE IF NOT EXISTS `default`.`telemetry_1m_state`
 (
