@@ -33,6 +33,7 @@ func TestColdTier(t *testing.T) {
 		"export_repeats":         testExportRepeats,
 		"view_while_days_move":   testViewWhileDaysMove,
 		"open_names_the_remedy":  testOpenNamesTheRemedy,
+		"versions_read_as_one":   testVersionsReadAsOne,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
@@ -62,6 +63,7 @@ type services struct {
 	conn      driver.Conn
 	schema    *schema.Schema
 	tables    schema.Tables
+	at        warehouse.Config
 	config    tiering.Config
 	objects   store.Store
 	warehouse *warehouse.ClickHouse
@@ -78,7 +80,7 @@ func openColdTier(t *testing.T, e coldTier, configure func(*tiering.Config, *war
 	tier.Grace, tier.LateEvery, tier.SpoolDir = 0, 0, t.TempDir()
 	configure(&tier, &config)
 
-	s := &services{schema: schema.Telemetry(), tables: config.Tables(), config: tier}
+	s := &services{schema: schema.Telemetry(), tables: config.Tables(), at: config, config: tier}
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{config.Addr}, Auth: clickhouse.Auth{Username: config.User, Password: config.Password}})
 	if err != nil {
 		t.Fatal(err)
