@@ -24,7 +24,7 @@ import (
 func Migrate(ctx context.Context, cfg Config, s *schema.Schema, report func(step string)) error {
 	var errs []error
 	for _, shard := range cfg.ClickHouse.AllShards() {
-		errs = append(errs, createTables(ctx, cfg.ClickHouse, shard, s, report))
+		errs = append(errs, createTables(ctx, cfg, shard, s, report))
 	}
 	if err := errors.Join(append(errs, createDeadLetterTopic(ctx, cfg.Kafka, report))...); err != nil {
 		return err
@@ -71,14 +71,23 @@ func (c ClickHouse) connect(ctx context.Context, shard Shard, database string) (
 	return conn, nil
 }
 
-func createTables(ctx context.Context, cfg ClickHouse, shard Shard, s *schema.Schema, report func(string)) (err error) {
+func createTables(ctx context.Context, cfg Config, shard Shard, s *schema.Schema, report func(string)) (err error) {
 	// The database may be one of the things to create.
-	conn, err := cfg.connect(ctx, shard, "default")
+	conn, err := cfg.ClickHouse.connect(ctx, shard, "default")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	statements := append([]string{cfg.Tables().CreateDatabase()}, s.DDL(cfg.Tables())...)
+	there, err := pairs(ctx, conn, "SELECT name, name FROM system.tables WHERE database = ? AND name = ?", cfg.ClickHouse.Database, s.Name)
+	if err != nil {
+		return fmt.Errorf("read the tables of %s: %w", cfg.ClickHouse.Database, err)
+	}
+	tables := cfg.ClickHouse.Tables()
+	wanted := s.DDL(tables)
+	if len(there) > 0 {
+		wanted = s.EventDDL(tables)
+	}
+	statements := append([]string{tables.CreateDatabase()}, wanted...)
 	for _, statement := range statements {
 		head, _, _ := strings.Cut(statement, "\n")
 		if err := conn.Exec(ctx, statement); err != nil {
@@ -86,7 +95,10 @@ func createTables(ctx context.Context, cfg ClickHouse, shard Shard, s *schema.Sc
 		}
 		report(strings.TrimSuffix(head, " AS"))
 	}
-	return nil
+	if len(there) == 0 {
+		return nil
+	}
+	return addRollups(ctx, cfg, conn, s, report)
 }
 
 // metadataAge is how long an answer about topics may be used again. With the

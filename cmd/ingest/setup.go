@@ -45,14 +45,47 @@ func (do setup) command(cmd *cobra.Command, from *settings.Sources, out io.Write
 }
 
 func migrateCommand(from *settings.Sources, out io.Writer) *cobra.Command {
-	return setup(pipeline.Migrate).command(&cobra.Command{
+	cmd := setup(pipeline.Migrate).command(&cobra.Command{
 		Use:   "migrate",
 		Short: "Create the tables and the dead-letter topic where they do not exist",
 		Long: `Create the database, its tables and views, and the dead-letter topic where they do not exist, and check
 them as "ingest check" does. Fields of a newer version of the schema file get their columns on every shard and
-replica. Nothing else that exists is changed, so it may be run as often as one likes.`,
+replica. Nothing else that exists is changed, so it may be run as often as one likes.
+
+A rollup that the schema file has since is created, and what was stored before is counted into it, beside nodes
+that run: first it waits until they have stored what was in Kafka by then. It may be killed and repeated. Days of
+which rows are in the cold tier only are not counted.`,
 		Example: `  ingest migrate --config ingest.yaml`,
 	}, from, out)
+	create := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := create(cmd, args); err != nil {
+			return err
+		}
+		return backfill(cmd, *from)
+	}
+	return cmd
+}
+
+// backfill counts into rollups what was stored before them, for as long as it
+// takes.
+func backfill(cmd *cobra.Command, from settings.Sources) error {
+	_, all, err := loadStreams(from)
+	if err != nil {
+		return err
+	}
+	schemas, err := open(all)
+	if err != nil {
+		return err
+	}
+	show := newProgress(cmd.ErrOrStderr())
+	defer show.close()
+	for i, one := range all {
+		if err := pipeline.Backfill(cmd.Context(), one.Pipeline, schemas[i], show.show); err != nil {
+			return one.named(err)
+		}
+	}
+	return nil
 }
 
 func checkCommand(from *settings.Sources, out io.Writer) *cobra.Command {
