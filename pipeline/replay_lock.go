@@ -9,14 +9,15 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // replayLock is what one replay of a group holds: two that store letters of other
 // selections at once would use other tokens for the same record.
 //
-// It is a member of a consumer group that reads nothing. Whoever joins sees all
-// who joined before; only one that sees nobody else goes on. A replay that Kafka
+// It is a member of a consumer group that reads nothing. Whoever has joined sees
+// all who joined before; only one that sees nobody else goes on. A replay that Kafka
 // took for dead finds that it is no member any more.
 type replayLock struct {
 	client *kgo.Client
@@ -30,19 +31,22 @@ func (k Kafka) replayGroup() string { return k.Group + ".replay" }
 
 var errOtherReplay = errors.New("another replay is at work")
 
-// lockReplay waits until no other replay is at work, for as long as Kafka takes to
-// notice that one was killed.
+// lockPatience is how long another replay is waited for beside the time that Kafka
+// takes to notice that one was killed.
+const lockPatience = 15 * time.Second
+
+// lockReplay waits until no other replay is at work, if that is soon.
 func lockReplay(ctx context.Context, cfg Kafka) (*replayLock, error) {
-	patience := cfg.SessionTimeout*2 + time.Second
-	waiting, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("nothing changed within %v; wait until it has ended, or end it", patience))
+	patience := cfg.SessionTimeout + lockPatience
+	waiting, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it was waited for for %v; let it end, or end it", patience))
 	defer cancel()
 	for {
 		lock, err := tryLockReplay(waiting, cfg)
 		if !errors.Is(err, errOtherReplay) {
 			return lock, err
 		}
-		select { // at random, so that two that wait for each other do not for long
-		case <-time.After(rand.N(time.Second)):
+		select { // at random, so that two that wait do not join together again
+		case <-time.After(rand.N(2 * time.Second)):
 		case <-waiting.Done():
 			return nil, fmt.Errorf("%w: %w", err, context.Cause(waiting))
 		}
@@ -52,45 +56,79 @@ func lockReplay(ctx context.Context, cfg Kafka) (*replayLock, error) {
 // joinPause is between two looks at whether the group has let the replay in.
 const joinPause = 20 * time.Millisecond
 
-func tryLockReplay(ctx context.Context, cfg Kafka) (_ *replayLock, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID("penstock-dlq"),
-		kgo.ConsumeTopics(cfg.DeadLetters()), kgo.ConsumerGroup(cfg.replayGroup()), kgo.DisableAutoCommit(),
-		kgo.SessionTimeout(cfg.SessionTimeout), kgo.HeartbeatInterval(min(heartbeat, cfg.SessionTimeout/4)))
-	if err != nil {
-		return nil, fmt.Errorf("kafka.brokers %v: %w", cfg.Brokers, err)
+func tryLockReplay(ctx context.Context, cfg Kafka) (*replayLock, error) {
+	l := &replayLock{group: cfg.replayGroup()}
+	seed := kgo.SeedBrokers(cfg.Brokers...)
+	if err := l.open(seed, kgo.ClientID("penstock-dlq")); err != nil {
+		return nil, err
 	}
-	client.PauseFetchTopics(cfg.DeadLetters())
-	l := &replayLock{client: client, admin: kadm.NewClient(client), group: cfg.replayGroup()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.release())
-		}
-	}()
+	// Whoever joins has all others join anew, which waits for those that are dead:
+	// so not while there are any.
+	if err := l.alone(ctx); err != nil {
+		l.client.Close()
+		return nil, err
+	}
+	l.client.Close()
+	if err := l.open(seed, kgo.ClientID("penstock-dlq"), kgo.ConsumeTopics(cfg.DeadLetters()), kgo.ConsumerGroup(l.group), kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(cfg.SessionTimeout), kgo.HeartbeatInterval(min(heartbeat, cfg.SessionTimeout/4))); err != nil {
+		return nil, err
+	}
+	l.client.PauseFetchTopics(cfg.DeadLetters())
+	err := l.join(ctx)
+	if err == nil {
+		err = l.alone(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.release())
+	}
+	return l, nil
+}
+
+func (l *replayLock) open(opts ...kgo.Opt) error {
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return fmt.Errorf("kafka client: %w", err)
+	}
+	l.client, l.admin = client, kadm.NewClient(client)
+	return nil
+}
+
+// join waits until the replay is a member.
+func (l *replayLock) join(ctx context.Context) error {
 	for {
-		if l.member, _ = client.GroupMetadata(); l.member != "" {
+		if l.member, _ = l.client.GroupMetadata(); l.member != "" {
 			members, err := l.members(ctx)
-			if err != nil {
-				return nil, err
-			}
-			if in := func(m kadm.DescribedGroupMember) bool { return m.MemberID == l.member }; slices.ContainsFunc(members, in) {
-				if others := slices.DeleteFunc(members, in); len(others) > 0 {
-					return nil, fmt.Errorf("%w: a member of group %s at %s", errOtherReplay, l.group, others[0].ClientHost)
-				}
-				return l, nil
+			if err != nil || slices.ContainsFunc(members, l.is) {
+				return err
 			}
 		}
 		select {
 		case <-time.After(joinPause):
 		case <-ctx.Done():
-			return nil, fmt.Errorf("join group %s: %w", l.group, context.Cause(ctx))
+			return fmt.Errorf("join group %s: %w", l.group, context.Cause(ctx))
 		}
 	}
+}
+
+// is reports whether the member is this replay.
+func (l *replayLock) is(m kadm.DescribedGroupMember) bool { return m.MemberID == l.member }
+
+// alone is an error if there is another member.
+func (l *replayLock) alone(ctx context.Context) error {
+	members, err := l.members(ctx)
+	if others := slices.DeleteFunc(members, l.is); len(others) > 0 {
+		return fmt.Errorf("%w: a member of group %s at %s", errOtherReplay, l.group, others[0].ClientHost)
+	}
+	return err
 }
 
 func (l *replayLock) members(ctx context.Context) ([]kadm.DescribedGroupMember, error) {
 	groups, err := l.admin.DescribeGroups(ctx, l.group)
 	if err == nil {
 		err = groups.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("members of group %s: %w", l.group, err)
@@ -104,7 +142,7 @@ func (l *replayLock) held(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(members, func(m kadm.DescribedGroupMember) bool { return m.MemberID == l.member }) {
+	if !slices.ContainsFunc(members, l.is) {
 		return fmt.Errorf("group %s took this replay for dead, and another may be at work; replay again: what is stored stays so", l.group)
 	}
 	return nil

@@ -218,7 +218,7 @@ func TestOneReplayAtATime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockReplay(t.Context(), r.cfg.Kafka); !errors.Is(err, errOtherReplay) {
+	if _, err := tryLockReplay(t.Context(), r.cfg.Kafka); !errors.Is(err, errOtherReplay) {
 		t.Errorf("a second one beside it: %v", err)
 	}
 	if err := first.held(t.Context()); err != nil {
