@@ -138,11 +138,11 @@ func (e *examiner) look(ctx context.Context, chunk Range) error {
 	}
 	first, _ := slices.BinarySearch(e.letters, chunk.First)
 	for _, o := range e.letters[first:] {
-		if bits.has(o) {
-			e.out.StoredRejects++
-		}
 		if o >= chunk.Next {
 			break
+		}
+		if bits.has(o) {
+			e.out.Replayed++
 		}
 	}
 	return e.explain(ctx, bits.missing(Ranges{chunk}), false)

@@ -87,7 +87,7 @@ func drawWorld(t *rapid.T) *world {
 				w.found(Doubled, o)
 			case "stored reject":
 				w.letters = append(w.letters, o)
-				w.want.StoredRejects++
+				w.want.Replayed++
 				fallthrough
 			default:
 				w.rows = append(w.rows, row)

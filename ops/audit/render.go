@@ -112,7 +112,7 @@ func (r *Report) notes() []string {
 	add(t.Open, "%d offsets lie above the group's commit and are not promised yet")
 	add(t.Pending, "%d of them a node says it is storing now")
 	add(t.OtherTime, "%d duplicates have the identity of a stored event and another event time; if devices here begin their numbers anew, look at them")
-	add(t.StoredRejects, "%d records are stored and have a dead letter too; a node that rejected them was replaced by one that does not")
+	add(t.Replayed, "%d records were rejected and are stored since, by a replay or by a node of another schema")
 	return notes
 }
 

@@ -18,7 +18,7 @@ var rewrite = flag.Bool("rewrite", false, "rewrite the golden files")
 
 // reportOfAll has something of everything.
 func reportOfAll() *Report {
-	a := &tally{Partition: Partition{Partition: 10, Range: Range{0, 1000}, Stored: 900, Duplicates: 50, Rejects: 20, Absent: 10, Cold: 5, OtherTime: 3, StoredRejects: 1}}
+	a := &tally{Partition: Partition{Partition: 10, Range: Range{0, 1000}, Stored: 900, Duplicates: 50, Rejects: 20, Absent: 10, Cold: 5, OtherTime: 3, Replayed: 1}}
 	a.found(Unproven, Range{500, 508}, "not stored, and Kafka no longer has the records to say what they were")
 	a.found(Missing, Range{40, 45}, "neither stored nor a duplicate nor a reject")
 	a.found(Missing, Range{900, 902}, "cannot be stored (malformed), and has no dead letter")
@@ -83,7 +83,7 @@ func TestVerdict(t *testing.T) {
 		}
 	}
 	f("nothing", Proven, Partition{})
-	f("explained", Proven, Partition{Stored: 1, Duplicates: 1, Rejects: 1, Absent: 1, Cold: 1, Open: 9, OtherTime: 1, StoredRejects: 1}, Agrees, Repaired, NotHere)
+	f("explained", Proven, Partition{Stored: 1, Duplicates: 1, Rejects: 1, Absent: 1, Cold: 1, Open: 9, OtherTime: 1, Replayed: 1}, Agrees, Repaired, NotHere)
 	f("missing", Violated, Partition{Missing: 1})
 	f("doubled", Violated, Partition{Doubled: 1})
 	f("repeated", Violated, Partition{Repeated: 1})

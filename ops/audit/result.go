@@ -56,8 +56,9 @@ type Partition struct {
 
 	// OtherTime are duplicates whose event time is not the one that is stored.
 	OtherTime int64 `json:"duplicates_of_other_time"`
-	// StoredRejects are stored and have a dead letter as well.
-	StoredRejects int64 `json:"stored_rejects"`
+	// Replayed are stored and have a dead letter as well: they were rejected, and
+	// stored once the cause was mended, by a replay or by a node that settled them.
+	Replayed int64 `json:"replayed"`
 }
 
 // Report is the outcome of an audit.
@@ -121,7 +122,7 @@ func (r *Report) Total() (t Partition) {
 		t.Open += p.Open
 		t.Pending += p.Pending
 		t.OtherTime += p.OtherTime
-		t.StoredRejects += p.StoredRejects
+		t.Replayed += p.Replayed
 	}
 	return t
 }
