@@ -76,6 +76,10 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Paused", func() { e.Paused(0) }},
 		{"Resumed", func() { e.Resumed(1) }},
 		{"Rejected", func() { e.Rejected(rejected) }},
+		{"RejectRate", func() {
+			e.RejectRate(pipeline.RejectRate{High: true, Records: 2000, Rejects: 250, Window: time.Minute, Reason: schema.ReasonType, Top: 240, Sample: rejected})
+		}},
+		{"RejectRate", func() { e.RejectRate(pipeline.RejectRate{Records: 2000, Rejects: 90, Window: time.Minute}) }},
 		{"Sealed", func() { e.Sealed(sealed) }},
 		{"Retrying", func() {
 			e.Retrying(pipeline.Retrying{What: "check", Err: errDown, Attempt: 1, Wait: 50 * time.Millisecond})

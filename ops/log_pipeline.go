@@ -80,6 +80,16 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 					slog.String("reason", string(r.Rejection.Reason)), slog.String("detail", r.Rejection.Detail)})...)
 			}
 		},
+		RejectRate: func(r pipeline.RejectRate) {
+			attrs := []slog.Attr{slog.Float64("share", r.Share()), slog.Int("records", r.Records), slog.Int("rejects", r.Rejects), slog.Duration("window", r.Window)}
+			if !r.High {
+				say(slog.LevelInfo, "no more records are rejected than rejects.share allows", attrs...)
+				return
+			}
+			say(slog.LevelError, "more records are rejected than rejects.share allows; look at them with \"ingest dlq ls\", mend the schema or what is sent, and replay them",
+				append(attrs, slog.String("reason", string(r.Reason)), slog.Int("of_reason", r.Top), slog.Int("partition", int(r.Sample.Partition)),
+					slog.Int64("offset", r.Sample.Offset), slog.String("detail", r.Sample.Rejection.Detail))...)
+		},
 		Inserted: func(i pipeline.Inserted) {
 			say(slog.LevelDebug, "inserted", slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Bool("found", i.Found), slog.Duration("took", i.Took))
 		},

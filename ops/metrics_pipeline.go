@@ -20,6 +20,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config, lag *Lag) pipeline.Events 
 		polledBytes   = f.counter("polled_bytes_total", "Bytes of the keys and values of records read from Kafka.")
 		pollFailures  = f.counter("poll_failures_total", "Reads of a partition that failed; the client goes on asking.")
 
+		rejectHigh  = f.gauge("reject_rate_high", "1 while more than rejects.share of the records of rejects.window cannot be stored.")
 		rejected    = f.counters("rejected_records_total", "Records that cannot be stored and went to the dead-letter topic.", "reason", reasons()...)
 		inserts     = f.counter("inserts_total", "Inserts that ClickHouse acknowledged.")
 		storedRows  = f.counter("stored_rows_total", "Rows that ClickHouse acknowledged.")
@@ -51,6 +52,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config, lag *Lag) pipeline.Events 
 		Resumed:    func(lane int) { lanes.set(lane, false) },
 		Sealed:     batches.sealed,
 		Rejected:   func(r pipeline.Rejected) { rejected.WithLabelValues(string(r.Rejection.Reason)).Inc() },
+		RejectRate: func(r pipeline.RejectRate) { rejectHigh.Set(number(r.High)) },
 		Inserted: func(i pipeline.Inserted) {
 			inserts.Inc()
 			storedRows.Add(float64(i.Rows))

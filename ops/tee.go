@@ -19,6 +19,7 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 		t.Resumed = both(t.Resumed, e.Resumed)
 		t.Sealed = both(t.Sealed, e.Sealed)
 		t.Rejected = both(t.Rejected, e.Rejected)
+		t.RejectRate = both(t.RejectRate, e.RejectRate)
 		t.Inserted = both(t.Inserted, e.Inserted)
 		t.Retrying = both(t.Retrying, e.Retrying)
 		t.Breaker = both(t.Breaker, e.Breaker)

@@ -23,7 +23,8 @@ type Config struct {
 	// Evolution says how the schema may grow.
 	Evolution evolve.Config `koanf:"evolution"`
 	// Enrich says what tells of devices, for fields that the schema has from them.
-	Enrich enrich.Config `koanf:"enrich"`
+	Enrich  enrich.Config `koanf:"enrich"`
+	Rejects Rejects       `koanf:"rejects"`
 
 	// Lanes is how many shares the node's partitions are in. A lane fills one
 	// batch at a time: twice the lanes are twice the inserts, of half the rows,
@@ -195,6 +196,7 @@ func Default() Config {
 		Evolution:      evolve.Default(),
 		Breaker:        Breaker{Failures: 5, Window: 30 * time.Second, Cooldown: 2 * time.Second},
 		Enrich:         enrich.Default(),
+		Rejects:        DefaultRejects(),
 		Lanes:          (runtime.NumCPU() + 1) / 2,
 		Decoders:       2,
 		Memory:         int64(runtime.NumCPU()) * 256 << 20,
@@ -312,6 +314,7 @@ func (c Config) Validate() error {
 	if err := c.Enrich.Validate(); err != nil {
 		errs = append(errs, err)
 	}
+	errs = append(errs, c.Rejects.faults()...)
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
 	if err := c.Evolution.Validate(); err != nil {

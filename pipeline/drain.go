@@ -24,6 +24,8 @@ type drain struct {
 	lane   *lane
 	commit func(context.Context, map[int32]statement) error
 	stores []*store // one a goroutine
+	// rejects says whether a batch may be stored with what it rejects.
+	rejects *rejectGuard
 
 	// What follows belongs to run.
 	ledger *intent.Ledger
@@ -99,6 +101,7 @@ func (d *drain) account(ctx context.Context, todo chan<- *batch, done <-chan out
 				ready = append(ready, o.batch)
 			}
 		case <-confirm.C:
+			d.rejects.look() // where nothing comes any more, what came passes
 			err = d.confirm(ctx)
 		case r := <-d.lane.releases:
 			r.done <- d.release(ctx, r)
@@ -109,8 +112,12 @@ func (d *drain) account(ctx context.Context, todo chan<- *batch, done <-chan out
 	}
 }
 
-// begin takes the batch's partitions into the ledger, if they are new.
+// begin takes the batch's partitions into the ledger, if they are new, and if what
+// it rejects is not too much.
 func (d *drain) begin(b *batch) error {
+	if err := d.rejects.take(b.records(), b.rejects); err != nil {
+		return err
+	}
 	for partition, s := range b.spans {
 		t, held := d.tenures[partition]
 		if held && t.epoch != s.epoch {

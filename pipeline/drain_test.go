@@ -60,6 +60,7 @@ func newSewer(t *testing.T) *sewer {
 	s.drain = &drain{
 		lane:   newLane(0, cfg, newestTelemetry(), "run", s.owned, events, plainDecoders(cfg), func(int, bool) {}),
 		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
+		rejects: newRejectGuard(cfg.Rejects, events.RejectRate),
 		commit: func(ctx context.Context, all map[int32]statement) error {
 			again := persistence{what: "commit", verdict: fateOfCommit, events: events}
 			_, err := again.do(ctx, func(context.Context) error { return s.accept(all) })

@@ -23,6 +23,9 @@ type Events struct {
 	Resumed    func(lane int)
 	Sealed     func(Sealed)
 	Rejected   func(Rejected)
+	// RejectRate: more of the records are rejected than the config allows, or no
+	// longer.
+	RejectRate func(RejectRate)
 	Inserted   func(Inserted)
 	Retrying   func(Retrying)
 	Breaker    func(open bool)
@@ -150,6 +153,7 @@ func (e Events) ensure() Events {
 	set(&e.Resumed)
 	set(&e.Sealed)
 	set(&e.Rejected)
+	set(&e.RejectRate)
 	set(&e.Inserted)
 	set(&e.Retrying)
 	set(&e.Breaker)

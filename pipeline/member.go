@@ -200,7 +200,7 @@ func (m *member) options() []kgo.Opt {
 // being filled may be stored at once.
 func (m *member) drainOf(l *lane) *drain {
 	d := &drain{
-		lane: l, commit: m.commit.put,
+		lane: l, commit: m.commit.put, rejects: m.rejects,
 		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
 	}
 	for range m.cfg.Batch.PerLane - 1 {
@@ -216,7 +216,7 @@ func (m *member) storeOf(lane int) *store {
 	topic := m.cfg.Kafka.DeadLetters()
 	letters.verdict = func(err error) (fate, error) { return fateOfProduce(err, topic) }
 	return &store{
-		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, bound: m.cfg.ClickHouse.InsertTimeout,
+		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, rejects: m.rejects, bound: m.cfg.ClickHouse.InsertTimeout,
 		letters: deadLetters{client: m.client, topic: topic, schema: m.schema.Load, again: letters, turn: m.turn},
 		reread: func(ctx context.Context, p int32, o int64) (*kgo.Record, error) {
 			return reread(ctx, m.cfg.Kafka, p, o)

@@ -23,6 +23,9 @@ type Node struct {
 	stored   func(Shard) (stored, error) // what the shard's receipts say
 	// devices is what is known of them; nil if the schema takes nothing from it.
 	devices *enrich.Devices
+	// rejects outlives memberships: what was rejected before the node joined again
+	// counts on.
+	rejects *rejectGuard
 }
 
 // New returns a node that does nothing until Run.
@@ -42,7 +45,7 @@ func New(cfg Config, s *schema.Schema, events Events) (*Node, error) {
 	current := new(atomic.Pointer[schema.Schema])
 	current.Store(s)
 	return &Node{
-		cfg: cfg, schema: current, events: events, devices: devices, decoders: decoders,
+		cfg: cfg, schema: current, events: events, devices: devices, decoders: decoders, rejects: newRejectGuard(cfg.Rejects, events.RejectRate),
 		sink: func() sink { return newInserter(cfg.ClickHouse, s) },
 		stored: func(shard Shard) (stored, error) {
 			return receipts.Open(cfg.ClickHouse.Options(shard, cfg.ClickHouse.Database), s, cfg.ClickHouse.Tables())

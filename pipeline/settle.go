@@ -28,6 +28,7 @@ type settlement struct {
 	commit    func(context.Context, map[int32]statement) error
 	filler    filler
 	decoders  *Decoders
+	rejects   *rejectGuard
 	run       string // names what is settled though no intent does
 
 	turn  chan struct{} // has room for one, and all settlements of a node share it
@@ -45,8 +46,8 @@ func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlemen
 	return &settlement{
 		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
-		decoders: m.decoders,
-		filler:   filler{lane: lane, events: m.events, decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
+		decoders: m.decoders, rejects: m.rejects,
+		filler: filler{lane: lane, events: m.events, decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
 	}
 }
 
@@ -278,6 +279,9 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 		return nil, fmt.Errorf("settle batch %s of p%d [%d,%d): %w", in.Batch, s.partition, in.First, in.Next, err)
 	}
 	s.filler.enricher.fill(b)
+	if err := s.rejects.take(b.records(), b.rejects); err != nil {
+		return nil, fmt.Errorf("settle p%d: %w", s.partition, err)
+	}
 	return b, s.store.letters.send(ctx, b.rejects)
 }
 

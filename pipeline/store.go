@@ -22,6 +22,7 @@ type store struct {
 	sink     sink
 	receipts []stored // by shard
 	letters  deadLetters
+	rejects  *rejectGuard
 	again    persistence // for inserts
 	reread   func(ctx context.Context, partition int32, offset int64) (*kgo.Record, error)
 	// bound is how long an attempt of an insert may take at most.
@@ -243,5 +244,9 @@ func (s *store) refused(ctx context.Context, rows *schema.Block, why error) erro
 	}
 	rejection := &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
 	s.events.Rejected(Rejected{Partition: at.Partition, Offset: at.Offset, Rejection: rejection})
-	return s.letters.send(ctx, []reject{{record, rejection}})
+	all := []reject{{record, rejection}}
+	if err := s.rejects.take(0, all); err != nil { // of records that were counted
+		return err
+	}
+	return s.letters.send(ctx, all)
 }
