@@ -47,6 +47,7 @@ type counted struct {
 	Repeated   int64 `json:"repeated"`
 	Unproven   int64 `json:"unproven"`
 	Open       int64 `json:"open"`
+	Replayed   int64 `json:"replayed"`
 }
 
 // outcome is what `ingest audit --json` says.
@@ -153,25 +154,28 @@ func (a *audited) store(t *testing.T) {
 	if err := node.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "commit of all that was sent", func() error {
-		ends, err := a.admin.ListEndOffsets(t.Context(), a.topic)
-		if err != nil {
-			return err
-		}
-		commits, err := a.admin.FetchOffsets(t.Context(), "penstock")
-		if err != nil {
-			return err
-		}
-		for p, end := range ends[a.topic] {
-			if o, ok := commits.Lookup(a.topic, p); end.Offset > 0 && (!ok || o.At != end.Offset) {
-				return fmt.Errorf("of p%d %d is committed, want %d", p, o.At, end.Offset)
-			}
-		}
-		return nil
-	})
+	eventually(t, "commit of all that was sent", func() error { return a.committed(t.Context()) })
 	if err := errors.Join(node.Process.Signal(syscall.SIGTERM), node.Wait()); err != nil {
 		t.Fatalf("%v\n%s", err, log.String())
 	}
+}
+
+// committed is an error unless the group has committed all of the topic.
+func (a *audited) committed(ctx context.Context) error {
+	ends, err := a.admin.ListEndOffsets(ctx, a.topic)
+	if err != nil {
+		return err
+	}
+	commits, err := a.admin.FetchOffsets(ctx, "penstock")
+	if err != nil {
+		return err
+	}
+	for p, end := range ends[a.topic] {
+		if o, ok := commits.Lookup(a.topic, p); end.Offset > 0 && (!ok || o.At != end.Offset) {
+			return fmt.Errorf("of p%d %d is committed, want %d", p, o.At, end.Offset)
+		}
+	}
+	return nil
 }
 
 // audit runs the command as a script does.
