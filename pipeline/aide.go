@@ -18,9 +18,10 @@ import (
 // it, so the lane looks at each of them, and copies those that are none: some 50
 // ns an event, which is why aides rest while the lane can do without.
 type aide struct {
-	decoder *schema.Decoder
-	work    chan part // one at a time
-	done    chan part // the lane's again; at rest it is here
+	splitter *schema.Splitter
+	decoder  *schema.Decoder
+	work     chan part // one at a time
+	done     chan part // the lane's again; at rest it is here
 }
 
 // part is consecutive records, and what an aide has decoded of them.
@@ -29,11 +30,12 @@ type part struct {
 	now     time.Time // when decoding them began
 	block   *schema.Block
 	keys    []schema.Key // of block's rows
-	rejects []error      // by record; nil for those that are a row of block
+	rows    []int        // how many of them each record has
+	rejects []reject     // in the order of records
 }
 
-func newAide(s *schema.Schema, d *schema.Decoder) *aide {
-	a := &aide{decoder: d, work: make(chan part, 1), done: make(chan part, 1)}
+func newAide(s *schema.Schema, split *schema.Splitter, d *schema.Decoder) *aide {
+	a := &aide{splitter: split, decoder: d, work: make(chan part, 1), done: make(chan part, 1)}
 	a.done <- part{block: schema.NewBlock(s)}
 	return a
 }
@@ -48,7 +50,7 @@ func (a *aide) use(s *schema.Schema, d *schema.Decoder) {
 // run decodes parts until work is closed.
 func (a *aide) run() {
 	for p := range a.work {
-		p.decode(a.decoder)
+		p.decode(a.splitter, a.decoder)
 		a.done <- p
 	}
 }
@@ -61,15 +63,25 @@ func (a *aide) begin(records []*kgo.Record, now time.Time) {
 	a.work <- p
 }
 
-func (p *part) decode(d *schema.Decoder) {
+func (p *part) decode(s *schema.Splitter, d *schema.Decoder) {
 	p.block.Reset()
-	p.keys, p.rejects = p.keys[:0], p.rejects[:0]
+	clear(p.rejects) // keep no record alive
+	p.keys, p.rows, p.rejects = p.keys[:0], p.rows[:0], p.rejects[:0]
 	for _, r := range p.records {
-		key, err := d.Decode(recordOf(r, arrival(r, p.now)), p.block)
-		if err == nil {
+		before := len(p.keys)
+		events, why := s.Split(r.Value)
+		if why != nil {
+			p.rejects = append(p.rejects, whole(r, why))
+		}
+		for i, event := range events {
+			key, err := d.Decode(recordOf(r, i, event, arrival(r, p.now)), p.block)
+			if err != nil {
+				p.rejects = append(p.rejects, rejectOf(s, r, i, event, err))
+				continue
+			}
 			p.keys = append(p.keys, key)
 		}
-		p.rejects = append(p.rejects, err)
+		p.rows = append(p.rows, len(p.keys)-before)
 	}
 }
 
@@ -84,26 +96,27 @@ func (f *filler) merge(b *batch, t *tenant, read *span, p part, shard, most int)
 			b.block(to).Append(p.block, lo, hi)
 		}
 	}
-	row := 0 // of p.block
+	row, rejects := 0, p.rejects // row of p.block, and what is left of its rejects
 	for i, r := range p.records {
 		wanted := read.extend(r, t.next)
-		if why := p.rejects[i]; why != nil {
+		for ; len(rejects) > 0 && rejects[0].record.Offset == r.Offset; rejects = rejects[1:] {
 			if wanted {
-				f.reject(b, r, why)
+				f.reject(b, rejects[0])
 			}
-			continue
 		}
-		key := p.keys[row]
-		if at := arrival(r, p.now); wanted && !f.resend(b, t.window, key, at, most) {
-			if of := (place{shard, key.Day}); hi != row || of != to {
-				flush()
-				lo, to = row, of
+		for range p.rows[i] {
+			key := p.keys[row]
+			if at := arrival(r, p.now); wanted && !f.resend(b, t.window, key, at, most) {
+				if of := (place{shard, key.Day}); hi != row || of != to {
+					flush()
+					lo, to = row, of
+				}
+				hi = row + 1
+				b.count(key, at)
+				read.rows++
 			}
-			hi = row + 1
-			b.count(key, at)
-			read.rows++
+			row++
 		}
-		row++
 	}
 	flush()
 }

@@ -71,23 +71,18 @@ type batch struct {
 	behind     bool // see pace
 }
 
-// reject is a record on its way to the dead-letter topic.
-type reject struct {
-	record *kgo.Record
-	why    *schema.Rejection
-}
-
 // reject notes a copy of the record. Not the record itself: it shares its memory
 // with everything that was fetched with it, and one reject would keep it all.
-func (b *batch) reject(r *kgo.Record, why *schema.Rejection) {
-	own := *r
-	own.Key, own.Value = bytes.Clone(r.Key), bytes.Clone(r.Value)
-	own.Headers = slices.Clone(r.Headers)
+func (b *batch) reject(r reject) {
+	own := *r.record
+	own.Key, own.Value = bytes.Clone(own.Key), bytes.Clone(own.Value)
+	own.Headers = slices.Clone(own.Headers)
 	for i, h := range own.Headers {
 		own.Headers[i] = kgo.RecordHeader{Key: strings.Clone(h.Key), Value: bytes.Clone(h.Value)}
 	}
-	b.rejects = append(b.rejects, reject{&own, why})
-	b.rejectSize += sizeOf(&own) + len(why.Detail)
+	r.record = &own
+	b.rejects = append(b.rejects, r)
+	b.rejectSize += sizeOf(&own) + len(r.why.Detail)
 }
 
 // forgetRejects is for when they are dead-lettered.

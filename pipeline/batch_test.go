@@ -101,7 +101,7 @@ func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 	}
 	largest := b.blocks[place{0, 4}]
 	b.account(3, span{epoch: 1, first: 1, next: 2, rows: 1})
-	b.reject(&kgo.Record{Value: []byte("x")}, &schema.Rejection{Reason: schema.ReasonMalformed})
+	b.reject(whole(&kgo.Record{Value: []byte("x")}, &schema.Rejection{Reason: schema.ReasonMalformed}))
 	b.id, b.renewed, b.rows, b.duplicates, b.extra, b.opened = "t", 3, 6, 2, 1, time.Now()
 	rejects := b.rejects
 	b.reset()
@@ -125,7 +125,7 @@ func TestARejectKeepsNoFetchAlive(t *testing.T) {
 	fetch := []byte("keyvalueheader")
 	r := &kgo.Record{Partition: 2, Offset: 9, Key: fetch[:3], Value: fetch[3:8], Headers: []kgo.RecordHeader{{Key: "h", Value: fetch[8:]}}}
 	b := newBatch(schema.Telemetry())
-	b.reject(r, &schema.Rejection{Detail: "why"})
+	b.reject(whole(r, &schema.Rejection{Detail: "why"}))
 	before := b.bytes()
 	clear(fetch)
 	own := b.rejects[0].record
@@ -135,7 +135,7 @@ func TestARejectKeepsNoFetchAlive(t *testing.T) {
 	if before < len("keyvaluehheaderwhy")+recordOverhead {
 		t.Errorf("the reject counts for %d bytes", before)
 	}
-	b.reject(&kgo.Record{}, &schema.Rejection{})
+	b.reject(whole(&kgo.Record{}, &schema.Rejection{}))
 	if b.bytes() <= before {
 		t.Error("an empty reject counts for nothing")
 	}

@@ -69,6 +69,10 @@ type Kafka struct {
 	// devices write by an older one. "ingest schema avro" prints one to begin with.
 	AvroSchema string   `koanf:"avro_schema"`
 	Registry   Registry `koanf:"registry"`
+	// Framing is how many events a record holds: single, or batched, for a JSON array
+	// of events or an event a line. Batched, a record that is one event is read
+	// too, but its end has to be looked for. The default value is single.
+	Framing schema.Framing `koanf:"framing"`
 	// Group is the consumer group. The default value is "penstock".
 	Group string `koanf:"group"`
 	// DeadLetterTopic takes the records that cannot be stored. The default
@@ -189,7 +193,7 @@ type Breaker struct {
 // Default returns a config that lacks only addresses and the topic.
 func Default() Config {
 	return Config{
-		Kafka:          Kafka{Encoding: schema.JSON, Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second},
+		Kafka:          Kafka{Encoding: schema.JSON, Framing: schema.Single, Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second},
 		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
@@ -211,6 +215,11 @@ func (k Kafka) DeadLetters() string {
 		return k.DeadLetterTopic
 	}
 	return k.Topic + ".dead"
+}
+
+// splitter returns a splitter of the topic's records.
+func (c Config) splitter() *schema.Splitter {
+	return schema.NewSplitter(c.Kafka.Framing, c.MaxRecordBytes)
 }
 
 // minBatchBytes is the smallest batch worth an insert.
@@ -288,6 +297,9 @@ func (c Config) Validate() error {
 	check(!plainAvro || c.Kafka.AvroSchema != "", "kafka.encoding is avro, and nothing says by which schema records are written; set kafka.avro_schema to its file, or kafka.registry.url")
 	check(plainAvro || c.Kafka.AvroSchema == "", "kafka.avro_schema is %q and would not be read; drop it, or set kafka.encoding to avro and no kafka.registry", c.Kafka.AvroSchema)
 	errs = append(errs, c.Kafka.Registry.validate())
+	check(slices.Contains(schema.Framings(), c.Kafka.Framing), "kafka.framing is %q; want one of %v", c.Kafka.Framing, schema.Framings())
+	check(c.Kafka.Framing != schema.Batched || c.Kafka.Encoding == schema.JSON, "kafka.framing is batched and kafka.encoding %s; only JSON says where an event ends", c.Kafka.Encoding)
+	check(c.Kafka.Framing != schema.Batched || c.Kafka.Registry.URL == "", "kafka.framing is batched and kafka.registry.url %q; what names a schema is one event", c.Kafka.Registry.URL)
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
 	check(c.Kafka.DeadLetters() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)

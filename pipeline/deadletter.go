@@ -20,6 +20,7 @@ const (
 	HeaderTopic     = "penstock-topic"     // where the record stands
 	HeaderPartition = "penstock-partition" // decimal
 	HeaderOffset    = "penstock-offset"    // decimal
+	HeaderIndex     = "penstock-index"     // decimal; which of its record's events the value is, empty if it is the whole record
 	HeaderTimestamp = "penstock-timestamp" // the record's, RFC 3339 with milliseconds
 	HeaderSchema    = "penstock-schema"    // name and version of the schema it was held against
 	// HeaderTruncated is the size of the original, key and headers included, on
@@ -110,7 +111,7 @@ const truncated = 64 << 10
 
 // ownHeaders is how many headers a letter has of the node. They come first, so
 // that a record which brings headers of these names does not hide them.
-const ownHeaders = 7
+const ownHeaders = 8
 
 // truncate cuts a letter, and reports whether there was something to cut. The
 // record's own headers go whole, since half a header tells nothing.
@@ -131,6 +132,10 @@ func truncate(letter *kgo.Record) bool {
 
 func (d deadLetters) letter(r reject) *kgo.Record {
 	s := d.schema()
+	index := ""
+	if r.index != wholeRecord {
+		index = strconv.Itoa(r.index)
+	}
 	return &kgo.Record{
 		Topic: d.topic,
 		Key:   r.record.Key,
@@ -141,6 +146,7 @@ func (d deadLetters) letter(r reject) *kgo.Record {
 			header(HeaderTopic, r.record.Topic),
 			header(HeaderPartition, strconv.Itoa(int(r.record.Partition))),
 			header(HeaderOffset, strconv.FormatInt(r.record.Offset, 10)),
+			header(HeaderIndex, index),
 			header(HeaderTimestamp, r.record.Timestamp.UTC().Format(letterTime)),
 			header(HeaderSchema, fmt.Sprintf("%s/%d", s.Name, s.Version)),
 		}, r.record.Headers...),

@@ -1,8 +1,6 @@
 package pipeline
 
 import (
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -14,9 +12,10 @@ import (
 // filler decodes records into a batch: as a row, a duplicate or a reject. It is
 // used by one goroutine.
 type filler struct {
-	lane    int
-	events  Events
-	decoder *schema.Decoder
+	lane     int
+	events   Events
+	splitter *schema.Splitter
+	decoder  *schema.Decoder
 	// enricher is for batches that are complete.
 	enricher enricher
 }
@@ -38,21 +37,34 @@ func arrival(r *kgo.Record, now time.Time) int64 {
 	return at
 }
 
-// recordOf is r as a decoder needs it.
-func recordOf(r *kgo.Record, at int64) schema.Record {
-	return schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Time: at, Value: r.Value}
+// recordOf is one event of r as a decoder needs it.
+func recordOf(r *kgo.Record, index int, event []byte, at int64) schema.Record {
+	return schema.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Index: uint16(index), Time: at, Value: event}
 }
 
-// add decodes the record into b and returns how many rows it became: one, or
-// none. most bounds the blocks of a generation of w.
-func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int64, most int) int {
+// add decodes the events of the record into b and returns how many rows they
+// became. most bounds the blocks of a generation of w.
+func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int64, most int) (rows int) {
+	events, why := f.splitter.Split(r.Value)
+	if why != nil {
+		f.reject(b, whole(r, why))
+		return 0
+	}
+	for i, event := range events {
+		rows += f.event(b, w, r, i, event, shard, at, most)
+	}
+	return rows
+}
+
+// event is add for one event, which becomes one row or none.
+func (f *filler) event(b *batch, w *dedup.Window, r *kgo.Record, index int, event []byte, shard int, at int64, most int) int {
 	// Nearly every event is of the day it arrives on; the others are moved.
 	guess := place{shard, schema.DayOf(at)}
 	block := b.block(guess)
-	key, err := f.decoder.Decode(recordOf(r, at), block)
+	key, err := f.decoder.Decode(recordOf(r, index, event, at), block)
 	switch {
 	case err != nil:
-		f.reject(b, r, err)
+		f.reject(b, rejectOf(f.splitter, r, index, event, err))
 		return 0
 	case f.resend(b, w, key, at, most):
 		block.Undo()
@@ -76,11 +88,7 @@ func (f *filler) resend(b *batch, w *dedup.Window, key schema.Key, at int64, mos
 	return dup
 }
 
-func (f *filler) reject(b *batch, r *kgo.Record, err error) {
-	var why *schema.Rejection
-	if !errors.As(err, &why) {
-		panic(fmt.Sprintf("BUG: decoder returned %v", err))
-	}
-	b.reject(r, why)
-	f.events.Rejected(Rejected{Partition: r.Partition, Offset: r.Offset, Rejection: why})
+func (f *filler) reject(b *batch, r reject) {
+	b.reject(r)
+	f.events.Rejected(Rejected{Partition: r.record.Partition, Offset: r.record.Offset, Rejection: r.why})
 }

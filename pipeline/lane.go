@@ -109,7 +109,7 @@ func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run stri
 		decoders: decoders,
 		free:     make(chan *batch, cfg.Batch.PerLane),
 		full:     make(chan *batch, cfg.Batch.PerLane),
-		filler:   filler{lane: id, events: events, decoder: decoders.New(s)},
+		filler:   filler{lane: id, events: events, splitter: cfg.splitter(), decoder: decoders.New(s)},
 		tenants:  map[int32]*tenant{},
 		age:      time.NewTimer(time.Hour),
 		prefix:   fmt.Sprintf("%s-%d", run, id),
@@ -120,7 +120,7 @@ func newLane(id int, cfg Config, newest *atomic.Pointer[schema.Schema], run stri
 		l.free <- newBatch(s)
 	}
 	for range cfg.Decoders - 1 {
-		l.aides = append(l.aides, newAide(s, decoders.New(s)))
+		l.aides = append(l.aides, newAide(s, cfg.splitter(), decoders.New(s)))
 	}
 	return l
 }

@@ -18,6 +18,8 @@ type Letter struct {
 	// milliseconds, key, headers, value. Of one that was cut key and value are
 	// their beginnings, and there are no headers.
 	Record *kgo.Record
+	// Index is which event of its record the value is, and -1 if it is the record.
+	Index  int
 	Reason schema.Reason
 	Detail string // for a person
 	Schema string // name/version of the schema it was held against
@@ -28,9 +30,9 @@ type Letter struct {
 	At time.Time
 }
 
-// origin is where the row of the letter would come from.
+// origin is where the letter's row would come from, or the first of its rows.
 func (l Letter) origin() schema.Origin {
-	return schema.Origin{Partition: l.Record.Partition, Offset: l.Record.Offset}
+	return schema.Origin{Partition: l.Record.Partition, Offset: l.Record.Offset, Index: uint16(max(0, l.Index))}
 }
 
 // letterTime is how a letter writes the timestamp of its record.
@@ -40,7 +42,7 @@ const letterTime = "2006-01-02T15:04:05.000Z07:00"
 var ErrNoLetter = errors.New("not a dead letter")
 
 // letterHeaders are the headers of the node.
-var letterHeaders = []string{HeaderReason, HeaderError, HeaderTopic, HeaderPartition, HeaderOffset, HeaderTimestamp, HeaderSchema, HeaderTruncated}
+var letterHeaders = []string{HeaderReason, HeaderError, HeaderTopic, HeaderPartition, HeaderOffset, HeaderIndex, HeaderTimestamp, HeaderSchema, HeaderTruncated}
 
 // ParseLetter reads a record of the dead-letter topic. The node's own headers come
 // first and each once: what the record itself brought of these names follows, and
@@ -61,7 +63,13 @@ func ParseLetter(r *kgo.Record) (Letter, error) {
 	if size, is := said[HeaderTruncated]; is {
 		cut, errCut = strconv.Atoi(size)
 	}
-	err := errors.Join(errPartition, errOffset, errTime, errCut)
+	index, errIndex := wholeRecord, error(nil)
+	if of := said[HeaderIndex]; of != "" {
+		var n uint64
+		n, errIndex = strconv.ParseUint(of, 10, 16)
+		index = int(n)
+	}
+	err := errors.Join(errPartition, errOffset, errIndex, errTime, errCut)
 	if err == nil && said[HeaderTopic] == "" {
 		err = fmt.Errorf("no header %s", HeaderTopic)
 	}
@@ -71,7 +79,7 @@ func ParseLetter(r *kgo.Record) (Letter, error) {
 	return Letter{
 		Record: &kgo.Record{Topic: said[HeaderTopic], Partition: int32(partition), Offset: offset, Timestamp: at,
 			Key: r.Key, Value: r.Value, Headers: r.Headers[own:]},
-		Reason: schema.Reason(said[HeaderReason]), Detail: said[HeaderError], Schema: said[HeaderSchema], CutFrom: cut, At: r.Timestamp,
+		Index: index, Reason: schema.Reason(said[HeaderReason]), Detail: said[HeaderError], Schema: said[HeaderSchema], CutFrom: cut, At: r.Timestamp,
 	}, nil
 }
 

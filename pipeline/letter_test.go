@@ -21,7 +21,7 @@ func TestALetterIsReadAsItWasWritten(t *testing.T) {
 	f := func(name string, headers ...kgo.RecordHeader) {
 		t.Helper()
 		in := &kgo.Record{Topic: "telemetry", Partition: 3, Offset: 1 << 40, Timestamp: at, Key: []byte("key"), Value: []byte("\x00{"), Headers: headers}
-		written := d.letter(reject{in, &schema.Rejection{Reason: schema.ReasonMalformed, Detail: "it ends"}})
+		written := d.letter(whole(in, &schema.Rejection{Reason: schema.ReasonMalformed, Detail: "it ends"}))
 		written.Timestamp = at.Add(time.Second)
 		l, err := ParseLetter(written)
 		if err != nil {
@@ -43,7 +43,7 @@ func TestALetterIsReadAsItWasWritten(t *testing.T) {
 	f("headers that name another record", header(HeaderOffset, "1"), header(HeaderReason, "empty"), header("tenant", "a"))
 
 	in := &kgo.Record{Topic: "telemetry", Timestamp: at, Value: make([]byte, truncated+1), Headers: []kgo.RecordHeader{header("tenant", "a")}}
-	written := d.letter(reject{in, &schema.Rejection{Reason: schema.ReasonTooLarge}})
+	written := d.letter(whole(in, &schema.Rejection{Reason: schema.ReasonTooLarge}))
 	if !truncate(written) {
 		t.Fatal("nothing to cut")
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"penstock/pipeline/intent"
+	"penstock/schema"
 )
 
 // member is one membership of the consumer group, and the lanes that store what
@@ -218,9 +219,7 @@ func (m *member) storeOf(lane int) *store {
 	return &store{
 		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, rejects: m.rejects, bound: m.cfg.ClickHouse.InsertTimeout,
 		letters: deadLetters{client: m.client, topic: topic, schema: m.schema.Load, again: letters, turn: m.turn},
-		reread: func(ctx context.Context, p int32, o int64) (*kgo.Record, error) {
-			return reread(ctx, m.cfg.Kafka, p, o)
-		},
+		reread:  func(ctx context.Context, of schema.Origin) (reject, error) { return rereadEvent(ctx, m.cfg, of) },
 	}
 }
 

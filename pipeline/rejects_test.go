@@ -17,7 +17,7 @@ import (
 func rejectsOf(reason schema.Reason, n int, detail string) []reject {
 	all := make([]reject, n)
 	for i := range all {
-		all[i] = reject{&kgo.Record{Partition: 3, Offset: int64(i)}, &schema.Rejection{Reason: reason, Detail: detail}}
+		all[i] = reject{record: &kgo.Record{Partition: 3, Offset: int64(i)}, why: &schema.Rejection{Reason: reason, Detail: detail}}
 	}
 	return all
 }

@@ -137,6 +137,7 @@ type replay struct {
 
 	lock     *replayLock // nil in a dry run
 	store    *store
+	splitter *schema.Splitter
 	decoder  *schema.Decoder
 	enricher enricher
 	limiter  *rate.Limiter
@@ -174,7 +175,7 @@ func (r *replay) run(ctx context.Context) (_ Replayed, failed error) {
 	if r.decoders, err = OpenDecoders(r.cfg, r.schema, r.events); err != nil {
 		return Replayed{}, err
 	}
-	r.decoder = r.decoders.New(r.schema)
+	r.splitter, r.decoder = r.cfg.splitter(), r.decoders.New(r.schema)
 	r.limiter = rate.NewLimiter(rate.Limit(r.req.Rate), r.most())
 	again := persistence{what: "insert", verdict: fateOf, breaker: newBreaker(r.cfg.Breaker, r.events), events: r.events}
 	r.store = &store{events: r.events, sink: r.sink, again: again, bound: r.cfg.ClickHouse.InsertTimeout}
@@ -284,28 +285,59 @@ func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
 		}
 		l.Record = whole
 	}
-	shard := r.cfg.ClickHouse.shardOf(at.Partition)
 	if err := r.decoders.Await(ctx, l.Record.Value); err != nil {
 		return err
 	}
+	first, events := at.Index, [][]byte{l.Record.Value}
+	if l.Index == wholeRecord || l.CutFrom > 0 {
+		all, why := r.splitter.Split(l.Record.Value)
+		if why != nil {
+			r.rejected(l, why)
+			return nil
+		}
+		events = all[min(int(first), len(all)):]
+		if l.Index != wholeRecord {
+			events = events[:min(1, len(events))]
+		}
+		if len(events) == 0 {
+			r.out.Gone++
+			r.out.left(l, reasonGone, fmt.Sprintf("the record has %d events by kafka.framing %s, and the letter is of event %d", len(all), r.cfg.Kafka.Framing, l.Index))
+		}
+	}
+	for i, event := range events {
+		at.Index = first + uint16(i)
+		if err := r.event(p, l, at, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// event is decode for one event.
+func (r *replay) event(p *portion, l Letter, at schema.Origin, event []byte) error {
 	scratch := schema.NewBlock(r.schema)
-	key, err := r.decoder.Decode(recordOf(l.Record, l.arrival()), scratch)
+	key, err := r.decoder.Decode(recordOf(l.Record, int(at.Index), event, l.arrival()), scratch)
 	var why *schema.Rejection
 	if errors.As(err, &why) {
-		r.out.Rejected[why.Reason]++
-		r.out.left(l, string(why.Reason), why.Detail)
+		r.rejected(l, why)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	p.of[at] = candidate{letter: l, device: string(scratch.LastDevice()), key: key}
-	to := place{shard, key.Day}
+	to := place{r.cfg.ClickHouse.shardOf(at.Partition), key.Day}
 	if p.blocks[to] == nil {
 		p.blocks[to] = schema.NewBlock(r.schema)
 	}
 	scratch.MoveLast(p.blocks[to])
 	return nil
+}
+
+// rejected takes a letter, or an event of one, that is rejected still.
+func (r *replay) rejected(l Letter, why *schema.Rejection) {
+	r.out.Rejected[why.Reason]++
+	r.out.left(l, string(why.Reason), why.Detail)
 }
 
 // whole reads the record of a letter that was cut from its topic.

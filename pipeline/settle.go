@@ -47,7 +47,7 @@ func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlemen
 		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
 		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
 		decoders: m.decoders, rejects: m.rejects,
-		filler: filler{lane: lane, events: m.events, decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
+		filler: filler{lane: lane, events: m.events, splitter: m.cfg.splitter(), decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
 	}
 }
 

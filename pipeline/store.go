@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"penstock/pipeline/dedup"
 	"penstock/pipeline/failpoint"
 	"penstock/pipeline/receipts"
@@ -24,7 +22,8 @@ type store struct {
 	letters  deadLetters
 	rejects  *rejectGuard
 	again    persistence // for inserts
-	reread   func(ctx context.Context, partition int32, offset int64) (*kgo.Record, error)
+	// reread returns the event as a reject without a reason.
+	reread func(ctx context.Context, of schema.Origin) (reject, error)
 	// bound is how long an attempt of an insert may take at most.
 	bound time.Duration
 }
@@ -234,17 +233,17 @@ func spansOf(rows *schema.Block) map[int32]span {
 // refused dead-letters the one row of rows, which the server refuses.
 func (s *store) refused(ctx context.Context, rows *schema.Block, why error) error {
 	at := rows.Origin(0)
-	var record *kgo.Record
+	var event reject
 	rereads := persistence{what: "dead-letter", verdict: fateOf, events: s.events}
 	if _, err := rereads.do(ctx, func(ctx context.Context) (err error) {
-		record, err = s.reread(ctx, at.Partition, at.Offset)
+		event, err = s.reread(ctx, at)
 		return err
 	}); err != nil {
 		return fmt.Errorf("%w; ClickHouse refused it: %w", err, why)
 	}
-	rejection := &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
-	s.events.Rejected(Rejected{Partition: at.Partition, Offset: at.Offset, Rejection: rejection})
-	all := []reject{{record, rejection}}
+	event.why = &schema.Rejection{Reason: schema.ReasonRefused, Detail: why.Error()}
+	s.events.Rejected(Rejected{Partition: at.Partition, Offset: at.Offset, Rejection: event.why})
+	all := []reject{event}
 	if err := s.rejects.take(0, all); err != nil { // of records that were counted
 		return err
 	}

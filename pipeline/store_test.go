@@ -13,7 +13,6 @@ import (
 
 	ch "github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/schema"
 )
@@ -182,11 +181,11 @@ func TestARefusedRecordIsReadAgainUntilItComes(t *testing.T) {
 		s.table.setFault(func([]schema.Origin) error { return errRefused })
 		tries := 0
 		for _, st := range s.stores {
-			st.reread = func(context.Context, int32, int64) (*kgo.Record, error) {
+			st.reread = func(context.Context, schema.Origin) (reject, error) {
 				if tries++; tries < 10 {
-					return nil, io.EOF
+					return reject{}, io.EOF
 				}
-				return nil, fmt.Errorf("p0@0: %w", errRecordGone)
+				return reject{}, fmt.Errorf("p0@0: %w", errRecordGone)
 			}
 		}
 		s.seal("a", 0, 0, 1)

@@ -89,6 +89,10 @@ func Run(ctx context.Context, cfg pipeline.Kafka, readers []*receipts.Reader, s 
 	if !request.From.Before(request.To) {
 		return nil, fmt.Errorf("nothing lies from %s to %s; give a --from that is before --to", request.From.Format(time.RFC3339), request.To.Format(time.RFC3339))
 	}
+	if cfg.Framing == schema.Batched {
+		return nil, fmt.Errorf("kafka.framing of %s is %s: which events of a record there should be is in no receipt, and the audit knows records only; "+
+			"audit.every of the nodes holds what they confirmed against what is stored", cfg.Topic, cfg.Framing)
+	}
 	if progress == nil {
 		progress = func(Progress) {}
 	}
