@@ -77,10 +77,14 @@ STACK_ARGS ?=
 bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node and a fleet; the last line is JSON
 	@bin/local bench-stack $(STACK_ARGS)
 
-fuzz: ## the fuzz tests of the decoders and of what commits say, a minute each
-	go test -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime 60s ./schema
-	go test -run '^$$' -fuzz FuzzDecodeProtobuf -fuzztime 60s -fuzzminimizetime 10x ./schema
-	go test -run '^$$' -fuzz FuzzPredicted -fuzztime 60s ./schema
+# FUZZ is how long each lasts, such as 10m, or 10000000x for so many executions.
+FUZZ ?= 60s
+fuzz: ## the fuzz tests of the decoders and of what commits say, FUZZ=60s each
+	go test -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime $(FUZZ) ./schema
+	go test -run '^$$' -fuzz FuzzDecodeProtobuf -fuzztime $(FUZZ) -fuzzminimizetime 10x ./schema
+	go test -run '^$$' -fuzz FuzzDecodeAvro -fuzztime $(FUZZ) ./schema
+	go test -run '^$$' -fuzz FuzzPredicted -fuzztime $(FUZZ) ./schema
+	go test -run '^$$' -fuzz FuzzSplit -fuzztime $(FUZZ) ./schema
 	go test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./pipeline/intent
 
 clean: ## remove what was built and run, not what was fetched

@@ -60,8 +60,8 @@ type Kafka struct {
 	// Encoding is how the topic's records are written: json; protobuf, a
 	// message as "ingest schema proto" prints it; or avro, a record of AvroSchema or
 	// of the registry's. A topic has one: records of another are rejected as
-	// malformed. Protobuf and Avro are half the bytes and half the CPU to decode;
-	// JSON is what devices send that were told nothing. The default value is json.
+	// malformed. Protobuf is half the bytes and half the CPU to decode; JSON is what
+	// devices send that were told nothing. The default value is json.
 	Encoding schema.Encoding `koanf:"encoding"`
 	// AvroSchema is the file of the Avro schema that all records of the topic were
 	// written by, where they name none: needed for avro without a registry. There

@@ -42,6 +42,7 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"kafka.brokers is empty; name at least one, such as [localhost:9092]",
 		"kafka.topic is empty; name the topic the devices send to",
 		`kafka.encoding is ""; want one of [json protobuf avro]`,
+		`kafka.framing is ""; want one of [single batched]`,
 		"kafka.group is empty; the default is penstock",
 		"kafka.session_timeout is 0s; want at least 1s, or every pause is taken for a death",
 		`kafka.recovery is ""; want in-order or fresh-first`,

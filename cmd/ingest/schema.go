@@ -16,7 +16,7 @@ func schemaCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Short: "Show what an event is, and let it grow",
 		Args:  cobra.NoArgs,
 	}
-	cmd.AddCommand(protoCommand(from, out), planCommand(from, out), applyCommand(from, out), showCommand(from, out))
+	cmd.AddCommand(protoCommand(from, out), avroCommand(from, out), planCommand(from, out), applyCommand(from, out), showCommand(from, out))
 	return cmd
 }
 
@@ -38,6 +38,29 @@ Of the settings only the schema is used; nothing is reached.`,
 				return err
 			}
 			_, err = io.WriteString(out, s.Proto())
+			return err
+		},
+	}
+}
+
+func avroCommand(from *settings.Sources, out io.Writer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "avro",
+		Short: "Print an Avro schema that devices may write events by",
+		Long: `Print an Avro schema of the event, for a topic whose kafka.encoding is avro. Register it, or give its file to
+devices and nodes alike as kafka.avro_schema. Keep the file: Avro does not say by which schema a record was written,
+so records written by this one are read by this one, also when the event has grown since.
+
+Of the settings only the schema is used; nothing is reached.`,
+		Example: `  ingest schema avro > telemetry.avsc
+  ingest run --config ingest.yaml --set kafka.encoding=avro --set kafka.avro_schema=telemetry.avsc`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			s, err := openSchema(*from)
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(out, s.Avro())
 			return err
 		},
 	}

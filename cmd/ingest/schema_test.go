@@ -40,3 +40,12 @@ func TestSchemaProto(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestSchemaAvro(t *testing.T) {
+	var out bytes.Buffer
+	cmd := command(&out)
+	cmd.SetArgs([]string{"schema", "avro"})
+	if err := cmd.ExecuteContext(t.Context()); err != nil || out.String() != schema.Telemetry().Avro() {
+		t.Errorf("got %v and\n%s", err, out.String())
+	}
+}
