@@ -55,6 +55,7 @@ func TestDiscardInserts(t *testing.T) {
 	for _, sql := range []string{
 		"CREATE DATABASE d",
 		"CREATE TABLE d.t (name LowCardinality(String), _partition Int32, note Nullable(String), _offset Int64) ENGINE = MergeTree ORDER BY name",
+		"CREATE TABLE d.odd (name String, _partition String) ENGINE = MergeTree ORDER BY name",
 		"CREATE TABLE d.bare (name String) ENGINE = MergeTree ORDER BY name",
 		"INSERT INTO d.bare SELECT 'stored'",
 	} {
@@ -86,13 +87,18 @@ func TestDiscardInserts(t *testing.T) {
 	if err := json.Unmarshal([]byte(get(t, "http://"+web+discard.Path, "")), &got); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("counted %v (%v), want %v", got, err, want)
 	}
-	for table, rows := range map[string]string{"d.t": "0\n", "d.bare": "1\n"} {
+	bare := proto.Input{{Name: "name", Data: name}}
+	if err := do(ch.CompressionDisabled, ch.Query{Body: "INSERT INTO d.bare (name) VALUES", Input: bare}); err != nil {
+		t.Errorf("rows of no record: %v", err)
+	}
+	for table, rows := range map[string]string{"d.t": "0\n", "d.bare": "1001\n"} {
 		if got := get(t, "http://"+web+"/?query="+url.QueryEscape("SELECT count() FROM "+table), ""); got != rows {
 			t.Errorf("%s holds %q rows, want %q", table, got, rows)
 		}
 	}
 
-	err := do(ch.CompressionDisabled, ch.Query{Body: "INSERT INTO d.bare (name) VALUES", Input: proto.Input{{Name: "name", Data: name}}})
+	odd := append(bare, proto.InputColumn{Name: "_partition", Data: name})
+	err := do(ch.CompressionDisabled, ch.Query{Body: "INSERT INTO d.odd (name, _partition) VALUES", Input: odd})
 	if err == nil || !strings.Contains(err.Error(), "_partition Int32") {
 		t.Errorf("rows that cannot be counted: %v", err)
 	}

@@ -1,4 +1,5 @@
-// Package discard takes the rows of INSERTs, counts them and throws them away.
+// Package discard takes the rows of INSERTs that are events, counts them and
+// throws them away.
 //
 // It stands in for the engine where a client is measured: whatever the engine
 // does with a row costs the client nothing here, and the counts still show
@@ -18,6 +19,10 @@ import (
 	"penstock/ops/local/clickhouse/block"
 	"penstock/ops/local/clickhouse/engine"
 )
+
+// Partition is the column that rows have which are discarded: the Kafka partition
+// they say they are from.
+const Partition = "_partition"
 
 // Path is where a server that discards shows its counts.
 const Path = "/discarded"
@@ -101,7 +106,7 @@ func (i *Insert) Write(h block.Header, data []byte) error {
 }
 
 func (i *Insert) count(h block.Header, data []byte) error {
-	partitions, err := i.column(h, data, "_partition", "Int32", 4)
+	partitions, err := i.column(h, data, Partition, "Int32", 4)
 	if err != nil {
 		return err
 	}

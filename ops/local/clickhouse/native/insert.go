@@ -1,6 +1,7 @@
 package native
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/ClickHouse/ch-go/proto"
 
 	"penstock/ops/local/clickhouse/block"
+	"penstock/ops/local/clickhouse/discard"
 	"penstock/ops/local/clickhouse/engine"
 	"penstock/ops/local/clickhouse/session"
 	"penstock/ops/local/clickhouse/statement"
@@ -29,9 +31,11 @@ func (s stored) Write(_ block.Header, data []byte) error {
 	return err
 }
 
-// rows begins an INSERT, where this server's rows go.
-func (c *conn) rows(st session.Statement, in statement.Insert) (rows, error) {
-	if c.discarded != nil {
+// rows begins an INSERT of the columns, where this server's rows go. Those that do
+// not say which record they are of are no events: a server that discards stores
+// them, since a client may want them back.
+func (c *conn) rows(st session.Statement, in statement.Insert, columns []block.Column) (rows, error) {
+	if c.discarded != nil && slices.ContainsFunc(columns, func(c block.Column) bool { return c.Name == discard.Partition }) {
 		return c.discarded.Insert(in.Name()), nil
 	}
 	st.SQL, st.Set = in.Head, in.Set
@@ -49,7 +53,7 @@ func (c *conn) insert(st session.Statement, in statement.Insert) error {
 	if err != nil {
 		return err
 	}
-	insert, err := c.rows(st, in)
+	insert, err := c.rows(st, in, columns)
 	if err != nil {
 		return err
 	}
