@@ -121,7 +121,7 @@ func TestDevicesChangeWhileEventsRun(t *testing.T) {
 			t.Errorf("%s: %d rows of %d are distinct (%v)", source, distinct, sent, err)
 		}
 	}
-	f("byquery", "enrich.query=SELECT * FROM default.devices",
+	f("byquery", "enrich.query=SELECT * FROM "+at.ClickHouse.Database+".devices",
 		func() { exec("INSERT INTO devices VALUES ('a', 'pump', '2024-05-01', 0.25)") },
 		func() { exec("INSERT INTO devices VALUES ('b', 'fan', '2025-01-01', NULL)") })
 	f("byfile", "enrich.file="+list,
