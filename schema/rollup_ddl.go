@@ -89,15 +89,6 @@ type stateColumn struct {
 	read []string // what the view shows of it, each with its name
 }
 
-// Columns returns the types of the columns of the table of states by their names.
-func (r RollupTables) Columns() map[string]string {
-	all := map[string]string{}
-	for _, c := range r.columns() {
-		all[c.name] = c.typ
-	}
-	return all
-}
-
 func (r RollupTables) columns() []stateColumn {
 	all := []stateColumn{{"events", "SimpleAggregateFunction(sum, UInt64)", "count()", []string{"sum(`events`) AS `events`"}}}
 	for _, name := range r.Readings {
@@ -167,8 +158,8 @@ func (r RollupTables) quantiles(c Column) stateColumn {
 	return out
 }
 
-// quantilesFunction is the sketch that quantiles are kept in; docs/adr/0016 has
-// what it costs, how exact it is, and what the others were.
+// quantilesFunction is the sketch that quantiles are kept in; docs/adr/0016 has how
+// exact it is.
 const quantilesFunction = "quantilesTDigest"
 
 // last returns how the last value of a reading in its period is kept: as a number
@@ -279,16 +270,4 @@ func (b Boundary) String() string {
 		panic("BUG: a boundary has no JSON: " + err.Error())
 	}
 	return string(text)
-}
-
-// ParseBoundary reads the comment of a view that feeds a rollup: nil if it has
-// none, since the view has been there from the beginning.
-func ParseBoundary(comment string) (b Boundary, err error) {
-	if comment == "" {
-		return nil, nil
-	}
-	if err := json.Unmarshal([]byte(comment), &b); err != nil {
-		return nil, fmt.Errorf("the comment %.100q is no boundary of a rollup: %w", comment, err)
-	}
-	return b, nil
 }
