@@ -45,7 +45,13 @@ func (s *stream) evolving(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, versions.Close()) }()
-	current, err := versions.Current(ctx)
+	failed := func(err error) {
+		s.Log.Warn("the version of the schema is not known; asking again, and a node that runs goes on with the last. If it lasts check the first ClickHouse shard", "error", err)
+	}
+	current, err := versions.Await(ctx, failed)
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // stopped before it began: nothing was read
+	}
 	if err != nil {
 		return err
 	}
@@ -57,9 +63,7 @@ func (s *stream) evolving(ctx context.Context) (err error) {
 	watching, stop := context.WithCancel(ctx)
 	var g errgroup.Group
 	g.Go(func() error {
-		versions.Watch(watching, cfg.Watch, current, use, func(err error) {
-			s.Log.Warn("the version of the schema is not known; going on with the last. If it lasts check the first ClickHouse shard", "error", err)
-		})
+		versions.Watch(watching, cfg.Watch, current, use, failed)
 		return nil
 	})
 	if cfg.Policy == evolve.Auto {

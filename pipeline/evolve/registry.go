@@ -58,6 +58,9 @@ func (r *Registry) Close() error {
 	return err
 }
 
+// errNotAnswered: what the versions are is not known, and may be a moment later.
+var errNotAnswered = errors.New("the versions of the schema are not known")
+
 // Newest returns the newest version in a state; nil if there is none.
 func (r *Registry) Newest(ctx context.Context, in schema.VersionState) (*schema.Schema, error) {
 	var number uint32
@@ -66,7 +69,7 @@ func (r *Registry) Newest(ctx context.Context, in schema.VersionState) (*schema.
 	if err := row.Scan(&number, &text); errors.Is(err, sql.ErrNoRows) {
 		return nil, nil //nolint:nilnil // that there is none is no error, and nothing to return
 	} else if err != nil {
-		return nil, r.fail(0, "read the newest version of schema "+r.file.Name, err)
+		return nil, fmt.Errorf("%w: %w", errNotAnswered, r.fail(0, "read the newest version of schema "+r.file.Name, err))
 	}
 	s, err := schema.Parse([]byte(text))
 	if err != nil {
