@@ -52,7 +52,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	next := p.nextManifest(s.Day)
 	g.PublishedAt = next.Written
-	next.Generations = append(next.Generations, g)
+	next.add(g)
 	return p.publish(ctx, s.Day, next)
 }
 

@@ -12,8 +12,10 @@ import (
 	"penstock/tiering/store"
 )
 
-// manifestFormat is the version of the manifest's own layout.
-const manifestFormat = 1
+// manifestFormat is the version of the manifest's own layout. 2 came with
+// generations that are replaced and days that are retired: a reader of format 1
+// would number the next generation by how many there are.
+const manifestFormat = 2
 
 // Manifest is one version of what the cold tier holds of one day. Versions are
 // never changed; the highest is the one that counts. What it does not list does
@@ -26,7 +28,13 @@ type Manifest struct {
 	Written time.Time `json:"written"`
 	// Fence is the number of the lease under which it was written. It never
 	// falls from one version to the next.
-	Fence       uint64       `json:"fence"`
+	Fence uint64 `json:"fence"`
+	// LastGeneration is the highest number that a generation of the day has or
+	// had. None is used twice, also when generations are no longer listed.
+	LastGeneration int `json:"last_generation"`
+	// RetiredAt: the day is older than the policy keeps days, and this version
+	// lists no generation. Rows that come later make it a day once more.
+	RetiredAt   *time.Time   `json:"retired_at,omitempty"`
 	Generations []Generation `json:"generations"`
 }
 
@@ -84,15 +92,40 @@ func (m *Manifest) open() *Generation {
 	return nil
 }
 
-// published is when the day's last generation was.
-func (m *Manifest) published() time.Time { return m.Generations[len(m.Generations)-1].PublishedAt }
+// published is when the day's last generation was, or when the day was retired.
+func (m *Manifest) published() time.Time {
+	if m.RetiredAt != nil {
+		return *m.RetiredAt
+	}
+	return m.Generations[len(m.Generations)-1].PublishedAt
+}
+
+// nextGeneration is the number of the day's next generation.
+func (m *Manifest) nextGeneration() int {
+	if m == nil {
+		return 1
+	}
+	return m.LastGeneration + 1
+}
+
+// add appends a generation, whose number is the day's next.
+func (m *Manifest) add(g Generation) {
+	if g.Generation != m.nextGeneration() {
+		panic(fmt.Sprintf("BUG: generation %d of %s is added after %d", g.Generation, m.Day, m.LastGeneration))
+	}
+	m.LastGeneration = g.Generation
+	m.Generations = append(m.Generations, g)
+}
 
 // next returns the manifest's next version, which shares no memory with it that
-// a caller may change. m is nil for a day's first.
+// a caller may change, and is not retired. m is nil for a day's first.
 func (m *Manifest) next(table string, day schema.Day, now time.Time, fence uint64) *Manifest {
-	out := &Manifest{Format: manifestFormat, Table: table, Day: day.String(), Version: 1, Written: now.UTC(), Fence: fence}
+	out := &Manifest{
+		Format: manifestFormat, Table: table, Day: day.String(), Version: 1, Written: now.UTC(), Fence: fence,
+		Generations: []Generation{}, // [] in JSON, also of a day that is retired
+	}
 	if m != nil {
-		out.Version = m.Version + 1
+		out.Version, out.LastGeneration = m.Version+1, m.LastGeneration
 		out.Generations = append(out.Generations, m.Generations...)
 	}
 	return out
@@ -121,10 +154,28 @@ func decodeManifest(key string, body []byte) (*Manifest, error) {
 	if m.Format != manifestFormat {
 		return nil, fmt.Errorf("manifest %s has format %d; this program knows %d: use the release that wrote it, or a newer one", key, m.Format, manifestFormat)
 	}
-	if len(m.Generations) == 0 {
-		return nil, fmt.Errorf("manifest %s lists no generation, which no release writes: restore the original", key)
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("manifest %s %w, which no release writes: restore the original", key, err)
 	}
 	return m, nil
+}
+
+// check holds what the rest of the package relies on.
+func (m *Manifest) check() error {
+	if retired := m.RetiredAt != nil; retired != (len(m.Generations) == 0) {
+		return fmt.Errorf("lists %d generations and is retired: %t", len(m.Generations), retired)
+	}
+	before := 0
+	for i, g := range m.Generations {
+		if g.Generation <= before || g.Generation > m.LastGeneration {
+			return fmt.Errorf("lists generation %d after %d, with %d as the last", g.Generation, before, m.LastGeneration)
+		}
+		if g.ExpiredAt == nil && i < len(m.Generations)-1 {
+			return fmt.Errorf("lists generations after %d, which is open", g.Generation)
+		}
+		before = g.Generation
+	}
+	return nil
 }
 
 // Rows returns the number of rows in the files of all generations.

@@ -77,11 +77,17 @@ func TestManifestRefused(t *testing.T) {
 			}
 		}
 	}
-	f(key, `{"format": 2}`, key, "format 2")
-	f(key, `{"format": 1, "erased": []}`, key, "erased")
-	f(key, `{"format": 1, `, key)
-	f(key, `{"format": 1, "day": "2026-10-02", "version": 1, "generations": [{}]}`, key, "version 1 of 2026-10-02")
-	f(key, `{"format": 1, "day": "2026-10-01", "version": 1}`, key, "lists no generation")
+	f(key, `{"format": 3}`, key, "format 3", "knows 2")
+	f(key, `{"format": 2, "shrunk": []}`, key, "shrunk")
+	f(key, `{"format": 2, `, key)
+	f(key, `{"format": 2, "day": "2026-10-02", "version": 1, "last_generation": 1, "generations": [{"generation": 1}]}`, key, "version 1 of 2026-10-02")
+	f(key, `{"format": 2, "day": "2026-10-01", "version": 1}`, key, "lists 0 generations and is retired: false")
+	f(key, `{"format": 2, "day": "2026-10-01", "version": 1, "retired_at": "2027-10-01T00:00:00Z", "last_generation": 1, "generations": [{"generation": 1}]}`,
+		key, "lists 1 generations and is retired: true")
+	f(key, `{"format": 2, "day": "2026-10-01", "version": 1, "last_generation": 1, "generations": [{"generation": 2}]}`, key, "generation 2 after 0, with 1 as the last")
+	expired := `{"generation": 2, "expired_at": "2026-11-23T12:00:00Z"}`
+	f(key, `{"format": 2, "day": "2026-10-01", "version": 1, "last_generation": 3, "generations": [`+expired+`,{"generation": 1}]}`, key, "generation 1 after 2")
+	f(key, `{"format": 2, "day": "2026-10-01", "version": 1, "last_generation": 3, "generations": [{"generation": 1},`+expired+`]}`, key, "after 1, which is open")
 	f("telemetry/manifests/day=2026-10-01/notes.txt", "x", "is no manifest's name")
 	f("telemetry/manifests/day=yesterday/v000001.json", "x", "is no manifest's name")
 }
@@ -91,7 +97,8 @@ func TestLatestManifestByNumber(t *testing.T) {
 	objects := new(store.Memory)
 	c := newCatalog(objects, "telemetry")
 	for _, version := range []int{9, 999_999, 1_000_000} {
-		m := &Manifest{Format: manifestFormat, Table: "telemetry", Day: "2026-10-01", Version: version, Generations: make([]Generation, 1)}
+		m := &Manifest{Format: manifestFormat, Table: "telemetry", Day: "2026-10-01", Version: version}
+		m.add(Generation{Generation: 1})
 		if err := c.publish(t.Context(), m); err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +119,7 @@ func TestPublishConflict(t *testing.T) {
 	c := newCatalog(objects, "telemetry")
 	var none *Manifest
 	first := none.next("telemetry", day("2026-10-01"), today, 1)
-	first.Generations = make([]Generation, 1)
+	first.add(Generation{Generation: 1})
 	if err := c.publish(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}

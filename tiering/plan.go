@@ -86,10 +86,7 @@ func Plan(now time.Time, partitions []Partition, manifests map[schema.Day]*Manif
 // open generation is finished before anything else of its day begins, and what
 // is sealed is exported before more is sealed.
 func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
-	s := Step{Day: part.Day, Partition: part, ColdRows: m.Rows(), Generation: 1}
-	if m != nil {
-		s.Generation = len(m.Generations) + 1
-	}
+	s := Step{Day: part.Day, Partition: part, ColdRows: m.Rows(), Generation: m.nextGeneration()}
 	switch g := m.open(); {
 	case g != nil && g.CutOverAt == nil:
 		s.State, s.Action, s.Generation = Published, CutOver, g.Generation

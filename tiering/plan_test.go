@@ -20,7 +20,7 @@ func TestPlan(t *testing.T) {
 		for i := range g {
 			g[i].Generation = i + 1
 		}
-		return manifests{day(d): {Day: d, Version: 1, Generations: g}}
+		return manifests{day(d): {Day: d, Version: 1, LastGeneration: len(g), Generations: g}}
 	}
 	published := Generation{}
 	cut := func(ago time.Duration) Generation { return Generation{CutOverAt: at(-ago)} }
@@ -69,6 +69,11 @@ func TestPlan(t *testing.T) {
 	f("late rows of a cold day are its next generation", []Partition{hot("2026-10-01")}, one("2026-10-01", expired), "2026-10-01 cold: seal 2")
 	f("which waits for more of them", []Partition{hot("2026-10-01")}, one("2026-10-01", expired, young), "2026-10-01 cold: seal 3 at 11-24 02:00")
 	f("and for the day to be cold, if the policy has changed", []Partition{hot("2026-10-24")}, one("2026-10-24", expired), "2026-10-24 cold: seal 2 at 11-24 00:00")
+	numbered := one("2026-10-01", expired)
+	numbered[day("2026-10-01")].LastGeneration = 7
+	f("a number is not used twice", []Partition{sealed("2026-10-01", 1)}, numbered, "2026-10-01 sealed: export 8")
+	retired := manifests{day("2026-10-01"): {Day: "2026-10-01", Version: 9, LastGeneration: 3, RetiredAt: at(-10 * time.Hour)}}
+	f("late rows of a retired day are a generation too", []Partition{hot("2026-10-01")}, retired, "2026-10-01 cold: seal 4 at 11-24 02:00")
 	f("and go the same way", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired), "2026-10-01 sealed: export 2")
 	f("to the end", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired, cut(time.Hour)), "2026-10-01 cut over: expire 2")
 }
