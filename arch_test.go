@@ -11,16 +11,17 @@ import (
 // arrow is which packages of ours a package may import, by the first element
 // of its path below the module. It points one way only:
 //
-//	cmd -> ops -> {pipeline | tiering} -> schema
+//	cmd -> ops -> {pipeline | tiering} -> {schema, failpoint}
 //
 // pipeline and tiering never meet, and the watched do not know the watcher.
 var arrow = map[string][]string{
-	"schema":   {},
-	"pipeline": {"schema"},
-	"tiering":  {"schema"},
-	"ops":      {"pipeline", "tiering", "schema"},
-	"loadtest": {"schema"},
-	"cmd":      {"ops", "pipeline", "tiering", "schema"},
+	"failpoint": {},
+	"schema":    {},
+	"pipeline":  {"schema", "failpoint"},
+	"tiering":   {"schema", "failpoint"},
+	"ops":       {"pipeline", "tiering", "schema"},
+	"loadtest":  {"schema"},
+	"cmd":       {"ops", "pipeline", "tiering", "schema"},
 }
 
 func TestImportArrow(t *testing.T) {

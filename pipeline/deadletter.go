@@ -8,7 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 	"penstock/schema"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 // A step of decoding is small enough that control is obeyed at once and a batch

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 	"penstock/pipeline/intent"
 )
 

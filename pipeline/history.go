@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"penstock/failpoint"
 	"penstock/pipeline/dedup"
-	"penstock/pipeline/failpoint"
 	"penstock/pipeline/intent"
 	"penstock/pipeline/receipts"
 	"penstock/schema"

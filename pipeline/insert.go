@@ -11,7 +11,7 @@ import (
 	ch "github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 	"penstock/schema"
 )
 

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 // ownership is which partitions the node owns, and since when. Kafka's

@@ -9,7 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 	"penstock/pipeline/intent"
 	"penstock/schema"
 )

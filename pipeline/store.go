@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/pipeline/dedup"
-	"penstock/pipeline/failpoint"
 	"penstock/pipeline/receipts"
 	"penstock/schema"
 )

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/schema"
 	"penstock/tiering/store"
 )
@@ -70,6 +71,7 @@ func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
 		return nil, err
 	}
 	c.events.LeaseTaken(l.held.Fence)
+	failpoint.At("lease.taken")
 	defer func() {
 		// Also when ctx has ended: the next compactor should not have to wait.
 		err = errors.Join(err, l.release(context.WithoutCancel(ctx)))
@@ -179,12 +181,15 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	}
 	v := p.catalog.view(p.manifests)
 	v.Moving = &row
+	failpoint.At("moving.before")
 	if err := p.settle(ctx, v); err != nil {
 		return err
 	}
+	failpoint.At("move.before")
 	if err := p.warehouse.Seal(ctx, day); err != nil {
 		return err
 	}
+	failpoint.At("move.after")
 	return p.show(ctx, p.manifests)
 }
 
@@ -197,10 +202,16 @@ func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
 	// and then the drop, begin while queries still read the sealed partition.
 	shown := maps.Clone(p.manifests)
 	shown[day] = next
+	failpoint.At("cutover.before")
 	if err := p.show(ctx, shown); err != nil {
 		return err
 	}
-	return p.publish(ctx, day, next)
+	failpoint.At("cutover.shown")
+	if err := p.publish(ctx, day, next); err != nil {
+		return err
+	}
+	failpoint.At("cutover.after")
+	return nil
 }
 
 func (p *pass) expire(ctx context.Context, day schema.Day) error {
@@ -228,15 +239,18 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if err := p.settle(ctx, p.catalog.view(p.manifests)); err != nil {
 		return err
 	}
+	failpoint.At("drop.before")
 	if err := p.warehouse.DropSealed(ctx, day); err != nil {
 		return err
 	}
+	failpoint.At("drop.after")
 	next := p.nextManifest(day)
 	now := p.now().UTC()
 	next.Generations[len(next.Generations)-1].ExpiredAt = &now
 	if err := p.publish(ctx, day, next); err != nil {
 		return err
 	}
+	failpoint.At("expired.after")
 	return p.show(ctx, p.manifests)
 }
 

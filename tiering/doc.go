@@ -81,6 +81,7 @@
 //
 // # Boundary
 //
-// The package imports the schema and nothing else of the project. ClickHouse is
+// The package imports the schema and, of the project, nothing else but the
+// places where fault tests end a compactor, package failpoint. ClickHouse is
 // behind [Warehouse], S3 behind [store.Store], whoever watches behind [Events].
 package tiering

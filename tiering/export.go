@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 
+	"penstock/failpoint"
 	"penstock/schema"
 	"penstock/tiering/archive"
 	"penstock/tiering/store"
@@ -44,16 +45,23 @@ func (p *pass) export(ctx context.Context, s Step) error {
 		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates,
 		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
+	failpoint.At("verify.before")
 	if err := p.verify(ctx, known, s.Day, g, p.lease.renew); err != nil {
 		return err
 	}
+	failpoint.At("verify.after")
 	if err := p.lease.renew(ctx); err != nil {
 		return err
 	}
 	next := p.nextManifest(s.Day)
 	g.PublishedAt = next.Written
 	next.add(g)
-	return p.publish(ctx, s.Day, next)
+	failpoint.At("publish.before")
+	if err := p.publish(ctx, s.Day, next); err != nil {
+		return err
+	}
+	failpoint.At("publish.after")
+	return nil
 }
 
 // exporter turns the blocks of a scan into files. Rows come in a total order,
@@ -180,6 +188,7 @@ func (e *exporter) store() error {
 	}
 	e.files = append(e.files, f)
 	e.events.FileStored(e.day, f)
+	failpoint.At("file.after")
 	return e.removeSpool()
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/tiering/store"
 )
 
@@ -119,7 +120,11 @@ func (l *lease) renew(ctx context.Context) error {
 		return nil
 	}
 	l.held.Expires = l.now().Add(l.ttl).UTC()
-	return l.write(ctx, l.tag)
+	if err := l.write(ctx, l.tag); err != nil {
+		return err
+	}
+	failpoint.At("lease.renewed")
+	return nil
 }
 
 // release lets the next compactor take the lease at once.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/ops/local/stack"
-	"penstock/pipeline/failpoint"
 )
 
 // Config says what to do to the product. Start from [Default].

@@ -10,11 +10,11 @@ import (
 	"syscall"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/proxy"
-	"penstock/pipeline/failpoint"
 )
 
 // slot is the place of a node in the network: its own way to Kafka and its own
@@ -176,7 +176,7 @@ func (n *node) diedOf() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, name := range failpoint.Names() {
+	for _, name := range failpoint.Ingest() {
 		if strings.Contains(said, "failpoint: "+name+"\n") {
 			return name, nil
 		}

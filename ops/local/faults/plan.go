@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 // Round is some faults of one scenario, on a topic and tables of its own, so
@@ -60,7 +60,7 @@ func Plan(seed uint64, only []Scenario, counts map[Scenario]int) []Round {
 func shuffledPoints(source *rand.Rand, each int) []string {
 	var out []string
 	for range each {
-		names := failpoint.Names()
+		names := failpoint.Ingest()
 		source.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		out = append(out, names...)
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 func long(t *testing.T) map[Scenario]int {
@@ -74,13 +74,13 @@ func TestPlanFiresWhatIsAskedFor(t *testing.T) {
 	}
 	for s, want := range counts {
 		if s == Failpoints {
-			want *= len(failpoint.Names())
+			want *= len(failpoint.Ingest())
 		}
 		if fired[s] != want {
 			t.Errorf("%s: %d faults are planned, %d asked for", s, fired[s], want)
 		}
 	}
-	for _, p := range failpoint.Names() {
+	for _, p := range failpoint.Ingest() {
 		if points[p] != counts[Failpoints] {
 			t.Errorf("failpoint %s is planned %d times, asked for %d", p, points[p], counts[Failpoints])
 		}
@@ -113,7 +113,7 @@ func TestShortHasEveryScenarioAndFailpoint(t *testing.T) {
 			t.Errorf("%s is not in a short run", s)
 		}
 	}
-	for _, p := range failpoint.Names() {
+	for _, p := range failpoint.Ingest() {
 		if !slices.Contains(seen, p) {
 			t.Errorf("failpoint %s is not in a short run", p)
 		}

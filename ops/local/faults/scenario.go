@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 // Scenario is one kind of fault, and the load and recovery around it.
@@ -110,7 +110,7 @@ func (m Mode) Counts() (map[Scenario]int, error) {
 // number: of failpoints it is so many of each.
 func (s Scenario) faults(count int) int {
 	if s == Failpoints {
-		return count * len(failpoint.Names())
+		return count * len(failpoint.Ingest())
 	}
 	return count
 }

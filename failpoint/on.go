@@ -8,10 +8,14 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
-// point counts hits down: the one that reaches 0 kills.
-type point struct{ left atomic.Int64 }
+// point counts hits down: the one that reaches 0 is the one.
+type point struct {
+	left   atomic.Int64
+	signal syscall.Signal
+}
 
 var points, without = load()
 
@@ -25,9 +29,9 @@ func load() (map[string]*point, map[string]bool) {
 		fatal(err)
 	}
 	points := map[string]*point{}
-	for name, hit := range armed {
-		points[name] = &point{}
-		points[name].left.Store(hit)
+	for name, f := range armed {
+		points[name] = &point{signal: f.signal}
+		points[name].left.Store(f.hit)
 	}
 	return points, off
 }
@@ -37,13 +41,14 @@ func fatal(err error) {
 	os.Exit(2)
 }
 
-// At kills the process with SIGKILL, as the kernel would, if this is the hit
-// of the failpoint name that was asked for. An unknown name panics.
+// At kills the process with SIGKILL, as the kernel would, or stops it with
+// SIGSTOP, if this is the hit of the failpoint name that was asked for. An
+// unknown name panics.
 func At(name string) {
 	p := points[name]
 	if p == nil {
-		if !slices.Contains(Names(), name) {
-			panic(fmt.Sprintf("BUG: failpoint %q is not in failpoint.Names", name))
+		if !slices.Contains(known(), name) {
+			panic(fmt.Sprintf("BUG: no program has a failpoint %q", name))
 		}
 		return
 	}
@@ -51,12 +56,17 @@ func At(name string) {
 		return
 	}
 	// The line is written before the signal and unbuffered: it is the proof
-	// that the process died here and of nothing else.
+	// that the process ended here and of nothing else.
 	fmt.Fprintf(os.Stderr, "failpoint: %s\n", name)
-	if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(os.Getpid(), p.signal); err != nil {
 		fatal(err)
 	}
-	select {} // nothing after the point may run until the signal is delivered
+	// Nothing after the point may run until the signal is delivered, to whichever
+	// thread.
+	if p.signal == syscall.SIGKILL {
+		select {}
+	}
+	time.Sleep(100 * time.Millisecond)
 }
 
 // Off reports whether the mechanism is switched off. An unknown name panics.

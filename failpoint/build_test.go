@@ -18,7 +18,7 @@ const program = `package main
 import (
 	"fmt"
 
-	"penstock/pipeline/failpoint"
+	"penstock/failpoint"
 )
 
 func main() {
@@ -93,4 +93,33 @@ func TestBuilds(t *testing.T) {
 	f("no tokens", with, []string{"PENSTOCK_WITHOUT=token"}, strings.Replace(all, "false", "true", 1), "", 0, 0)
 	f("no such mechanism", with, []string{"PENSTOCK_WITHOUT=luck"}, "", `names "luck"`, 2, 0)
 	f("in production", without, []string{"PENSTOCK_FAILPOINT=insert.before", "PENSTOCK_WITHOUT=token"}, all, "", 0, 0)
+}
+
+// A program that is stopped at a place goes on from there when it is told to.
+func TestStop(t *testing.T) {
+	path := build(t, "failpoints")
+	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path)
+	cmd.Env, cmd.Stdout = append(os.Environ(), "PENSTOCK_FAILPOINT=insert.after=stop"), out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := func(want string) {
+		t.Helper()
+		if got, err := os.ReadFile(out.Name()); err != nil || string(got) != want {
+			t.Errorf("it said %q, %v; want %q", got, err, want)
+		}
+	}
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(cmd.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+		t.Fatalf("it is not stopped: %v, %v", status, err)
+	}
+	said("token false\ninsert 0\n")
+	if err := errors.Join(cmd.Process.Signal(syscall.SIGCONT), cmd.Wait(), out.Close()); err != nil {
+		t.Error(err)
+	}
+	said("token false\ninsert 0\ninsert 1\nend\n")
 }
