@@ -159,7 +159,7 @@ func TestACrashLosesAndDoublesNothing(t *testing.T) {
 				resend := eventAt(fmt.Sprintf("late-%d", p), 1, yesterday)
 				r.send(p, event(fmt.Sprintf("dev-%d", p), 1000), "{", resend, event(fmt.Sprintf("dev-%d", p), 1001), resend)
 			}
-			<-n.stuck
+			n.awaitStuck(t)
 			r.kill(d, n)
 			r.table.mu.Lock()
 			r.table.lose = lose
@@ -230,7 +230,7 @@ func TestAResendToTheNextOwnerIsRecognised(t *testing.T) {
 	r.await("commit", func() bool { return r.committed()[0] == 1 })
 	n.hangAt(func(schema.Day) hanging { return after })
 	r.send(0, pending)
-	<-n.stuck
+	n.awaitStuck(t)
 	r.kill(d, n)
 	r.send(0, stored, pending, eventAt("dev", 1, taken.Add(time.Minute))) // the last is another reading
 	r.start(Events{})
@@ -250,12 +250,12 @@ func TestACrashWhileSettlingIsSettledByTheNext(t *testing.T) {
 	first := r.run(Events{})
 	first.hangAt(func(schema.Day) hanging { return before })
 	r.sendEvents(30)
-	<-first.stuck
+	first.awaitStuck(t)
 	r.kill(d, first)
 
 	second := r.run(Events{})
 	second.hangAt(func(schema.Day) hanging { return after })
-	<-second.stuck
+	second.awaitStuck(t)
 	r.kill(d, second)
 	if err := first.arrive(); err != nil { // its token is spent by now, by one of the partitions
 		t.Error(err)
@@ -282,7 +282,7 @@ func TestASettlementWhoseTokenIsSpentWithoutItsRowsLosesNothing(t *testing.T) {
 	r.table.mu.Unlock()
 	n.hangAt(func(schema.Day) hanging { return after })
 	r.send(0, event("dev", 1), event("dev", 2))
-	token := <-n.stuck
+	token := n.awaitStuck(t)
 	r.kill(d, n)
 	r.start(Events{})
 	r.awaitStored(2)

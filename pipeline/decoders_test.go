@@ -136,7 +136,7 @@ func TestASettlementLearnsSchemas(t *testing.T) {
 	r.await("commit", func() bool { return r.committed()[0] == 1 })
 	n.hangAt(always(before))
 	r.send(0, leastRecord(1, "dev", 2, taken), leastRecord(1, "dev", 1, taken))
-	<-n.stuck
+	n.awaitStuck(t)
 	r.kill(d, n)
 	settled := make(chan Settled, 2*rigPartitions)
 	stop := r.start(Events{Settled: func(s Settled) { settled <- s }})

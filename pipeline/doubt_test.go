@@ -49,7 +49,7 @@ func TestANodeThatLosesItsPartitionsJoinsAnew(t *testing.T) {
 			r.awaitAll(30)
 			n.hangAt(inFlight)
 			r.sendEvents(30)
-			<-n.stuck
+			n.awaitStuck(t)
 			n.hangAt(nil)
 			fault := r.cluster.Fault(unheard)
 			if ps := <-lost; len(ps) != rigPartitions {
@@ -128,7 +128,7 @@ func TestAZombieDoublesNothing(t *testing.T) {
 	member := r.cluster.GroupInfo(r.cfg.Kafka.Group).Members[0].MemberID
 	zombie.hangAt(always(before))
 	r.sendEvents(30)
-	<-zombie.stuck
+	zombie.awaitStuck(t)
 	// What it says no longer reaches Kafka, so that the group goes on without it.
 	fault := r.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat}, TopLevel: true, Err: kerr.CoordinatorNotAvailable, Count: -1,
 		When: func(q kmsg.Request) bool { return q.(*kmsg.HeartbeatRequest).MemberID == member }})

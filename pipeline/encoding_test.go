@@ -30,7 +30,7 @@ func TestATopicOfProtobufIsStoredOnceThroughACrash(t *testing.T) {
 	r.await("commit", func() bool { return r.committed()[0] == 2 })
 	n.hangAt(always(before))
 	r.send(0, pending, `{"device_id":"dev","seq":3}`, pending)
-	<-n.stuck
+	n.awaitStuck(t)
 	r.kill(d, n)
 	r.send(0, stored, protobufEvent("dev", 3, taken))
 	settled := make(chan Settled, 2*rigPartitions)

@@ -50,7 +50,7 @@ func TestRecordsOfSeveralEventsAreStoredOnceThroughACrash(t *testing.T) {
 		one(3)+"\n"+one(2)+"\n17\n"+eventAt("dev", 4, yesterday),
 		`[`+one(5)+`,{"device_id":"dev"},`+one(6)+`]`,
 		`[`+one(7)+`,`)
-	<-n.stuck
+	n.awaitStuck(t)
 	r.kill(d, n)
 	r.send(0, one(8))
 	stop := r.start(Events{})

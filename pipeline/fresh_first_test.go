@@ -150,8 +150,8 @@ func TestATakeoverInTheMiddleOfABacklog(t *testing.T) {
 			r.await("live record", func() bool { return r.table.has(0, each) })
 			first.hangAt(always(inFlight))
 			r.sendEvents(50)
-			<-first.stuck
-			<-first.stuck
+			first.awaitStuck(t)
+			first.awaitStuck(t)
 			r.kill(d, first)
 
 			settled := make(chan Settled, 100)
@@ -205,13 +205,25 @@ func TestAResendOfTheBacklogIsStoredOnce(t *testing.T) {
 				}
 			}
 			resent := int64(each / 10)
-			first := r.run(Events{})
-			r.awaitStored(2000)
+			// What is there at assignment is backlog, and what is sent to a node at
+			// work may find the backlog stored. So nothing is, until it was sent.
+			assigned, sent := make(chan Settled, 100), make(chan struct{})
+			r.table.setBefore(func(ctx context.Context, _ string, _ []schema.Origin) error {
+				select {
+				case <-sent:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})
+			first := r.run(Events{Settled: func(s Settled) { assigned <- s }})
+			settledOf(rigPartitions, assigned)
 			resends()
+			close(sent)
 			if inFlight != nowhere {
 				r.await("live record", func() bool { return r.table.has(1, each+1) || r.table.has(3, each+1) })
 				first.hangAt(always(inFlight))
-				<-first.stuck
+				first.awaitStuck(t)
 				r.kill(d, first)
 				r.run(Events{})
 				r.await("what is left", func() bool { return r.committed()[0] >= each })

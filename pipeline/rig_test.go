@@ -117,6 +117,18 @@ func (n *running) stop() error {
 	return n.err
 }
 
+// awaitStuck returns the token of the next insert that hangs.
+func (n *running) awaitStuck(t *testing.T) string {
+	t.Helper()
+	select {
+	case token := <-n.stuck:
+		return token
+	case <-time.After(20 * time.Second):
+		t.Fatal("no insert hangs within 20s: there was nothing left to insert")
+		return ""
+	}
+}
+
 // run runs a node. Whoever asked for it looks at how it ends.
 func (r *rig) run(events Events) *running {
 	r.t.Helper()
