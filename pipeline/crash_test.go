@@ -296,3 +296,36 @@ func TestASettlementWhoseTokenIsSpentWithoutItsRowsLosesNothing(t *testing.T) {
 		t.Errorf("tokens %v; want %v", got, want)
 	}
 }
+
+// expectSettled starts a node after a crash, which has to find something declared
+// and to commit partition 0 at next, and then one of another group, which finds
+// all of it stored and holds the last row against its record.
+func (r *rig) expectSettled(next int64) {
+	r.t.Helper()
+	settled := make(chan Settled, 2*rigPartitions)
+	stop := r.start(Events{Settled: func(s Settled) { settled <- s }})
+	r.await("commit of all", func() bool { return r.committed()[0] == next })
+	intents := 0
+	for range rigPartitions {
+		intents += (<-settled).Intents
+	}
+	if intents == 0 {
+		r.t.Error("nothing was declared, so this shows nothing")
+	}
+	if err := stop(); err != nil {
+		r.t.Error(err)
+	}
+	r.cfg.Kafka.Group = "another"
+	other := r.run(Events{Settled: func(s Settled) { settled <- s }})
+	for range rigPartitions {
+		select {
+		case <-settled:
+		case <-other.done:
+			r.t.Fatal("another group's node:", other.err)
+		}
+	}
+	r.await("commit of all by another group", func() bool { return r.committed()[0] == next })
+	if err := other.stop(); err != nil {
+		r.t.Error(err)
+	}
+}

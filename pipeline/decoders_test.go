@@ -138,32 +138,7 @@ func TestASettlementLearnsSchemas(t *testing.T) {
 	r.send(0, leastRecord(1, "dev", 2, taken), leastRecord(1, "dev", 1, taken))
 	n.awaitStuck(t)
 	r.kill(d, n)
-	settled := make(chan Settled, 2*rigPartitions)
-	stop := r.start(Events{Settled: func(s Settled) { settled <- s }})
-	r.await("commit of all", func() bool { return r.committed()[0] == 3 })
-	intents := 0
-	for range rigPartitions {
-		intents += (<-settled).Intents
-	}
-	if intents == 0 {
-		t.Error("nothing was declared, so this shows nothing")
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	r.cfg.Kafka.Group = "another"
-	other := r.run(Events{Settled: func(s Settled) { settled <- s }})
-	for range rigPartitions {
-		select {
-		case <-settled:
-		case <-other.done:
-			t.Fatal("another group's node:", other.err)
-		}
-	}
-	r.await("commit of all by another group", func() bool { return r.committed()[0] == 3 })
-	if err := other.stop(); err != nil {
-		t.Error(err)
-	}
+	r.expectSettled(3)
 	if stored, doubled := r.table.counts(); stored != 2 || doubled != 0 {
 		t.Errorf("%d rows are stored, %d doubled; want 2, none", stored, doubled)
 	}

@@ -33,30 +33,7 @@ func TestATopicOfProtobufIsStoredOnceThroughACrash(t *testing.T) {
 	n.awaitStuck(t)
 	r.kill(d, n)
 	r.send(0, stored, protobufEvent("dev", 3, taken))
-	settled := make(chan Settled, 2*rigPartitions)
-	stop := r.start(Events{Settled: func(s Settled) { settled <- s }})
-	r.await("commit of all", func() bool { return r.committed()[0] == 7 })
-	intents := 0
-	for range rigPartitions {
-		intents += (<-settled).Intents
-	}
-	if intents == 0 {
-		t.Error("nothing was declared, so this shows nothing")
-	}
-	if err := stop(); err != nil {
-		t.Error(err)
-	}
-	// Another group finds all of it stored, and holds the last row against its record.
-	r.cfg.Kafka.Group = "another"
-	other := r.run(Events{Settled: func(s Settled) { settled <- s }})
-	for range rigPartitions {
-		select {
-		case <-settled:
-		case <-other.done:
-			t.Fatal("another group's node:", other.err)
-		}
-	}
-	r.await("commit of all by another group", func() bool { return r.committed()[0] == 7 })
+	r.expectSettled(7)
 	r.table.mu.Lock()
 	for offset, want := range []int{1, 0, 1, 0, 0, 0, 1} {
 		if got := len(r.table.rows[schema.Origin{Partition: 0, Offset: int64(offset)}]); got != want {
