@@ -12,7 +12,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # The two modules: the product, and the stack it is tried on.
 MODULES := . ops/local
 
-.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-engine bench-stack fuzz clean
+.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-engine bench-stack bench-tier fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,12 @@ bench-engine: build ## what ClickHouse takes to store a million events, by parts
 STACK_ARGS ?=
 bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node and a fleet; the last line is JSON
 	@bin/local bench-stack $(STACK_ARGS)
+
+# TIER_ARGS are flags of "bin/local bench-tier", such as --rows 20000000.
+TIER_ARGS ?=
+bench-tier: build ## the hops from block to Parquet and back, then whole days to S3, beside ClickHouse's and DuckDB's own export; the last line is JSON
+	go test -run '^$$' -bench . -benchmem ./tiering/archive
+	@bin/local bench-tier $(TIER_ARGS)
 
 # FUZZ is how long each lasts, such as 10m, or 10000000x for so many executions.
 FUZZ ?= 60s

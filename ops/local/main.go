@@ -47,12 +47,13 @@ Everything is fetched once, at pinned versions, into a cache in the repository
   local bench         how many events a node stores for a second of CPU time
   local bench-engine  what ClickHouse takes to store a million of them
   local bench-stack   all of it under load on the same cores, measured
+  local bench-tier    what it takes to move a day to Parquet on S3
   local tsbs          trucks that TSBS simulates, two topics in one node, all proven
   local up            only the stack, until ^C
   local fetch         only fetch what is missing`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
+	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), benchTierCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
 	return root
 }
