@@ -37,8 +37,10 @@ build: ## the programs, into bin/
 
 test: test-unit test-stack ## all tests
 
+# Tests of a node wait for timers far more than they compute, so more of them go
+# side by side than there are cores.
 test-unit: ## the tests that need no server
-	go test ./...
+	go test -parallel 12 ./...
 	cd ops/local && go test $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
 
 test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
