@@ -114,11 +114,8 @@ func (s *Schema) AllView(t Tables, cold Cold) string {
 
 func (s *Schema) allView(t Tables, create string, cold Cold) string {
 	names := make([]string, 0, len(s.Fields)+len(ownColumns))
-	casts := make([]string, 0, cap(names))
 	for _, c := range s.Columns() {
-		q := QuoteIdent(c.Name)
-		names = append(names, q)
-		casts = append(casts, fmt.Sprintf("CAST(%s, %s) AS %s", c.inFiles(), QuoteString(c.ClickHouse()), q))
+		names = append(names, QuoteIdent(c.Name))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s%s AS\nSELECT %s FROM %s\nUNION ALL\nSELECT %[4]s FROM %[6]s",
@@ -127,10 +124,22 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 		b.WriteString("\nWHERE " + strings.Join(filter, "\n  AND "))
 	}
 	if cold.Source != "" {
-		fmt.Fprintf(&b, "\nUNION ALL\nSELECT %s FROM %s", strings.Join(casts, ", "), s.Files(cold.Source))
+		b.WriteString("\nUNION ALL\n" + s.FileRows(cold.Source))
 	}
 	b.WriteString("\nCOMMENT " + QuoteString(ViewComment{SchemaVersion: s.Version, Cold: cold}.String()))
 	return b.String()
+}
+
+// FileRows returns the query for the rows of Parquet files of the cold tier, whose
+// [Cold.Source] this is, as the tables would have them: every column of the
+// schema, in its own type, also of a file that lacks it. Beside them it selects
+// what more is asked for, which may be virtual columns of the files.
+func (s *Schema) FileRows(source string, more ...string) string {
+	var selected []string
+	for _, c := range s.Columns() {
+		selected = append(selected, fmt.Sprintf("CAST(%s, %s) AS %s", c.inFiles(), QuoteString(c.ClickHouse()), QuoteIdent(c.Name)))
+	}
+	return fmt.Sprintf("SELECT %s FROM %s", strings.Join(append(selected, more...), ", "), s.Files(source))
 }
 
 // Files returns the table expression of Parquet files of the cold tier whose

@@ -144,6 +144,8 @@ func (p *pass) do(ctx context.Context, s Step) error {
 		return p.cutOver(ctx, s.Day)
 	case Expire:
 		return p.expire(ctx, s.Day)
+	case Merge:
+		return p.merge(ctx, s.Day)
 	}
 	panic(fmt.Sprintf("BUG: %q is no action to do", s.Action))
 }

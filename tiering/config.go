@@ -26,6 +26,16 @@ type Policy struct {
 	// them. Larger: fewer files, which every query of the day has to open, and
 	// smaller manifests. Smaller: less in ClickHouse. The default is 24h.
 	LateEvery time.Duration `koanf:"late_every"`
+	// MergeGenerations is how many small generations a cold day may have before
+	// they are merged into one. Larger: more files for a query of the day to
+	// open. Smaller: late rows are written again more often, a row about once in
+	// so many generations. The default is 8.
+	MergeGenerations int `koanf:"merge_generations"`
+	// MergeRows is the most rows that are merged at once, and so what small
+	// means. Larger: days end with fewer files. Smaller: less to read, sort and
+	// write again for a few late rows. The default is 5,000,000, one file of the
+	// default slice_rows.
+	MergeRows uint64 `koanf:"merge_rows"`
 }
 
 // Config is how a compactor works.
@@ -52,7 +62,10 @@ type Config struct {
 // DefaultConfig returns the defaults.
 func DefaultConfig() Config {
 	return Config{
-		Policy:       Policy{HotDays: 30, Grace: time.Hour, Settle: time.Second, LateEvery: 24 * time.Hour},
+		Policy: Policy{
+			HotDays: 30, Grace: time.Hour, Settle: time.Second, LateEvery: 24 * time.Hour,
+			MergeGenerations: 8, MergeRows: 5_000_000,
+		},
 		SliceRows:    5_000_000,
 		RowGroupRows: 250_000,
 		SpoolDir:     os.TempDir(),
@@ -72,6 +85,7 @@ func (c Config) Validate() error {
 	check(c.Grace >= 0, "grace is %v; want 0s or more", c.Grace)
 	check(c.Settle >= 0, "settle is %v; want 0s or more", c.Settle)
 	check(c.LateEvery >= 0, "late_every is %v; want 0s or more", c.LateEvery)
+	check(c.MergeGenerations >= 1, "merge_generations is %d; want at least 1: one generation is not merged with itself", c.MergeGenerations)
 	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)

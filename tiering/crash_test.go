@@ -178,6 +178,14 @@ func (w crashingWarehouse) ScanSealed(ctx context.Context, s *schema.Schema, day
 	})
 }
 
+func (w crashingWarehouse) ScanFiles(ctx context.Context, s *schema.Schema, keys []string, each func(*archive.Block, []uint32) error) error {
+	return w.do("ScanFiles", func() error {
+		return w.Warehouse.ScanFiles(ctx, s, keys, func(b *archive.Block, from []uint32) error {
+			return w.do("block", func() error { return each(b, from) })
+		})
+	})
+}
+
 func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
 	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
 }

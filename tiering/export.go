@@ -29,7 +29,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, total: counted}
+	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, sliceRows: p.cfg.SliceRows, total: counted}
 	defer e.abandon()
 	if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
 		return err
@@ -72,6 +72,8 @@ type exporter struct {
 	schema     *schema.Schema
 	day        schema.Day
 	generation int
+	firstPart  int // number of its first file in the generation
+	sliceRows  int // the most rows of a file
 	total      uint64
 
 	read, duplicates uint64
@@ -132,9 +134,9 @@ func (e *exporter) block(b *archive.Block, known []bool) error {
 // rowsLeft is how many rows the open file has room for.
 func (e *exporter) rowsLeft() int {
 	if e.writer == nil {
-		return e.cfg.SliceRows
+		return e.sliceRows
 	}
-	return e.cfg.SliceRows - int(e.writer.Rows())
+	return e.sliceRows - int(e.writer.Rows())
 }
 
 func (e *exporter) keep(from, to int) {
@@ -182,7 +184,7 @@ func (e *exporter) store() error {
 		return fmt.Errorf("spool file: %w", err)
 	}
 	sum := store.Checksum(e.hash.Sum(nil))
-	f := fileOf(filePath(e.day, e.generation, len(e.files), sum), size, sum, e.schema, summary)
+	f := fileOf(filePath(e.day, e.generation, e.firstPart+len(e.files), sum), size, sum, e.schema, summary)
 	if err := store.CreateSame(e.ctx, e.catalog.objects, e.catalog.key(f.Path), e.spool, sum); err != nil {
 		return err
 	}

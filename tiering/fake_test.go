@@ -91,6 +91,8 @@ type warehouse struct {
 	files       []string
 	blockRows   int
 	shortScan   bool // a scan ends before its last block, without an error
+	forge       bool // a scan of files has another value in its last row
+	twice       bool // a scan of files has its last row twice
 }
 
 func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
@@ -181,6 +183,47 @@ func (w *warehouse) ScanSealed(_ context.Context, s *schema.Schema, day schema.D
 			known = append(known, cold[identity{e.device, e.seq}])
 		}
 		if err := each(b, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *warehouse) ScanFiles(_ context.Context, s *schema.Schema, keys []string, each func(*archive.Block, []uint32) error) error {
+	type row struct {
+		event
+		from uint32
+	}
+	var rows []row
+	for i, key := range keys {
+		events, err := readEvents(w.objects, key)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			rows = append(rows, row{e.event(), uint32(i)})
+		}
+	}
+	slices.SortFunc(rows, func(a, b row) int { return slices.CompareFunc(a.sortKey(), b.sortKey(), bytes.Compare) })
+	last := len(rows) - 1
+	if w.forge {
+		rows[last].seq++
+	}
+	if w.twice {
+		rows = append(rows, rows[last])
+	}
+	if w.shortScan {
+		rows = rows[:last]
+	}
+	b := archive.NewBlock(s)
+	for part := range slices.Chunk(rows, w.blockRows) {
+		archivetest.Reset(b)
+		var from []uint32
+		for _, r := range part {
+			archivetest.Append(b, r.values(s)...)
+			from = append(from, r.from)
+		}
+		if err := each(b, from); err != nil {
 			return err
 		}
 	}
@@ -291,9 +334,19 @@ func offsets(t testing.TB, objects store.Store, key string) []int64 {
 
 // coldEvent is what the tests read of a row of a file.
 type coldEvent struct {
-	Device string `parquet:"device_id"`
-	Seq    uint64 `parquet:"seq"`
-	Offset int64  `parquet:"_offset"`
+	Device string   `parquet:"device_id"`
+	Seq    uint64   `parquet:"seq"`
+	Time   int64    `parquet:"ts"`
+	Noise  *float64 `parquet:"noise_db"` // of laterSchema; absent in older files
+	Offset int64    `parquet:"_offset"`
+}
+
+func (c coldEvent) event() event {
+	e := event{device: c.Device, seq: c.Seq, time: c.Time, offset: c.Offset}
+	if c.Noise != nil {
+		e.noise = *c.Noise
+	}
+	return e
 }
 
 func readEvents(objects store.Store, key string) ([]coldEvent, error) {

@@ -38,10 +38,13 @@ type Manifest struct {
 	Generations []Generation `json:"generations"`
 }
 
-// Generation is the rows of a day that were sealed together.
+// Generation is the rows of a day that were sealed together, or those of several
+// generations that were merged.
 type Generation struct {
 	Generation    int `json:"generation"`
 	SchemaVersion int `json:"schema_version"`
+	// Merged are the generations that this one took the place of.
+	Merged []int `json:"merged,omitempty"`
 	// RowsRead = Rows + Duplicates: what the sealed partition held, what of it
 	// is in the files, and what repeated the identity of another row, of this
 	// generation or an earlier one.
@@ -92,12 +95,18 @@ func (m *Manifest) open() *Generation {
 	return nil
 }
 
-// published is when the day's last generation was, or when the day was retired.
-func (m *Manifest) published() time.Time {
+// published is when the day's latest generation was, or when the day was retired.
+func (m *Manifest) published() (at time.Time) {
 	if m.RetiredAt != nil {
 		return *m.RetiredAt
 	}
-	return m.Generations[len(m.Generations)-1].PublishedAt
+	// A merged one stands last, and may be of earlier ones than those before it.
+	for _, g := range m.Generations {
+		if g.PublishedAt.After(at) {
+			at = g.PublishedAt
+		}
+	}
+	return at
 }
 
 // nextGeneration is the number of the day's next generation.

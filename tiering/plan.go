@@ -28,6 +28,7 @@ const (
 	Export  Action = "export"  // write, verify and publish the sealed partition
 	CutOver Action = "cut over"
 	Expire  Action = "expire" // drop the sealed partition
+	Merge   Action = "merge"  // make small generations of a cold day one
 )
 
 // State says where a day's rows are.
@@ -95,6 +96,8 @@ func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
 		s.Due = g.CutOverAt.Add(p.Grace)
 	case part.SealedRows > 0:
 		s.State, s.Action = Sealed, Export
+	case m.mergeable(p) != nil:
+		s.State, s.Action = Cold, Merge
 	case part.HotRows > 0:
 		s.State, s.Action, s.Due = Hot, Seal, coldAt(part.Day, p)
 		if m != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPlan(t *testing.T) {
-	policy := Policy{HotDays: 30, Grace: time.Hour, LateEvery: 24 * time.Hour}
+	policy := Policy{HotDays: 30, Grace: time.Hour, LateEvery: 24 * time.Hour, MergeGenerations: 2, MergeRows: 100}
 	now := today // 2026-11-23 12:00
 	at := func(d time.Duration) *time.Time { t := now.Add(d); return &t }
 	hot := func(d string) Partition { return Partition{Day: day(d), HotRows: 10} }
@@ -76,4 +76,20 @@ func TestPlan(t *testing.T) {
 	f("late rows of a retired day are a generation too", []Partition{hot("2026-10-01")}, retired, "2026-10-01 cold: seal 4 at 11-24 02:00")
 	f("and go the same way", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired), "2026-10-01 sealed: export 2")
 	f("to the end", []Partition{sealed("2026-10-01", 1)}, one("2026-10-01", expired, cut(time.Hour)), "2026-10-01 cut over: expire 2")
+
+	sized := func(rows ...uint64) (out []Generation) {
+		for _, n := range rows {
+			g := expired
+			g.Rows = n
+			out = append(out, g)
+		}
+		return out
+	}
+	f("a few small generations stay", nil, one("2026-10-01", sized(1000, 10, 10)...), "2026-10-01 cold: nothing 4")
+	f("more are merged", nil, one("2026-10-01", sized(1000, 10, 10, 10)...), "2026-10-01 cold: merge 5")
+	f("a small first one too", nil, one("2026-10-01", sized(80, 10, 10)...), "2026-10-01 cold: merge 4")
+	f("but not more than fit", nil, one("2026-10-01", sized(1000, 50, 10, 60)...), "2026-10-01 cold: nothing 5")
+	f("before late rows are sealed", []Partition{hot("2026-10-01")}, one("2026-10-01", sized(1, 1, 1)...), "2026-10-01 cold: merge 4")
+	f("after what is open", []Partition{sealed("2026-10-01", 0)}, one("2026-10-01", append(sized(1, 1, 1), published)...), "2026-10-01 published: cut over 4")
+	f("after what is sealed", []Partition{sealed("2026-10-01", 0)}, one("2026-10-01", sized(1, 1, 1)...), "2026-10-01 sealed: export 4")
 }

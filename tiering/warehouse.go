@@ -29,6 +29,11 @@ type Warehouse interface {
 	// of its rows have the identity of a row in these files of the cold tier.
 	// Both are each's until it returns.
 	ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(b *archive.Block, known []bool) error) error
+	// ScanFiles reads the rows of these files of the cold tier in the order of
+	// ScanSealed, as the view shows them: a column that a file lacks is what extra
+	// has of it. It calls each for every block, and tells which of the files each
+	// of its rows is from, by its place in keys. Both are each's until it returns.
+	ScanFiles(ctx context.Context, s *schema.Schema, keys []string, each func(b *archive.Block, from []uint32) error) error
 	// ReplaceView makes the analysts' view show this, with the schema's columns,
 	// in one statement.
 	ReplaceView(ctx context.Context, s *schema.Schema, v View) error

@@ -15,13 +15,11 @@ import (
 	"strings"
 
 	"github.com/ClickHouse/ch-go"
-	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
 	"penstock/schema"
 	"penstock/tiering"
-	"penstock/tiering/archive"
 	"penstock/tiering/store"
 )
 
@@ -137,6 +135,10 @@ func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint6
 	return rows, nil
 }
 
+// maxQuery bounds the text of a statement: a list of files is as long as the cold
+// tier is large.
+const maxQuery = 256 << 20
+
 // ReplaceView implements [tiering.Warehouse].
 func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tiering.View) error {
 	if err := w.collect(ctx, v.Files); err != nil {
@@ -146,8 +148,7 @@ func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tierin
 	if err != nil {
 		return err
 	}
-	// A list of files is as long as the cold tier is large.
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": 256 << 20}))
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": maxQuery}))
 	return w.exec(ctx, s.AllView(w.config.Tables(), cold))
 }
 
@@ -190,96 +191,6 @@ func (w *ClickHouse) collect(ctx context.Context, files []string) error {
 	}
 	w.collected = true
 	return nil
-}
-
-// maxRevision keeps the server from sending sparse columns, which ch-go cannot
-// decode: it asks for the protocol before they were in it.
-const maxRevision = int(proto.FeatureCustomSerialization) - 1
-
-// ScanSealed implements [tiering.Warehouse]. One query, so one snapshot; the
-// order begins with the table's own, so the server merges its parts as it reads
-// and holds little.
-func (w *ClickHouse) ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) (err error) {
-	if err := w.collect(ctx, earlier); err != nil {
-		return err
-	}
-	files, err := w.source.files(earlier)
-	if err != nil {
-		return err
-	}
-	client, err := ch.Dial(ctx, ch.Options{
-		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
-		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
-		ClientName: "penstock compactor",
-	})
-	if err != nil {
-		return w.fail("connect", err)
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-	block, known := archive.NewBlock(s), new(proto.ColBool)
-	var failed error // each's own, which is not ClickHouse's
-	err = client.Do(ctx, ch.Query{
-		Body:   w.scanQuery(s, day, files),
-		Result: append(block.Results(), proto.ResultColumn{Name: "known", Data: known}),
-		OnResult: func(context.Context, proto.Block) error {
-			if block.Rows() > 0 {
-				failed = each(block, *known)
-			}
-			return failed
-		},
-		Settings: []ch.Setting{
-			ch.SettingInt("max_block_size", w.config.BlockRows),
-			ch.SettingInt("max_threads", w.config.ReadThreads),
-			ch.SettingInt("optimize_read_in_order", 1),
-		},
-	})
-	if failed != nil {
-		return failed
-	}
-	if err != nil {
-		return w.fail("read the sealed rows of "+day.String(), err)
-	}
-	return nil
-}
-
-// scanQuery asks for every column in the form an archive.Block has it, and
-// whether a row's identity is in these files. ClickHouse reads of them only the
-// identities, keeps only those of the sealed rows, and skips by device.
-func (w *ClickHouse) scanQuery(s *schema.Schema, day schema.Day, files string) string {
-	column := func(name string) string { return "t." + schema.QuoteIdent(name) }
-	var selected []string
-	for _, c := range s.Columns() {
-		expr := column(c.Name)
-		switch {
-		case c.Type == schema.TimestampMS:
-			expr = "toUnixTimestamp64Milli(" + expr + ")"
-		case c.LowCardinality:
-			expr = "CAST(" + expr + ", 'String')"
-		}
-		selected = append(selected, expr+" AS "+schema.QuoteIdent(c.Name))
-	}
-	known := "false"
-	if files != "" {
-		var identity []string
-		for _, name := range s.Event() {
-			identity = append(identity, schema.QuoteIdent(name))
-		}
-		list := strings.Join(identity, ", ")
-		known = fmt.Sprintf("(%s) IN (SELECT %[2]s FROM %[3]s WHERE (%[2]s) IN (SELECT %[2]s FROM %[4]s WHERE %[5]s))",
-			"t."+strings.Join(identity, ", t."), list, s.Files(files), s.Sealed(w.config.Tables()), w.ofDay(day))
-	}
-	selected = append(selected, "CAST("+known+", 'Bool') AS `known`")
-	order := []string{column(s.Device), column(s.Time.Field)}
-	for _, name := range s.Event() {
-		if name != s.Device && name != s.Time.Field {
-			order = append(order, column(name))
-		}
-	}
-	// Total, so that the same rows make the same file every time.
-	order = append(order, column(schema.ColTopic), column(schema.ColPartition), column(schema.ColOffset), column(schema.ColIndex))
-	return fmt.Sprintf("SELECT %s FROM %s AS t WHERE toDate(%s) = %s ORDER BY %s",
-		strings.Join(selected, ", "), s.Sealed(w.config.Tables()), column(s.Time.Field),
-		schema.QuoteString(day.String()), strings.Join(order, ", "))
 }
 
 func (w *ClickHouse) ofDay(day schema.Day) string {

@@ -53,6 +53,11 @@ func TestStatementsGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	show("scan of a later generation", w.scanQuery(w.schema, day, source))
+	scan, err := w.filesQuery(w.schema, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show("scan of files", scan)
 	show("named collection", collection(w))
 	show("view, two files", view(w, files...))
 	show("view, no file", view(w))
