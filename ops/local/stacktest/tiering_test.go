@@ -34,6 +34,7 @@ func TestColdTier(t *testing.T) {
 		"view_while_days_move":   testViewWhileDaysMove,
 		"open_names_the_remedy":  testOpenNamesTheRemedy,
 		"versions_read_as_one":   testVersionsReadAsOne,
+		"generations_rewritten":  testGenerationsAreRewritten,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
