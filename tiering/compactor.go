@@ -146,6 +146,8 @@ func (p *pass) do(ctx context.Context, s Step) error {
 		return p.expire(ctx, s.Day)
 	case Merge:
 		return p.merge(ctx, s.Day)
+	case Retire:
+		return p.retire(ctx, s.Day)
 	}
 	panic(fmt.Sprintf("BUG: %q is no action to do", s.Action))
 }

@@ -36,6 +36,10 @@ type Policy struct {
 	// write again for a few late rows. The default is 5,000,000, one file of the
 	// default slice_rows.
 	MergeRows uint64 `koanf:"merge_rows"`
+	// RetentionDays is how many days before today stay in the cold tier. An older
+	// one is retired: no list and no view has it any more, and gc takes its files.
+	// Larger: more of S3. The default is 0: for ever.
+	RetentionDays int `koanf:"retention_days"`
 }
 
 // Config is how a compactor works.
@@ -86,6 +90,8 @@ func (c Config) Validate() error {
 	check(c.Settle >= 0, "settle is %v; want 0s or more", c.Settle)
 	check(c.LateEvery >= 0, "late_every is %v; want 0s or more", c.LateEvery)
 	check(c.MergeGenerations >= 1, "merge_generations is %d; want at least 1: one generation is not merged with itself", c.MergeGenerations)
+	check(c.RetentionDays == 0 || c.RetentionDays > c.HotDays,
+		"retention_days is %d with hot_days %d; want more than those, or 0 to keep days for ever", c.RetentionDays, c.HotDays)
 	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)

@@ -30,6 +30,20 @@
 // day has one generation in the policy's LateEvery at most, so that devices
 // which are late all the time do not make a file every pass.
 //
+// # What comes of a generation later
+//
+// A generation whose sealed partition is dropped is not final. Small ones of a
+// day are merged into one, so that a day with late rows does not come to have a
+// file for each of them. A day that is older than the policy keeps days is retired:
+// its manifest lists no generation. Either is a manifest version, and then the
+// view. A merge changes nothing of what the view shows, so
+// whichever of both lists a query has planned with is right; the files that are
+// no longer listed stay in the store until nothing can have planned with them.
+//
+// A version that lists a file no more says since when by its time: history is
+// what older versions say. A generation's number is used once, so no folder ever
+// has files of two.
+//
 // # What holds at every moment
 //
 // The view shows every stored row once. Let a generation be open from its

@@ -29,6 +29,7 @@ const (
 	CutOver Action = "cut over"
 	Expire  Action = "expire" // drop the sealed partition
 	Merge   Action = "merge"  // make small generations of a cold day one
+	Retire  Action = "retire" // list a day no more that is older than days are kept
 )
 
 // State says where a day's rows are.
@@ -41,6 +42,7 @@ const (
 	Published State = "published" // in a manifest, not yet in the view
 	Cut       State = "cut over"  // the view reads the files; sealed rows remain
 	Cold      State = "cold"      // files only, or with late rows in the hot table
+	Retired   State = "retired"   // nothing of it is kept
 )
 
 // Step is what comes next for a day.
@@ -96,6 +98,8 @@ func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
 		s.Due = g.CutOverAt.Add(p.Grace)
 	case part.SealedRows > 0:
 		s.State, s.Action = Sealed, Export
+	case m.retires(now, part.Day, p):
+		s.State, s.Action, s.Generation = Cold, Retire, m.LastGeneration
 	case m.mergeable(p) != nil:
 		s.State, s.Action = Cold, Merge
 	case part.HotRows > 0:
@@ -106,6 +110,8 @@ func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
 				s.Due = next
 			}
 		}
+	case m != nil && m.RetiredAt != nil:
+		s.State, s.Action = Retired, Nothing
 	default:
 		s.State, s.Action = Cold, Nothing
 	}

@@ -92,4 +92,14 @@ func TestPlan(t *testing.T) {
 	f("before late rows are sealed", []Partition{hot("2026-10-01")}, one("2026-10-01", sized(1, 1, 1)...), "2026-10-01 cold: merge 4")
 	f("after what is open", []Partition{sealed("2026-10-01", 0)}, one("2026-10-01", append(sized(1, 1, 1), published)...), "2026-10-01 published: cut over 4")
 	f("after what is sealed", []Partition{sealed("2026-10-01", 0)}, one("2026-10-01", sized(1, 1, 1)...), "2026-10-01 sealed: export 4")
+
+	policy.RetentionDays = 60 // back to and with 2026-09-24
+	f("a day that is kept no more", nil, one("2026-09-23", sized(10)...), "2026-09-23 cold: retire 1")
+	f("is kept to its end", nil, one("2026-09-24", sized(10)...), "2026-09-24 cold: nothing 2")
+	f("is not merged before", nil, one("2026-09-23", sized(1, 1, 1)...), "2026-09-23 cold: retire 3")
+	f("goes before its late rows do", []Partition{hot("2026-09-23")}, one("2026-09-23", sized(10)...), "2026-09-23 cold: retire 1")
+	f("but after what is open", []Partition{sealed("2026-09-23", 0)}, one("2026-09-23", cut(time.Minute)), "2026-09-23 cut over: expire 1 at 11-23 12:59")
+	f("or sealed", []Partition{sealed("2026-09-23", 0)}, one("2026-09-23", sized(10)...), "2026-09-23 sealed: export 2")
+	f("and is done", nil, manifests{day("2026-09-23"): {LastGeneration: 3, RetiredAt: at(-time.Hour)}}, "2026-09-23 retired: nothing 4")
+	f("one that was never cold goes the whole way", []Partition{hot("2026-09-23")}, nil, "2026-09-23 hot: seal 1")
 }
