@@ -66,9 +66,34 @@ func (c *Compactor) Plan(ctx context.Context) ([]Step, error) {
 // is left to wait for. It holds the lease meanwhile; ErrHeld if another does.
 // The first error ends it: what is wrong with one day may be wrong with all.
 func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
-	l, err := takeLease(ctx, c.catalog.objects, c.catalog.leaseKey(), c.holder, c.cfg.LeaseTTL, c.now)
+	err = c.underLease(ctx, func(p *pass) error {
+		partitions, err := c.warehouse.Partitions(ctx)
+		if err != nil {
+			return err
+		}
+		for _, step := range Plan(c.now(), partitions, p.manifests, c.cfg.Policy) {
+			step, err := p.advance(ctx, step)
+			if err != nil {
+				return err
+			}
+			if step.Action != Nothing {
+				left = append(left, step)
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
+	}
+	return left, nil
+}
+
+// underLease takes the lease, reads the manifests, makes the view what they say,
+// and calls do; then others may have the lease. ErrHeld if another has it.
+func (c *Compactor) underLease(ctx context.Context, do func(*pass) error) (err error) {
+	l, err := takeLease(ctx, c.catalog.objects, c.catalog.leaseKey(), c.holder, c.cfg.LeaseTTL, c.now)
+	if err != nil {
+		return err
 	}
 	c.events.LeaseTaken(l.held.Fence)
 	failpoint.At("lease.taken")
@@ -78,27 +103,14 @@ func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
 	}()
 	p := &pass{Compactor: c, lease: l}
 	if p.manifests, err = c.catalog.manifests(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	// The view first: a crash may have left it behind the manifests, and a day
 	// must not be sealed while the view leaves it out of the sealed table.
 	if err := p.show(ctx, p.manifests); err != nil {
-		return nil, err
+		return err
 	}
-	partitions, err := c.warehouse.Partitions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, step := range Plan(c.now(), partitions, p.manifests, c.cfg.Policy) {
-		step, err := p.advance(ctx, step)
-		if err != nil {
-			return nil, err
-		}
-		if step.Action != Nothing {
-			left = append(left, step)
-		}
-	}
-	return left, nil
+	return do(p)
 }
 
 // pass is one pass under the lease.
