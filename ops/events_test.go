@@ -132,6 +132,7 @@ func tieringStory(e tiering.Events) []event {
 	step := tiering.Step{Day: 20_700, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 1000}}
 	return []event{
 		{"LeaseTaken", func() { e.LeaseTaken(7) }},
+		{"Strayed", func() { e.Strayed(20_699, 17) }},
 		{"Begun", func() { e.Begun(step) }},
 		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
 		{"Exporting", func() { e.Exporting(step.Day, 1000, 1000) }},

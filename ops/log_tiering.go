@@ -36,6 +36,9 @@ func LogTiering(log *slog.Logger) tiering.Events {
 		FileStored: func(day schema.Day, f tiering.File) {
 			say(slog.LevelInfo, "file stored", slog.String("day", day.String()), slog.String("path", f.Path), slog.Uint64("rows", f.Rows), slog.Int64("bytes", f.Bytes))
 		},
+		Strayed: func(day schema.Day, rows uint64) {
+			say(slog.LevelWarn, "rows were sealed by a compactor that had lost the lease; they become the day's next generation", slog.String("day", day.String()), slog.Uint64("rows", rows))
+		},
 		LeaseTaken: func(fence uint64) { say(slog.LevelInfo, "lease taken", slog.Uint64("fence", fence)) },
 	}
 }

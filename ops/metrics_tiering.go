@@ -23,6 +23,7 @@ func (m *Metrics) TieringEvents() tiering.Events {
 		files    = f.counter("stored_files_total", "Parquet files stored on S3.")
 		rows     = f.counter("stored_file_rows_total", "Rows of the Parquet files stored on S3.")
 		bytes    = f.counter("stored_file_bytes_total", "Bytes of the Parquet files stored on S3.")
+		strayed  = f.counter("strayed_rows_total", "Rows sealed by a compactor that had lost the lease; they become the day's next generation.")
 		fence    = f.gauge("lease_fence", "The fencing number of the lease this compactor held last.")
 		exported = newProgress(f, "exported_rows_total", "Rows of sealed days read for export.", "export_progress_ratio", "Share of the day in export that is read.")
 		verified = newProgress(f, "verified_rows_total", "Rows read back from S3 and compared.", "verify_progress_ratio", "Share of the day in verification that is read back.")
@@ -49,6 +50,7 @@ func (m *Metrics) TieringEvents() tiering.Events {
 			rows.Add(float64(file.Rows))
 			bytes.Add(float64(file.Bytes))
 		},
+		Strayed:    func(_ schema.Day, n uint64) { strayed.Add(float64(n)) },
 		LeaseTaken: func(n uint64) { fence.Set(float64(n)) },
 	}
 }

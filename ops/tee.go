@@ -43,6 +43,7 @@ func TeeTiering(all ...tiering.Events) tiering.Events {
 		t.Exporting = both3(t.Exporting, e.Exporting)
 		t.FileStored = both2(t.FileStored, e.FileStored)
 		t.Verified = both3(t.Verified, e.Verified)
+		t.Strayed = both2(t.Strayed, e.Strayed)
 		t.LeaseTaken = both(t.LeaseTaken, e.LeaseTaken)
 	}
 	return t

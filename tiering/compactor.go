@@ -181,11 +181,11 @@ func (p *pass) partition(ctx context.Context, day schema.Day) (Partition, error)
 func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	// Counted, not taken from the plan: a partition that appeared since would
 	// become part of this generation's source without being in its files.
-	rows, err := p.warehouse.SealedRows(ctx, day)
+	parts, err := p.warehouse.SealedParts(ctx, day)
 	if err != nil {
 		return err
 	}
-	if rows > 0 {
+	if rows := rowsOf(parts); rows > 0 {
 		return fmt.Errorf("the sealed table holds %d rows of the day already; another compactor may be running: stop it and run again", rows)
 	}
 	if _, err := p.known(ctx); err != nil {
@@ -228,46 +228,6 @@ func (p *pass) cutOver(ctx context.Context, day schema.Day) error {
 	}
 	failpoint.At("cutover.after")
 	return nil
-}
-
-func (p *pass) expire(ctx context.Context, day schema.Day) error {
-	g := p.manifests[day].open()
-	s, err := p.warehouse.Schema(ctx)
-	if err != nil {
-		return err
-	}
-	if err := p.verify(ctx, s, day, *g, p.lease.renew); err != nil {
-		return fmt.Errorf("nothing is dropped: %w", err)
-	}
-	if err := p.lease.renew(ctx); err != nil {
-		return err
-	}
-	// Counted last: to verify takes long, and what is dropped is what is there
-	// then.
-	rows, err := p.warehouse.SealedRows(ctx, day)
-	if err != nil {
-		return err
-	}
-	// Zero rows is the drop done and not recorded.
-	if rows != 0 && rows != g.RowsRead {
-		return fmt.Errorf("the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
-	}
-	if err := p.settle(ctx, p.catalog.view(p.manifests)); err != nil {
-		return err
-	}
-	failpoint.At("drop.before")
-	if err := p.warehouse.DropSealed(ctx, day); err != nil {
-		return err
-	}
-	failpoint.At("drop.after")
-	next := p.nextManifest(day)
-	now := p.now().UTC()
-	next.Generations[len(next.Generations)-1].ExpiredAt = &now
-	if err := p.publish(ctx, day, next); err != nil {
-		return err
-	}
-	failpoint.At("expired.after")
-	return p.show(ctx, p.manifests)
 }
 
 func (p *pass) nextManifest(day schema.Day) *Manifest {

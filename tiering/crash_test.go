@@ -28,6 +28,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 		w := newWarehouse(s, objects, rows...)
 		late, latest := 0, int64(1000)
 		crash := &crash{at: at, after: after}
+		w.dropped = func() error { return crash.do("part dropped", func() error { return nil }) }
 		crash.called = func() {
 			check(t, w.visible(t, objects, cache), rows)
 			if crash.calls%9 == 0 && late < 6 {
@@ -84,7 +85,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 			points[strings.Fields(what)[0]] = true
 		}
 	}
-	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedRows", "ScanSealed", "block", "ReplaceView", "DropSealed"} {
+	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedParts", "ScanSealed", "block", "ReplaceView", "DropSealed", "part"} {
 		if !points[want] {
 			t.Errorf("no crash at any %s", want)
 		}
@@ -165,8 +166,8 @@ func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
 	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
 }
 
-func (w crashingWarehouse) SealedRows(ctx context.Context, day schema.Day) (out uint64, err error) {
-	err = w.do("SealedRows", func() error { out, err = w.Warehouse.SealedRows(ctx, day); return err })
+func (w crashingWarehouse) SealedParts(ctx context.Context, day schema.Day) (out []Part, err error) {
+	err = w.do("SealedParts", func() error { out, err = w.Warehouse.SealedParts(ctx, day); return err })
 	return out, err
 }
 
@@ -190,8 +191,8 @@ func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v 
 	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
 }
 
-func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day) error {
-	return w.do("DropSealed", func() error { return w.Warehouse.DropSealed(ctx, day) })
+func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day, choose func([]Part) ([]Part, error)) error {
+	return w.do("DropSealed", func() error { return w.Warehouse.DropSealed(ctx, day, choose) })
 }
 
 type crashingStore struct {

@@ -15,15 +15,16 @@
 //     names carry the hash of their content.
 //  3. Verify: every file is read back from S3 by another Parquet library and
 //     compared, rows and a checksum per column, with what was read from
-//     ClickHouse; and the sealed partition is counted once more.
+//     ClickHouse; and the sealed partition is looked at once more.
 //  4. Publish: a manifest version lists the files. What no manifest lists does
 //     not exist.
 //  5. Cut over: the analysts' view is replaced by one that reads the files and
 //     no longer that day of the sealed table; then a manifest version says so.
 //  6. Expire: after a grace period, in which queries that began before the cut
-//     end, the files are verified again, the sealed partition is dropped, and a
-//     manifest version says so. Then the view reads that day of the sealed
-//     table again, where there is nothing.
+//     end, the files are verified again, the sealed parts are counted, and a
+//     manifest version says that they are dropped; then those parts are, and
+//     another version says so. Then the view reads that day of the sealed table
+//     again, where there is nothing.
 //
 // Rows that come after the seal are hot again; they go through the same steps
 // as the day's next generation, which its manifest lists beside the others. A
@@ -50,22 +51,26 @@
 // publishing to its expiry.
 //
 //   - A day is sealed only while the sealed table holds nothing of it and no
-//     generation of it is open. So a sealed partition is always exactly one
-//     generation, and the drop can never take a row that was not exported.
+//     generation of it is open. So a sealed partition is exactly one generation.
+//   - What is dropped are parts that the generation was made of, by name, once
+//     they were counted to be all of its rows. Whatever comes to the sealed
+//     partition later has higher block numbers, so the drop can never take a row
+//     that was not exported, however late it is executed.
 //   - The view reads a generation's files if and only if it does not read that
 //     day of the sealed table, from the cut-over to the drop. Both change in
 //     one statement. After the drop it may read both, since one is empty.
 //   - A day is sealed again only after the view reads that day of the sealed
 //     table again: every pass begins by writing the view from the manifests.
-//   - Nothing is deleted but by the one DROP PARTITION on the sealed table.
+//   - Nothing is deleted but by that DROP PART on the sealed table.
 //
 // A crash repeats one step. Between seal and publish there is nothing but a
 // sealed partition: it is exported again, into files of the same names, since
 // the order of rows is total and the writer deterministic. Between publish and
 // cut-over, and between the view and the manifest version that records it, the
 // view is written again; the sealed rows are still there whichever of both it
-// reads. Between the drop and the version that records it the sealed partition
-// is found empty: the files are verified and the record is written.
+// reads. Between the version that says the parts are dropped and the one that
+// says they are gone some are found missing: the files are verified again, and
+// those that are left are dropped.
 //
 // A query takes its snapshot of the hot table and that of the sealed one a
 // moment apart, and a partition that moves in that moment would be in both. So
@@ -73,6 +78,27 @@
 // [schema.Schema.AllView], and again after it. Two times bound what a query
 // that was planned with an older view can still see: Settle from that view to
 // the move, Grace from the cut-over to the drop.
+//
+// # A compactor that was frozen
+//
+// The lease is renewed in time or the pass ends, but a process may be stopped
+// between its look at the clock and the statement it sends, and go on when
+// another compactor holds the lease. What each statement does then:
+//
+//   - DROP PART drops what this compactor counted, or finds no such part.
+//   - MOVE PARTITION seals rows that came late. If no generation of the day is
+//     open they are exported like any others. If one is, the view leaves them out
+//     until its drop, which spares them: then they are the day's next generation,
+//     and [Events].Strayed told of them. A query at that moment may see the day
+//     twice, since the view does not mind the move. Only if ClickHouse has merged
+//     them into one part with exported rows does the day wait for a person.
+//   - CREATE OR REPLACE VIEW brings back an older view, which may lack the files
+//     of a day that was dropped since, until the next pass writes it anew. No day
+//     moves or is dropped under a view that is not as it should be.
+//   - A manifest version is created or exists: if it exists the compactor is told
+//     so and ends, if not it says what is true of the version before, which is
+//     all there is, and the holder of the lease ends its pass and reads it.
+//   - A file has the name of its content; the lease is replaced only as it was.
 //
 // # While the schema grows
 //

@@ -21,6 +21,10 @@ type Events struct {
 	FileStored func(day schema.Day, file File)
 	// Verified: rows read back from S3 so far, of this many.
 	Verified func(day schema.Day, rows, of uint64)
+	// Strayed: rows of the day that another compactor sealed while a generation
+	// was open, see [Generation.LastBlock]. The view left them out until now,
+	// when that generation is dropped; they become the next one.
+	Strayed func(day schema.Day, rows uint64)
 	// LeaseTaken: this compactor holds the lease, with this fencing number.
 	LeaseTaken func(fence uint64)
 }
@@ -43,6 +47,9 @@ func (e Events) withDefaults() Events {
 	}
 	if e.Verified == nil {
 		e.Verified = func(schema.Day, uint64, uint64) {}
+	}
+	if e.Strayed == nil {
+		e.Strayed = func(schema.Day, uint64) {}
 	}
 	if e.LeaseTaken == nil {
 		e.LeaseTaken = func(uint64) {}

@@ -19,10 +19,11 @@ import (
 // export writes the sealed partition as the day's next generation, verifies it
 // and publishes it.
 func (p *pass) export(ctx context.Context, s Step) error {
-	counted, err := p.warehouse.SealedRows(ctx, s.Day)
+	parts, err := p.warehouse.SealedParts(ctx, s.Day)
 	if err != nil {
 		return err
 	}
+	counted := rowsOf(parts)
 	// Asked for now, when nothing is inserted into the sealed partition any
 	// more: it has every column that a row of it was stored with.
 	known, err := p.known(ctx)
@@ -42,7 +43,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	g := Generation{
 		Generation: s.Generation, SchemaVersion: known.Version,
-		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates,
+		RowsRead: e.read, Rows: e.read - e.duplicates, Duplicates: e.duplicates, LastBlock: lastBlock(parts),
 		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
 	failpoint.At("verify.before")
@@ -52,6 +53,16 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	failpoint.At("verify.after")
 	if err := p.lease.renew(ctx); err != nil {
 		return err
+	}
+	// Looked at once more: what came while this read would be shown no more
+	// from the cut-over on.
+	if parts, err = p.warehouse.SealedParts(ctx, s.Day); err != nil {
+		return err
+	}
+	if _, strays, err := g.own(parts); err != nil {
+		return err
+	} else if len(strays) > 0 {
+		return fmt.Errorf("%d rows more were sealed while the day was exported, by another compactor that was stopped and went on; the next pass exports them with the others", rowsOf(strays))
 	}
 	next := p.nextManifest(s.Day)
 	g.PublishedAt = next.Written

@@ -57,6 +57,7 @@ type event struct {
 	time   int64
 	offset int64
 	noise  float64 // of laterSchema; 0 for none
+	block  int64   // of the sealed table; a part is the rows of one
 }
 
 func (e event) day() schema.Day { return schema.DayOf(e.time) }
@@ -93,6 +94,8 @@ type warehouse struct {
 	shortScan   bool // a scan ends before its last block, without an error
 	forge       bool // a scan of files has another value in its last row
 	twice       bool // a scan of files has its last row twice
+	lastBlock   int64
+	dropped     func() error // called after each part that is dropped; may be nil
 }
 
 func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
@@ -143,15 +146,37 @@ func (w *warehouse) Seal(_ context.Context, day schema.Day) error {
 	if !strings.Contains(w.shown, fmt.Sprint("while ", day, " moves")) {
 		return fmt.Errorf("day %v moves, and the view %q does not mind it", day, w.shown)
 	}
-	w.sealed[day] = append(w.sealed[day], w.hot[day]...)
-	delete(w.hot, day)
+	w.move(day)
 	return nil
 }
 
-func (w *warehouse) SealedRows(_ context.Context, day schema.Day) (uint64, error) {
+// move seals a day, as parts of at most six rows.
+func (w *warehouse) move(day schema.Day) {
+	for part := range slices.Chunk(w.hot[day], 6) {
+		w.lastBlock++
+		for _, e := range part {
+			e.block = w.lastBlock
+			w.sealed[day] = append(w.sealed[day], e)
+		}
+	}
+	delete(w.hot, day)
+}
+
+func (w *warehouse) SealedParts(_ context.Context, day schema.Day) ([]Part, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return uint64(len(w.sealed[day])), nil
+	return w.parts(day), nil
+}
+
+func (w *warehouse) parts(day schema.Day) (parts []Part) {
+	for _, e := range w.sealed[day] {
+		i := slices.IndexFunc(parts, func(p Part) bool { return p.LastBlock == e.block })
+		if i < 0 {
+			i, parts = len(parts), append(parts, Part{Name: fmt.Sprint(day, "_", e.block), FirstBlock: e.block, LastBlock: e.block})
+		}
+		parts[i].Rows++
+	}
+	return parts
 }
 
 func (w *warehouse) ScanSealed(_ context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
@@ -278,13 +303,38 @@ func (w *warehouse) Unknown(context.Context, *schema.Schema) ([]string, error) {
 	return w.unknown, nil
 }
 
-func (w *warehouse) DropSealed(_ context.Context, day schema.Day) error {
+func (w *warehouse) DropSealed(_ context.Context, day schema.Day, choose func([]Part) ([]Part, error)) error {
+	w.mu.Lock()
+	parts := w.parts(day)
+	w.mu.Unlock()
+	chosen, err := choose(parts)
+	if err != nil {
+		return err
+	}
+	for _, part := range chosen {
+		if err := w.drop(day, part); err != nil {
+			return err
+		}
+		if w.dropped == nil {
+			continue
+		}
+		if err := w.dropped(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *warehouse) drop(day schema.Day, part Part) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.sealed[day]) > 0 && !slices.Contains(w.cutOver, day) {
+	if !slices.Contains(w.cutOver, day) {
 		return fmt.Errorf("day %v is dropped while the view reads it", day)
 	}
-	delete(w.sealed, day)
+	w.sealed[day] = slices.DeleteFunc(w.sealed[day], func(e event) bool { return e.block == part.LastBlock })
+	if len(w.sealed[day]) == 0 {
+		delete(w.sealed, day)
+	}
 	return nil
 }
 

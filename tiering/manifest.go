@@ -51,10 +51,16 @@ type Generation struct {
 	RowsRead   uint64 `json:"rows_read"`
 	Rows       uint64 `json:"rows"`
 	Duplicates uint64 `json:"duplicates"`
+	// LastBlock is the highest block of the sealed partition that was read. A
+	// part with higher ones came later and is not in the files.
+	LastBlock int64 `json:"last_block"`
 
 	PublishedAt time.Time `json:"published_at"`
 	// CutOverAt: the view reads the files instead of the sealed partition.
 	CutOverAt *time.Time `json:"cut_over_at,omitempty"`
+	// DropBegunAt: the sealed parts were counted and found to be what was read,
+	// and are dropped one by one. From then on some may be missing.
+	DropBegunAt *time.Time `json:"drop_begun_at,omitempty"`
 	// ExpiredAt: the sealed partition is dropped. Until then it exists.
 	ExpiredAt *time.Time `json:"expired_at,omitempty"`
 

@@ -32,8 +32,8 @@ func TestManifestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := keys[len(keys)-1]
-	if want := "telemetry/manifests/day=2026-10-01/v000006.json"; last != want {
-		t.Errorf("last manifest is %s, want %s: three versions a generation", last, want)
+	if want := "telemetry/manifests/day=2026-10-01/v000008.json"; last != want {
+		t.Errorf("last manifest is %s, want %s: four versions a generation", last, want)
 	}
 	got, _, err := store.ReadAll(t.Context(), objects, last)
 	if err != nil {

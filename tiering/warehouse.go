@@ -22,8 +22,9 @@ type Warehouse interface {
 	HotRow(ctx context.Context, day schema.Day) (schema.Row, error)
 	// Seal moves a day's hot partition to the sealed table.
 	Seal(ctx context.Context, day schema.Day) error
-	// SealedRows counts a day's rows in the sealed table.
-	SealedRows(ctx context.Context, day schema.Day) (uint64, error)
+	// SealedParts returns the parts of a day's partition of the sealed table, in
+	// any order, all as of one moment.
+	SealedParts(ctx context.Context, day schema.Day) ([]Part, error)
 	// ScanSealed reads a day's sealed rows in a total order that begins with
 	// device, time and identity. It calls each for every block, and tells which
 	// of its rows have the identity of a row in these files of the cold tier.
@@ -39,9 +40,11 @@ type Warehouse interface {
 	ReplaceView(ctx context.Context, s *schema.Schema, v View) error
 	// Shows reports whether the view is what ReplaceView would make it.
 	Shows(ctx context.Context, s *schema.Schema, v View) (bool, error)
-	// DropSealed drops a day's partition of the sealed table; no error if there
-	// is none.
-	DropSealed(ctx context.Context, day schema.Day) error
+	// DropSealed drops parts of a day's partition of the sealed table: those
+	// that choose returns of all there are, in its order, and no others, however
+	// long that takes. It asks anew if one of them was merged meanwhile, and ends
+	// with choose's error.
+	DropSealed(ctx context.Context, day schema.Day, choose func([]Part) ([]Part, error)) error
 }
 
 // View is what the analysts' view shows beside the hot table.

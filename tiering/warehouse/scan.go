@@ -63,13 +63,9 @@ func (w *ClickHouse) ScanFiles(ctx context.Context, s *schema.Schema, keys []str
 // scan sends a query for a schema's columns, in the form an archive.Block has
 // them, and one more, and calls each when a block of both is there.
 func (w *ClickHouse) scan(ctx context.Context, s *schema.Schema, doing, query string, more proto.ResultColumn, each func(*archive.Block) error) (err error) {
-	client, err := ch.Dial(ctx, ch.Options{
-		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
-		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
-		ClientName: "penstock compactor",
-	})
+	client, err := w.dial(ctx)
 	if err != nil {
-		return w.fail("connect", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, client.Close()) }()
 	block := archive.NewBlock(s)

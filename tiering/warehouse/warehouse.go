@@ -119,22 +119,6 @@ func (w *ClickHouse) Seal(ctx context.Context, day schema.Day) error {
 		w.schema.Hot(w.config.Tables()), schema.QuoteString(day.String()), w.schema.Sealed(w.config.Tables())))
 }
 
-// DropSealed implements [tiering.Warehouse]. It is the only statement of the
-// program that deletes, and names the sealed table only.
-func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day) error {
-	return w.exec(ctx, fmt.Sprintf("ALTER TABLE %s DROP PARTITION %s",
-		w.schema.Sealed(w.config.Tables()), schema.QuoteString(day.String())))
-}
-
-// SealedRows implements [tiering.Warehouse].
-func (w *ClickHouse) SealedRows(ctx context.Context, day schema.Day) (rows uint64, err error) {
-	query := fmt.Sprintf("SELECT count() FROM %s WHERE %s", w.schema.Sealed(w.config.Tables()), w.ofDay(day))
-	if err := w.conn.QueryRow(ctx, query).Scan(&rows); err != nil {
-		return 0, w.fail("count the sealed rows of "+day.String(), err)
-	}
-	return rows, nil
-}
-
 // maxQuery bounds the text of a statement: a list of files is as long as the cold
 // tier is large.
 const maxQuery = 256 << 20
@@ -191,6 +175,19 @@ func (w *ClickHouse) collect(ctx context.Context, files []string) error {
 	}
 	w.collected = true
 	return nil
+}
+
+// dial opens a connection of its own, by the library that decodes into columns.
+func (w *ClickHouse) dial(ctx context.Context) (*ch.Client, error) {
+	client, err := ch.Dial(ctx, ch.Options{
+		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
+		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
+		ClientName: "penstock compactor",
+	})
+	if err != nil {
+		return nil, w.fail("connect", err)
+	}
+	return client, nil
 }
 
 func (w *ClickHouse) ofDay(day schema.Day) string {

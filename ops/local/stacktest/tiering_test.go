@@ -35,6 +35,7 @@ func TestColdTier(t *testing.T) {
 		"open_names_the_remedy":  testOpenNamesTheRemedy,
 		"versions_read_as_one":   testVersionsReadAsOne,
 		"generations_rewritten":  testGenerationsAreRewritten,
+		"drop_names_parts":       testDropIsOfWhatWasListed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.

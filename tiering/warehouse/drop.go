@@ -1,0 +1,127 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ClickHouse/ch-go"
+	"github.com/ClickHouse/ch-go/proto"
+
+	"penstock/schema"
+	"penstock/tiering"
+)
+
+// dropTries is how often the sealed parts are listed anew because ClickHouse
+// merged them, and dropPause how long is waited before: a merge that runs holds
+// its parts until it ends.
+const (
+	dropTries = 60
+	dropPause = time.Second
+)
+
+// SealedParts implements [tiering.Warehouse].
+func (w *ClickHouse) SealedParts(ctx context.Context, day schema.Day) (_ []tiering.Part, err error) {
+	client, err := w.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	return w.sealedParts(ctx, client, day)
+}
+
+func (w *ClickHouse) sealedParts(ctx context.Context, client *ch.Client, day schema.Day) ([]tiering.Part, error) {
+	var names proto.ColStr
+	var first, last proto.ColInt64
+	var rows proto.ColUInt64
+	var masked proto.ColUInt8
+	var parts []tiering.Part
+	var counted []int // parts some of whose rows a lightweight DELETE masks
+	err := client.Do(ctx, ch.Query{
+		// A part without rows is what a drop leaves behind for a while.
+		Body: fmt.Sprintf(`SELECT name, min_block_number AS first, max_block_number AS last, rows, has_lightweight_delete AS masked FROM system.parts
+			WHERE active AND rows > 0 AND database = %s AND table = %s AND partition = %s`,
+			schema.QuoteString(w.config.Database), schema.QuoteString(w.schema.Name+"_sealed"), schema.QuoteString(day.String())),
+		Result: proto.Results{
+			{Name: "name", Data: &names}, {Name: "first", Data: &first}, {Name: "last", Data: &last}, {Name: "rows", Data: &rows}, {Name: "masked", Data: &masked},
+		},
+		OnResult: func(context.Context, proto.Block) error {
+			for i := range names.Rows() {
+				if masked[i] != 0 {
+					counted = append(counted, len(parts))
+				}
+				parts = append(parts, tiering.Part{Name: names.Row(i), FirstBlock: first[i], LastBlock: last[i], Rows: rows[i]})
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, w.fail("list the sealed parts of "+day.String(), err)
+	}
+	for _, i := range counted {
+		if parts[i].Rows, err = w.countPart(ctx, client, parts[i].Name); err != nil {
+			return nil, err
+		}
+	}
+	return parts, nil
+}
+
+func (w *ClickHouse) countPart(ctx context.Context, client *ch.Client, part string) (uint64, error) {
+	var n proto.ColUInt64
+	err := client.Do(ctx, ch.Query{
+		Body:   fmt.Sprintf("SELECT count() AS n FROM %s WHERE _part = %s", w.schema.Sealed(w.config.Tables()), schema.QuoteString(part)),
+		Result: proto.Results{{Name: "n", Data: &n}},
+	})
+	if err != nil {
+		return 0, w.fail("count the rows of part "+part, err)
+	}
+	return n[0], nil
+}
+
+// DropSealed implements [tiering.Warehouse]. Its DROP PART is the only statement
+// of the program that deletes, and names the sealed table only.
+//
+// A part's name has its block numbers, and what is moved to the table later gets
+// others: so however late the statement is executed, it drops what was listed or
+// nothing. A server that has lost its last parts of a day may begin its numbers
+// again when it is started anew; so all goes over one connection, which does not
+// outlive the server.
+func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day, choose func([]tiering.Part) ([]tiering.Part, error)) (err error) {
+	client, err := w.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, client.Close()) }()
+	for try := 1; ; try++ {
+		parts, err := w.sealedParts(ctx, client, day)
+		if err != nil {
+			return err
+		}
+		chosen, err := choose(parts)
+		if err != nil {
+			return err
+		}
+		err = w.dropParts(ctx, client, chosen)
+		// NO_SUCH_DATA_PART, PART_IS_TEMPORARILY_LOCKED: a merge is through, or at it.
+		if err == nil || try == dropTries || !slices.Contains([]int{232, 384}, code(err)) {
+			return err
+		}
+		select {
+		case <-time.After(dropPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (w *ClickHouse) dropParts(ctx context.Context, client *ch.Client, parts []tiering.Part) error {
+	for _, part := range parts {
+		statement := fmt.Sprintf("ALTER TABLE %s DROP PART %s", w.schema.Sealed(w.config.Tables()), schema.QuoteString(part.Name))
+		if err := client.Do(ctx, ch.Query{Body: statement}); err != nil {
+			return w.fail(statement, err)
+		}
+	}
+	return nil
+}
