@@ -1,17 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"penstock/ops/local/bench"
-	"penstock/ops/local/fetch"
 )
 
 func benchCommand() *cobra.Command {
@@ -60,33 +55,17 @@ The state folder is removed in the end if all was well and none was given.`,
 
 func runBench(cmd *cobra.Command, cfg bench.Config) error {
 	cfg.Progress = cmd.ErrOrStderr()
-	given := cfg.Stack.State != ""
-	if cfg.Bin == "" {
-		root, ok := fetch.Repository()
-		if !ok {
-			return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
-		}
-		cfg.Bin = filepath.Join(root, "bin")
-	}
-	if err := complete(&cfg.Stack, filepath.Join("bench", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
+	var err error
+	if cfg.Bin, err = programs(cfg.Bin); err != nil {
 		return err
 	}
-	if err := empty(cfg.Stack.State); err != nil {
+	given, err := begin(cmd, &cfg.Stack, "bench")
+	if err != nil {
 		return err
 	}
 	result, err := bench.Run(cmd.Context(), cfg)
 	if len(result.Cases) == 0 { // nothing was begun
 		return err
 	}
-	errs := []error{err, result.WriteTable(cmd.OutOrStdout())}
-	line, errJSON := json.Marshal(result)
-	errs = append(errs, errJSON)
-	switch {
-	case err != nil:
-		fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-	case !given:
-		errs = append(errs, os.RemoveAll(cfg.Stack.State))
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), string(line))
-	return errors.Join(errs...)
+	return conclude(cmd, result, cfg.Stack.State, given, errors.Join(err, result.WriteTable(cmd.OutOrStdout())))
 }

@@ -1,12 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -61,23 +56,13 @@ It prints a table, and as the last line of standard output one JSON object.`,
 
 func runBenchEngine(cmd *cobra.Command, cfg enginebench.Config) error {
 	cfg.Progress = cmd.ErrOrStderr()
-	if err := complete(&cfg.Stack, filepath.Join("bench-engine", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
-		return err
-	}
-	if err := empty(cfg.Stack.State); err != nil {
+	given, err := begin(cmd, &cfg.Stack, "bench-engine")
+	if err != nil {
 		return err
 	}
 	result, err := enginebench.Run(cmd.Context(), cfg)
 	if len(result.Cases) == 0 { // nothing was begun
 		return err
 	}
-	errs := []error{err, result.WriteTable(cmd.OutOrStdout())}
-	line, errJSON := json.Marshal(result)
-	if err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-	} else {
-		errs = append(errs, os.RemoveAll(cfg.Stack.State))
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), string(line))
-	return errors.Join(append(errs, errJSON)...)
+	return conclude(cmd, result, cfg.Stack.State, given, errors.Join(err, result.WriteTable(cmd.OutOrStdout())))
 }

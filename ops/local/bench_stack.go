@@ -1,22 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
-
 	"github.com/spf13/cobra"
 
-	"penstock/ops/local/fetch"
 	"penstock/ops/local/stackbench"
 )
 
 func benchStackCommand() *cobra.Command {
 	cfg := stackbench.Default()
-	var bin string
 	var names []string
 	var keep bool
 	for _, p := range cfg.Phases {
@@ -63,40 +54,24 @@ was well and none was given.`,
 			if cfg.Phases, err = stackbench.ParsePhases(names); err != nil {
 				return err
 			}
-			given := cfg.Stack.State != ""
-			if bin == "" {
-				root, ok := fetch.Repository()
-				if !ok {
-					return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
-				}
-				bin = filepath.Join(root, "bin")
-			}
-			cfg.Burst.Timeout = cfg.Backlog.Timeout
-			cfg.Bin, cfg.Progress = bin, cmd.ErrOrStderr()
-			if err := complete(&cfg.Stack, filepath.Join("bench-stack", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
+			if cfg.Bin, err = programs(cfg.Bin); err != nil {
 				return err
 			}
-			if err := empty(cfg.Stack.State); err != nil {
+			cfg.Burst.Timeout, cfg.Progress = cfg.Backlog.Timeout, cmd.ErrOrStderr()
+			given, err := begin(cmd, &cfg.Stack, "bench-stack")
+			if err != nil {
 				return err
 			}
 			result, err := stackbench.Run(cmd.Context(), cfg)
 			if result.Kafka == "" { // nothing was begun
 				return err
 			}
-			line, errJSON := json.Marshal(result)
-			err = errors.Join(err, errJSON)
-			if err == nil && !given && !keep {
-				err = os.RemoveAll(cfg.Stack.State)
-			} else {
-				fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(line))
-			return err
+			return conclude(cmd, result, cfg.Stack.State, given || keep, err)
 		},
 	}
 	f := cmd.Flags()
 	stackFlags(f, &cfg.Stack, "bench-stack/<time>")
-	f.StringVar(&bin, "bin", "", "folder with the programs ingest and loadtest (default: bin in the repository)")
+	f.StringVar(&cfg.Bin, "bin", "", "folder with the programs ingest and loadtest (default: bin in the repository)")
 	f.StringSliceVar(&names, "phases", names, "the phases to run, separated by commas")
 	f.IntVar(&cfg.Latency.Rate, "latency-rate", cfg.Latency.Rate, "records a second of the phase latency")
 	f.DurationVar(&cfg.Latency.Hold, "latency-hold", cfg.Latency.Hold, "how long it is held")

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"penstock/ops/local/fetch"
 	"penstock/ops/local/tierbench"
 )
 
@@ -44,30 +38,17 @@ It prints a table, and as the last line of standard output one JSON object.`,
 
 func runBenchTier(cmd *cobra.Command, cfg tierbench.Config) error {
 	cfg.Progress = cmd.ErrOrStderr()
-	if cfg.Bin == "" {
-		root, ok := fetch.Repository()
-		if !ok {
-			return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
-		}
-		cfg.Bin = filepath.Join(root, "bin")
-	}
-	if err := complete(&cfg.Stack, filepath.Join("bench-tier", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
+	var err error
+	if cfg.Bin, err = programs(cfg.Bin); err != nil {
 		return err
 	}
-	if err := empty(cfg.Stack.State); err != nil {
+	given, err := begin(cmd, &cfg.Stack, "bench-tier")
+	if err != nil {
 		return err
 	}
 	result, err := tierbench.Run(cmd.Context(), cfg)
 	if len(result.Days) == 0 { // nothing was measured
 		return err
 	}
-	errs := []error{err, result.WriteTable(cmd.OutOrStdout())}
-	line, errJSON := json.Marshal(result)
-	if err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-	} else {
-		errs = append(errs, os.RemoveAll(cfg.Stack.State))
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), string(line))
-	return errors.Join(append(errs, errJSON)...)
+	return conclude(cmd, result, cfg.Stack.State, given, errors.Join(err, result.WriteTable(cmd.OutOrStdout())))
 }

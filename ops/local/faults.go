@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"penstock/ops/local/faults"
-	"penstock/ops/local/fetch"
 )
 
 func faultsCommand() *cobra.Command {
@@ -90,18 +88,15 @@ as repeatable as processes are. --only repeats a scenario with the same choices.
 // completeFaults fills in what the flags left open.
 func completeFaults(cfg *faults.Config, bin string) error {
 	cfg.Progress = os.Stderr
-	if bin == "" {
-		root, ok := fetch.Repository()
-		if !ok {
-			return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
-		}
-		bin = filepath.Join(root, "bin")
+	bin, err := programs(bin)
+	if err != nil {
+		return err
 	}
 	cfg.Program, cfg.LoadTest = filepath.Join(bin, "ingest-faults"), filepath.Join(bin, "loadtest")
 	for cfg.Seed == 0 {
 		cfg.Seed = uint64(rand.Uint32()) // short enough to be typed again
 	}
-	return complete(&cfg.Stack, filepath.Join("faults", time.Now().Format("20060102-150405")), os.Stderr)
+	return complete(&cfg.Stack, filepath.Join("faults", time.Now().Format(stamp)), os.Stderr)
 }
 
 func runFaults(cmd *cobra.Command, cfg faults.Config) error {
@@ -117,13 +112,5 @@ func runFaults(cmd *cobra.Command, cfg faults.Config) error {
 	if cfg.Report != "" {
 		errs = append(errs, result.WriteReport(cfg.Report))
 	}
-	line, errJSON := json.Marshal(result)
-	errs = append(errs, errJSON)
-	if err == nil && !cfg.Keep {
-		errs = append(errs, os.RemoveAll(cfg.Stack.State))
-	} else {
-		fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-	}
-	fmt.Fprintln(cmd.OutOrStdout(), string(line))
-	return errors.Join(errs...)
+	return conclude(cmd, result, cfg.Stack.State, cfg.Keep, errors.Join(errs...))
 }

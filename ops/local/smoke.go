@@ -1,9 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"penstock/ops/local/fetch"
 	"penstock/ops/local/scenario"
 	"penstock/schema"
 )
@@ -31,12 +27,9 @@ func scenarioFlags(flags *pflag.FlagSet, cfg *scenario.Config, name string) {
 // completeScenario fills in what the flags left open.
 func completeScenario(cfg *scenario.Config, name string) error {
 	cfg.Progress = os.Stderr
-	if cfg.Bin == "" {
-		root, ok := fetch.Repository()
-		if !ok {
-			return errors.New("outside of the repository there is no default for the programs; give a folder with --bin")
-		}
-		cfg.Bin = filepath.Join(root, "bin")
+	var err error
+	if cfg.Bin, err = programs(cfg.Bin); err != nil {
+		return err
 	}
 	return complete(&cfg.Stack, name, os.Stderr)
 }
@@ -70,29 +63,14 @@ The state folder is removed in the end if all was well and none was given.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			given := cfg.Stack.State != ""
 			// A smoke counts: it must not find the data of an earlier one.
-			if err := completeScenario(&cfg.Config, filepath.Join("smoke", time.Now().Format("20060102-150405.000"))); err != nil {
+			if err := completeScenario(&cfg.Config, filepath.Join("smoke", time.Now().Format(stamp))); err != nil {
 				return err
 			}
-			state := cfg.Stack.State
-			if err := empty(state); err != nil {
+			if err := empty(cfg.Stack.State); err != nil {
 				return err
 			}
 			result, err := scenario.Smoke(cmd.Context(), cfg)
-			line, marshalErr := json.Marshal(result)
-			if err := errors.Join(err, marshalErr); err != nil {
-				fmt.Fprintf(os.Stderr, "data and logs are in %s\n", state)
-				if result.Produced > 0 {
-					fmt.Println(string(line))
-				}
-				return err
-			}
-			if !given && !keep {
-				if err := os.RemoveAll(state); err != nil {
-					return err
-				}
-			}
-			fmt.Println(string(line))
-			return nil
+			return conclude(cmd, result, cfg.Stack.State, given || keep, err)
 		},
 	}
 	scenarioFlags(cmd.Flags(), &cfg.Config, "smoke/<time>")
@@ -103,19 +81,4 @@ The state folder is removed in the end if all was well and none was given.`,
 	cmd.Flags().DurationVar(&cfg.ClickHouseDownFor, "clickhouse-down-for", 0, "start it again so long after that")
 	cmd.Flags().BoolVar(&keep, "keep", false, "keep the state folder though all was well")
 	return cmd
-}
-
-// empty says whether a folder can be begun in.
-func empty(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("state folder %s is not empty, and what counts has to begin with nothing; choose another with --state", dir)
-	}
-	return nil
 }

@@ -1,16 +1,10 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"penstock/ops/local/fetch"
 	"penstock/ops/local/tsbs"
 )
 
@@ -31,34 +25,23 @@ The last line of standard output is one JSON object. The state folder is removed
   local tsbs --trucks 1000 --length 1h --seed 7`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			given := cfg.Stack.State != ""
 			if cfg.Ingest == "" {
-				root, ok := fetch.Repository()
-				if !ok {
-					return errors.New("outside of the repository there is no default for the program; give it with --ingest")
+				bin, err := programs("")
+				if err != nil {
+					return err
 				}
-				cfg.Ingest = filepath.Join(root, "bin", "ingest")
+				cfg.Ingest = filepath.Join(bin, "ingest")
 			}
 			cfg.Progress = cmd.ErrOrStderr()
-			if err := complete(&cfg.Stack, filepath.Join("tsbs", time.Now().Format("20060102-150405")), cmd.ErrOrStderr()); err != nil {
-				return err
-			}
-			if err := empty(cfg.Stack.State); err != nil {
+			given, err := begin(cmd, &cfg.Stack, "tsbs")
+			if err != nil {
 				return err
 			}
 			result, err := tsbs.Run(cmd.Context(), cfg)
 			if result.Kafka == "" { // nothing was proven
 				return err
 			}
-			line, errJSON := json.Marshal(result)
-			err = errors.Join(err, errJSON)
-			if err == nil && !given {
-				err = os.RemoveAll(cfg.Stack.State)
-			} else {
-				fmt.Fprintf(cmd.ErrOrStderr(), "data and logs are in %s\n", cfg.Stack.State)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(line))
-			return err
+			return conclude(cmd, result, cfg.Stack.State, given, err)
 		},
 	}
 	f := cmd.Flags()
