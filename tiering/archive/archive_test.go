@@ -193,6 +193,22 @@ func TestSwappedValuesShow(t *testing.T) {
 	}
 }
 
+// NULL is neither 0 nor the empty string.
+func TestNullShows(t *testing.T) {
+	s := everyType(t)
+	build := func(pick int) archive.Sums {
+		b := archive.NewBlock(s)
+		archivetest.Append(b, row(s, "d", 1, func(int) int { return pick })...)
+		return b.Sums([]archive.Run{{From: 0, To: 1}})
+	}
+	low, high, null := build(0), build(1), build(2)
+	for i, c := range s.Columns() {
+		if c.Nullable && strings.HasPrefix(c.Name, "n_") && (null[i] == low[i] || null[i] == high[i] || low[i] == high[i]) {
+			t.Errorf("%s: %v is %v, %v is %v, NULL is %v", c.Name, extremes[c.Type][0], low[i], extremes[c.Type][1], high[i], null[i])
+		}
+	}
+}
+
 func TestSumsAddUp(t *testing.T) {
 	s := everyType(t)
 	b := archive.NewBlock(s)

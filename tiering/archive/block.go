@@ -18,12 +18,14 @@ type Block struct {
 	results proto.Results
 
 	// The columns that have a part in more than their own value.
-	identity          []vector
-	device            *strings
-	time              *fixed[int64]
-	partition, offset vector
-	index             vector
-	places            []uint64
+	identity  []vector
+	device    *texts
+	time      *fixed[int64, int64]
+	partition *fixed[int32, int32]
+	offset    *fixed[int64, int64]
+	index     *fixed[uint16, uint16]
+
+	rows []uint64 // keys of the rows that are summed up
 }
 
 // Run is the rows [From, To) of a block.
@@ -46,9 +48,11 @@ func NewBlock(s *schema.Schema) *Block {
 	for _, name := range s.Event() {
 		b.identity = append(b.identity, byName[name])
 	}
-	b.device = byName[s.Device].(*strings)
-	b.time = byName[s.Time.Field].(*fixed[int64])
-	b.partition, b.offset, b.index = byName[schema.ColPartition], byName[schema.ColOffset], byName[schema.ColIndex]
+	b.device = byName[s.Device].(*texts)
+	b.time = byName[s.Time.Field].(*fixed[int64, int64])
+	b.partition = byName[schema.ColPartition].(*fixed[int32, int32])
+	b.offset = byName[schema.ColOffset].(*fixed[int64, int64])
+	b.index = byName[schema.ColIndex].(*fixed[uint16, uint16])
 	return b
 }
 
@@ -59,7 +63,7 @@ func (b *Block) Results() proto.Results { return b.results }
 func (b *Block) Rows() int { return b.results.Rows() }
 
 // Time returns a row's own time, in milliseconds since 1970 UTC.
-func (b *Block) Time(row int) int64 { return int64(b.time.word(row)) }
+func (b *Block) Time(row int) int64 { return b.time.data()[row] }
 
 // Device returns a row's device.
 func (b *Block) Device(row int) string { return b.device.col.Row(row) }
@@ -75,24 +79,15 @@ func (b *Block) AppendIdentity(dst []byte, row int) []byte {
 
 // Sums returns the checksums of the rows in runs.
 func (b *Block) Sums(runs []Run) Sums {
-	b.places = b.places[:0]
-	for _, r := range runs {
-		for i := r.From; i < r.To; i++ {
-			b.places = append(b.places, place(int32(b.partition.word(i)), int64(b.offset.word(i)), uint16(b.index.word(i))))
-		}
-	}
 	out := make(Sums, len(b.columns))
-	for c, v := range b.vectors {
-		n, id := 0, b.columns[c].ID
-		for _, r := range runs {
-			for i := r.From; i < r.To; i++ {
-				if v.null(i) {
-					out[c] += cell(id, true, b.places[n], 0)
-				} else {
-					out[c] += cell(id, false, b.places[n], v.word(i))
-				}
-				n++
-			}
+	partitions, offsets, indexes := b.partition.data(), b.offset.data(), b.index.data()
+	for _, r := range runs {
+		b.rows = b.rows[:0]
+		for i := r.From; i < r.To; i++ {
+			b.rows = append(b.rows, rowKey(partitions[i], offsets[i], indexes[i]))
+		}
+		for c, v := range b.vectors {
+			out[c] += Sum(v.sum(r, b.rows, columnKey(b.columns[c].ID)))
 		}
 	}
 	return out

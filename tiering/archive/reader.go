@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"slices"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/parquet-go/parquet-go"
 
 	"penstock/schema"
@@ -21,7 +20,13 @@ type Content struct {
 // Read reads all of a Parquet file with parquet-go and returns what it holds.
 // The file has to have exactly these columns, known by their field ids: those of
 // the schema it was written with.
-func Read(r io.ReaderAt, size int64, columns []schema.Column) (Content, error) {
+func Read(r io.ReaderAt, size int64, columns []schema.Column) (_ Content, err error) {
+	defer func() {
+		// Of a file that is damaged in a way its library does not expect.
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("read Parquet file of %d bytes: %v", size, fault)
+		}
+	}()
 	// The bloom filter and page index are for queries that skip; here
 	// everything is read.
 	file, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
@@ -32,61 +37,90 @@ func Read(r io.ReaderAt, size int64, columns []schema.Column) (Content, error) {
 	if err != nil {
 		return Content{}, err
 	}
-	index := make(map[string]int, len(columns))
-	for i, c := range columns {
-		index[c.Name] = i
+	origin, err := originOf(columns)
+	if err != nil {
+		return Content{}, fmt.Errorf("Parquet file of %d bytes: %w", size, err)
 	}
-	for _, name := range []string{schema.ColPartition, schema.ColOffset} {
-		if _, ok := index[name]; !ok {
-			return Content{}, fmt.Errorf("Parquet file of %d bytes: no column %s is listed; every file has one", size, name)
-		}
-	}
-	// Files of the first releases have none: every record was one event.
-	several, hasIndex := index[schema.ColIndex]
-
+	s := &scan{columns: columns, leaves: leaves, origin: origin}
 	out := Content{Sums: make(Sums, len(columns))}
-	var places []uint64
 	for g, group := range file.RowGroups() {
-		chunks, rows := group.ColumnChunks(), int(group.NumRows())
-		scan := func(column int, each func(row int, v parquet.Value)) error {
-			if err := scanChunk(chunks[leaves[column]], rows, each); err != nil {
-				return fmt.Errorf("row group %d, column %s: %w", g, columns[column].Name, err)
-			}
-			return nil
+		if err := s.group(group, out.Sums); err != nil {
+			return Content{}, fmt.Errorf("row group %d: %w", g, err)
 		}
-
-		// The places come first: every other checksum is made of them.
-		places = make([]uint64, rows)
-		partitions, offsets := make([]int32, rows), make([]int64, rows)
-		err := errors.Join(
-			scan(index[schema.ColPartition], func(row int, v parquet.Value) { partitions[row] = v.Int32() }),
-			scan(index[schema.ColOffset], func(row int, v parquet.Value) {
-				offsets[row] = v.Int64()
-				places[row] = place(partitions[row], offsets[row], 0)
-			}),
-		)
-		if hasIndex {
-			err = errors.Join(err, scan(several, func(row int, v parquet.Value) { places[row] = place(partitions[row], offsets[row], uint16(v.Uint32())) }))
-		}
-		if err != nil {
-			return Content{}, err
-		}
-		for i, c := range columns {
-			word := wordOf(c.Type)
-			err := scan(i, func(row int, v parquet.Value) {
-				if v.IsNull() {
-					out.Sums[i] += cell(c.ID, true, places[row], 0)
-				} else {
-					out.Sums[i] += cell(c.ID, false, places[row], word(v))
-				}
-			})
-			if err != nil {
-				return Content{}, err
-			}
-		}
-		out.Rows += uint64(rows)
+		out.Rows += uint64(group.NumRows())
 	}
 	return out, nil
+}
+
+// origin says which columns tell where a row comes from. Files of the first
+// releases have no index: every record was one event.
+type origin struct{ partition, offset, index int }
+
+func originOf(columns []schema.Column) (o origin, err error) {
+	find := func(name string) int {
+		return slices.IndexFunc(columns, func(c schema.Column) bool { return c.Name == name })
+	}
+	o = origin{find(schema.ColPartition), find(schema.ColOffset), find(schema.ColIndex)}
+	for name, i := range map[string]int{schema.ColPartition: o.partition, schema.ColOffset: o.offset} {
+		if i < 0 {
+			err = errors.Join(err, fmt.Errorf("no column %s is listed; every file has one", name))
+		}
+	}
+	return o, err
+}
+
+// scan reads row groups. What it keeps between them is memory.
+type scan struct {
+	columns []schema.Column
+	leaves  []int // of each column, in the file
+	origin  origin
+
+	rows []uint64 // keys of a row group's rows
+	adder
+}
+
+// group adds the cells of a row group to sums.
+func (s *scan) group(group parquet.RowGroup, sums Sums) error {
+	chunks, rows := group.ColumnChunks(), int(group.NumRows())
+	each := func(column int, do func(row int, p pageValues) error) error {
+		if err := scanPages(chunks[s.leaves[column]], s.columns[column].Type, rows, do); err != nil {
+			return fmt.Errorf("column %s: %w", s.columns[column].Name, err)
+		}
+		return nil
+	}
+	// The keys of the rows come first: every checksum is made of them.
+	if err := s.keys(rows, each); err != nil {
+		return err
+	}
+	for i, c := range s.columns {
+		key := columnKey(c.ID)
+		err := each(i, func(row int, p pageValues) error {
+			sum, err := s.sum(p, c.Type, s.rows[row:row+p.rows], key)
+			sums[i] += Sum(sum)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys reads where the rows of a row group come from.
+func (s *scan) keys(rows int, each func(column int, do func(row int, p pageValues) error) error) error {
+	s.rows = slices.Grow(s.rows[:0], rows)[:rows]
+	partitions, offsets, indexes := make([]int32, rows), make([]int64, rows), make([]int32, rows)
+	err := errors.Join(
+		each(s.origin.partition, func(row int, p pageValues) error { return p.integers(partitions[row:]) }),
+		each(s.origin.offset, func(row int, p pageValues) error { return p.longs(offsets[row:]) }),
+	)
+	if s.origin.index >= 0 {
+		err = errors.Join(err, each(s.origin.index, func(row int, p pageValues) error { return p.integers(indexes[row:]) }))
+	}
+	for i := range s.rows {
+		s.rows[i] = rowKey(partitions[i], offsets[i], uint16(indexes[i]))
+	}
+	return err
 }
 
 // match returns, for each column, the index of the file's leaf with its id.
@@ -142,67 +176,4 @@ var parquetTypes = map[schema.Type]parquet.Node{
 func typed(got parquet.Type, want schema.Type) bool {
 	node, ok := parquetTypes[want]
 	return ok && got.String() == node.Type().String()
-}
-
-// wordOf returns how a type's value becomes the word that [Sums] defines.
-func wordOf(t schema.Type) func(parquet.Value) uint64 {
-	switch t {
-	case schema.String:
-		return func(v parquet.Value) uint64 { return xxhash.Sum64(v.ByteArray()) }
-	case schema.Bool:
-		return func(v parquet.Value) uint64 {
-			if v.Boolean() {
-				return 1
-			}
-			return 0
-		}
-	case schema.Int8, schema.Int16, schema.Int32:
-		return func(v parquet.Value) uint64 { return uint64(int64(v.Int32())) }
-	case schema.UInt8, schema.UInt16, schema.UInt32:
-		return func(v parquet.Value) uint64 { return uint64(v.Uint32()) }
-	case schema.Float32:
-		return func(v parquet.Value) uint64 { return uint64(math.Float32bits(v.Float())) }
-	case schema.Float64:
-		return func(v parquet.Value) uint64 { return math.Float64bits(v.Double()) }
-	default: // Int64, UInt64, TimestampMS
-		return func(v parquet.Value) uint64 { return v.Uint64() }
-	}
-}
-
-// scanChunk calls each for every value of a column chunk, in row order.
-func scanChunk(chunk parquet.ColumnChunk, rows int, each func(row int, v parquet.Value)) (err error) {
-	pages := chunk.Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
-	var values [1024]parquet.Value
-	row := 0
-	for {
-		page, err := pages.ReadPage()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("page after row %d: %w", row, err)
-		}
-		for reader := page.Values(); ; {
-			n, err := reader.ReadValues(values[:])
-			if row+n > rows {
-				return fmt.Errorf("more values than the row group's %d rows", rows)
-			}
-			for i := range n {
-				each(row+i, values[i])
-			}
-			row += n
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return fmt.Errorf("values after row %d: %w", row, err)
-			}
-		}
-		parquet.Release(page)
-	}
-	if row != rows {
-		return fmt.Errorf("%d values, want the row group's %d rows", row, rows)
-	}
-	return nil
 }

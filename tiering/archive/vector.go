@@ -9,7 +9,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	"github.com/cespare/xxhash/v2"
 
 	"penstock/schema"
 )
@@ -17,9 +16,9 @@ import (
 // vector is one column of a block: the client library's column, seen as what a
 // checksum, a comparison and an arrow array need of it.
 type vector interface {
-	null(row int) bool
-	// word is the value as [Sums] defines it; of no meaning for NULL.
-	word(row int) uint64
+	// sum adds up the cells of a run, as [Sums] defines them; rows has the keys
+	// of its rows.
+	sum(run Run, rows []uint64, key uint64) uint64
 	// appendValue appends bytes that are equal for equal values only, also
 	// when values follow each other.
 	appendValue(dst []byte, row int) []byte
@@ -34,36 +33,37 @@ func newVector(c schema.Column) (vector, proto.ColResult) {
 	case schema.String:
 		col := new(proto.ColStr)
 		nulls, result := maybeNull[string](c, col)
-		return &strings{nulls: nulls, col: col}, result
+		return &texts{nulls: nulls, col: col}, result
 	case schema.Bool:
 		col := new(proto.ColBool)
 		nulls, result := maybeNull[bool](c, col)
 		return &bools{nulls: nulls, col: col}, result
 	case schema.Int8:
-		return newFixed(c, new(proto.ColInt8), func(col *proto.ColInt8) []int8 { return *col }, signed[int8])
+		return newFixed(c, new(proto.ColInt8), func(col *proto.ColInt8) []int8 { return *col }, same[int8])
 	case schema.Int16:
-		return newFixed(c, new(proto.ColInt16), func(col *proto.ColInt16) []int16 { return *col }, signed[int16])
+		return newFixed(c, new(proto.ColInt16), func(col *proto.ColInt16) []int16 { return *col }, same[int16])
 	case schema.Int32:
-		return newFixed(c, new(proto.ColInt32), func(col *proto.ColInt32) []int32 { return *col }, signed[int32])
+		return newFixed(c, new(proto.ColInt32), func(col *proto.ColInt32) []int32 { return *col }, same[int32])
 	case schema.Int64:
-		return newFixed(c, new(proto.ColInt64), func(col *proto.ColInt64) []int64 { return *col }, signed[int64])
+		return newFixed(c, new(proto.ColInt64), func(col *proto.ColInt64) []int64 { return *col }, same[int64])
 	case schema.UInt8:
-		return newFixed(c, new(proto.ColUInt8), func(col *proto.ColUInt8) []uint8 { return *col }, unsigned[uint8])
+		return newFixed(c, new(proto.ColUInt8), func(col *proto.ColUInt8) []uint8 { return *col }, same[uint8])
 	case schema.UInt16:
-		return newFixed(c, new(proto.ColUInt16), func(col *proto.ColUInt16) []uint16 { return *col }, unsigned[uint16])
+		return newFixed(c, new(proto.ColUInt16), func(col *proto.ColUInt16) []uint16 { return *col }, same[uint16])
 	case schema.UInt32:
-		return newFixed(c, new(proto.ColUInt32), func(col *proto.ColUInt32) []uint32 { return *col }, unsigned[uint32])
+		return newFixed(c, new(proto.ColUInt32), func(col *proto.ColUInt32) []uint32 { return *col }, same[uint32])
 	case schema.UInt64:
-		return newFixed(c, new(proto.ColUInt64), func(col *proto.ColUInt64) []uint64 { return *col }, unsigned[uint64])
+		return newFixed(c, new(proto.ColUInt64), func(col *proto.ColUInt64) []uint64 { return *col }, same[uint64])
 	case schema.Float32:
 		return newFixed(c, new(proto.ColFloat32), func(col *proto.ColFloat32) []float32 { return *col },
-			func(v float32) uint64 { return uint64(math.Float32bits(v)) })
+			func(v []float32) []uint32 { return as[uint32](v) })
 	case schema.Float64:
-		return newFixed(c, new(proto.ColFloat64), func(col *proto.ColFloat64) []float64 { return *col }, math.Float64bits)
+		return newFixed(c, new(proto.ColFloat64), func(col *proto.ColFloat64) []float64 { return *col },
+			func(v []float64) []uint64 { return as[uint64](v) })
 	case schema.TimestampMS:
 		// As a plain Int64: the query asks for milliseconds, and the library's
 		// own DateTime64 would only wrap the same number.
-		return newFixed(c, new(proto.ColInt64), func(col *proto.ColInt64) []int64 { return *col }, signed[int64])
+		return newFixed(c, new(proto.ColInt64), func(col *proto.ColInt64) []int64 { return *col }, same[int64])
 	}
 	panic(fmt.Sprintf("BUG: column %s has type %q, which schema.Parse does not let through", c.Name, c.Type))
 }
@@ -77,8 +77,7 @@ func maybeNull[T any](c schema.Column, col proto.ColumnOf[T]) (*proto.ColUInt8, 
 	return &nullable.Nulls, nullable
 }
 
-func signed[T int8 | int16 | int32 | int64](v T) uint64       { return uint64(int64(v)) }
-func unsigned[T uint8 | uint16 | uint32 | uint64](v T) uint64 { return uint64(v) }
+func same[T integer](v []T) []T { return v }
 
 // nulls is a column's null mask, one byte a row; nil if it is not nullable.
 type nulls = *proto.ColUInt8
@@ -105,26 +104,38 @@ func validity(n nulls, runs []Run, rows int) (*memory.Buffer, int) {
 	return memory.NewBufferBytes(bitmap), count
 }
 
-// fixed is a column of numbers.
-type fixed[T arrow.FixedWidthType] struct {
+// fixed is a column of numbers of type T, whose bits are those of the integers B.
+type fixed[T arrow.FixedWidthType, B integer] struct {
 	nulls nulls
 	data  func() []T
-	bits  func(T) uint64
+	bits  func([]T) []B
 }
 
-func newFixed[T arrow.FixedWidthType, C proto.ColumnOf[T]](c schema.Column, col C, data func(C) []T, bits func(T) uint64) (vector, proto.ColResult) {
+func newFixed[T arrow.FixedWidthType, B integer, C proto.ColumnOf[T]](c schema.Column, col C, data func(C) []T, bits func([]T) []B) (vector, proto.ColResult) {
 	mask, result := maybeNull[T](c, col)
-	return &fixed[T]{nulls: mask, data: func() []T { return data(col) }, bits: bits}, result
+	return &fixed[T, B]{nulls: mask, data: func() []T { return data(col) }, bits: bits}, result
 }
 
-func (f *fixed[T]) null(row int) bool   { return isNull(f.nulls, row) }
-func (f *fixed[T]) word(row int) uint64 { return f.bits(f.data()[row]) }
-
-func (f *fixed[T]) appendValue(dst []byte, row int) []byte {
-	return binary.LittleEndian.AppendUint64(dst, f.word(row))
+func (f *fixed[T, B]) sum(run Run, rows []uint64, key uint64) uint64 {
+	return sumColumn(f.bits(f.data()[run.From:run.To]), f.nulls, run, rows, key)
 }
 
-func (f *fixed[T]) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
+func (f *fixed[T, B]) appendValue(dst []byte, row int) []byte {
+	if isNull(f.nulls, row) {
+		return append(dst, 0)
+	}
+	return binary.LittleEndian.AppendUint64(append(dst, 1), uint64(int64(f.bits(f.data())[row])))
+}
+
+// sumColumn adds up the values of a run, which may be NULL where there is a mask.
+func sumColumn[B integer](values []B, mask nulls, run Run, rows []uint64, key uint64) uint64 {
+	if mask == nil {
+		return sumIntegers(values, rows, key)
+	}
+	return sumNullable(values, (*mask)[run.From:run.To], rows, key)
+}
+
+func (f *fixed[T, B]) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
 	values, data := make([]T, 0, rows), f.data()
 	for _, r := range runs {
 		values = append(values, data[r.From:r.To]...)
@@ -139,16 +150,16 @@ type bools struct {
 	col   *proto.ColBool
 }
 
-func (b *bools) null(row int) bool { return isNull(b.nulls, row) }
-
-func (b *bools) word(row int) uint64 {
-	if (*b.col)[row] {
-		return 1
-	}
-	return 0
+func (b *bools) sum(run Run, rows []uint64, key uint64) uint64 {
+	return sumColumn(as[uint8]((*b.col)[run.From:run.To]), b.nulls, run, rows, key)
 }
 
-func (b *bools) appendValue(dst []byte, row int) []byte { return append(dst, byte(b.word(row))) }
+func (b *bools) appendValue(dst []byte, row int) []byte {
+	if isNull(b.nulls, row) {
+		return append(dst, 0)
+	}
+	return append(dst, 1, as[uint8](*b.col)[row])
+}
 
 func (b *bools) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
 	bitmap := make([]byte, bitutil.BytesForBits(int64(rows)))
@@ -163,21 +174,30 @@ func (b *bools) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
 	return []*memory.Buffer{mask, memory.NewBufferBytes(bitmap)}, count, nil
 }
 
-// strings is a column of strings: bytes, and where each value lies in them.
-type strings struct {
+// texts is a column of strings: bytes, and where each value lies in them.
+type texts struct {
 	nulls nulls
 	col   *proto.ColStr
+	words []uint64 // of the run that is summed up
 }
 
-func (s *strings) null(row int) bool   { return isNull(s.nulls, row) }
-func (s *strings) word(row int) uint64 { return xxhash.Sum64(s.col.RowBytes(row)) }
+func (s *texts) sum(run Run, rows []uint64, key uint64) uint64 {
+	s.words = s.words[:0]
+	for _, p := range s.col.Pos[run.From:run.To] {
+		s.words = append(s.words, wordOf(s.col.Buf[p.Start:p.End]))
+	}
+	return sumColumn(s.words, s.nulls, run, rows, key)
+}
 
-func (s *strings) appendValue(dst []byte, row int) []byte {
+func (s *texts) appendValue(dst []byte, row int) []byte {
+	if isNull(s.nulls, row) {
+		return append(dst, 0)
+	}
 	v := s.col.RowBytes(row)
-	return append(binary.AppendUvarint(dst, uint64(len(v))), v...)
+	return append(binary.AppendUvarint(append(dst, 1), uint64(len(v))), v...)
 }
 
-func (s *strings) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
+func (s *texts) buffers(runs []Run, rows int) ([]*memory.Buffer, int, error) {
 	size := 0
 	for _, r := range runs {
 		for _, p := range s.col.Pos[r.From:r.To] {
