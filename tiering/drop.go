@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"penstock/failpoint"
 	"penstock/schema"
 )
 
@@ -79,6 +80,7 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if err := p.settle(ctx, p.catalog.view(p.manifests)); err != nil {
 		return err
 	}
+	failpoint.At("drop.before")
 	var left []Part
 	err = p.warehouse.DropSealed(ctx, day, func(parts []Part) (own []Part, err error) {
 		own, left, err = p.manifests[day].open().own(parts)
@@ -87,6 +89,7 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if err != nil {
 		return err
 	}
+	failpoint.At("drop.after")
 	if rows := rowsOf(left); rows > 0 {
 		p.events.Strayed(day, rows)
 	}
@@ -96,6 +99,7 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if err := p.publish(ctx, day, next); err != nil {
 		return err
 	}
+	failpoint.At("expired.after")
 	return p.show(ctx, p.manifests)
 }
 

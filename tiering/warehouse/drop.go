@@ -10,6 +10,7 @@ import (
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
 
+	"penstock/failpoint"
 	"penstock/schema"
 	"penstock/tiering"
 )
@@ -122,6 +123,7 @@ func (w *ClickHouse) dropParts(ctx context.Context, client *ch.Client, parts []t
 		if err := client.Do(ctx, ch.Query{Body: statement}); err != nil {
 			return w.fail(statement, err)
 		}
+		failpoint.At("drop.part")
 	}
 	return nil
 }
