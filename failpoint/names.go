@@ -30,7 +30,7 @@ func Compactor() []string {
 		"moving.before", "move.before", "move.after", // the view that minds the move, and the move
 		"file.after", "verify.before", "verify.after", "publish.before", "publish.after",
 		"cutover.before", "cutover.shown", "cutover.after", // the view, and the version that says so
-		"drop.before", "drop.after", "expired.after", // the drop, and the version that says so
+		"drop.before", "drop.part", "drop.after", "expired.after", // the drop, one of its parts, and the version that says so
 	}
 }
 
