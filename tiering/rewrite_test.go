@@ -33,6 +33,7 @@ func newTier(t *testing.T, rows []event, late int, days ...schema.Day) (*tier, [
 		config: testConfig(t), cache: map[string][]int64{},
 	}
 	at.config.MergeGenerations = 100
+	at.objects.Now = at.clock.now
 	at.settle(t)
 	for i := range late {
 		for _, d := range days {

@@ -10,21 +10,29 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Memory is a store that forgets. The zero value is empty and ready.
 type Memory struct {
+	// Now is the clock of objects' times. The default is time.Now.
+	Now func() time.Time
+
 	mu      sync.Mutex
 	objects map[string]memoryObject
 	writes  int
 }
 
 type memoryObject struct {
-	body []byte
-	tag  string
+	body     []byte
+	tag      string
+	modified time.Time
 }
 
-var _ Store = (*Memory)(nil)
+var (
+	_ Store   = (*Memory)(nil)
+	_ Sweeper = (*Memory)(nil)
+)
 
 func (m *Memory) put(key string, body []byte) string {
 	if m.objects == nil {
@@ -32,7 +40,11 @@ func (m *Memory) put(key string, body []byte) string {
 	}
 	m.writes++
 	tag := strconv.Itoa(m.writes)
-	m.objects[key] = memoryObject{body: body, tag: tag}
+	now := time.Now
+	if m.Now != nil {
+		now = m.Now
+	}
+	m.objects[key] = memoryObject{body: body, tag: tag, modified: now()}
 	return tag
 }
 
@@ -94,6 +106,27 @@ func (m *Memory) List(_ context.Context, prefix string) ([]string, error) {
 	return slices.DeleteFunc(keys, func(k string) bool { return !strings.HasPrefix(k, prefix) }), nil
 }
 
+// Inventory implements [Sweeper].
+func (m *Memory) Inventory(_ context.Context, prefix string) ([]Stored, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []Stored
+	for _, key := range slices.Sorted(maps.Keys(m.objects)) {
+		if o := m.objects[key]; strings.HasPrefix(key, prefix) {
+			all = append(all, Stored{Key: key, Size: int64(len(o.body)), Modified: o.modified})
+		}
+	}
+	return all, nil
+}
+
+// Delete implements [Sweeper].
+func (m *Memory) Delete(_ context.Context, key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.objects, key)
+	return nil
+}
+
 // Corrupt changes an object behind everyone's back, as a failing disk would:
 // edit gets its bytes and returns the new ones, or nil to lose the object.
 func (m *Memory) Corrupt(key string, edit func([]byte) []byte) {
@@ -105,7 +138,7 @@ func (m *Memory) Corrupt(key string, edit func([]byte) []byte) {
 		delete(m.objects, key)
 		return
 	}
-	m.objects[key] = memoryObject{body: body, tag: o.tag}
+	m.objects[key] = memoryObject{body: body, tag: o.tag, modified: o.modified}
 }
 
 func (o memoryObject) describe() Object {

@@ -106,7 +106,10 @@ type S3 struct {
 	prefix string // ends in /
 }
 
-var _ Store = (*S3)(nil)
+var (
+	_ Store   = (*S3)(nil)
+	_ Sweeper = (*S3)(nil)
+)
 
 // OpenS3 returns the store; it does not reach for the service.
 func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
@@ -185,7 +188,20 @@ func (s *S3) Head(ctx context.Context, key string) (Object, error) {
 
 // List implements [Store].
 func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
-	var keys []string
+	all, err := s.Inventory(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(all))
+	for i, o := range all {
+		keys[i] = o.Key
+	}
+	return keys, nil
+}
+
+// Inventory implements [Sweeper].
+func (s *S3) Inventory(ctx context.Context, prefix string) ([]Stored, error) {
+	var all []Stored
 	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &s.bucket, Prefix: aws.String(s.prefix + prefix)})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -193,10 +209,16 @@ func (s *S3) List(ctx context.Context, prefix string) ([]string, error) {
 			return nil, s.fail("list", prefix, err)
 		}
 		for _, o := range page.Contents {
-			keys = append(keys, strings.TrimPrefix(aws.ToString(o.Key), s.prefix))
+			all = append(all, Stored{Key: strings.TrimPrefix(aws.ToString(o.Key), s.prefix), Size: aws.ToInt64(o.Size), Modified: aws.ToTime(o.LastModified)})
 		}
 	}
-	return keys, nil
+	return all, nil
+}
+
+// Delete implements [Sweeper].
+func (s *S3) Delete(ctx context.Context, key string) error {
+	_, err := s.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: aws.String(s.prefix + key)})
+	return s.fail("delete", key, err)
 }
 
 // fail names the object, the remedy where there is one, and makes the answers

@@ -11,7 +11,10 @@ import (
 	"penstock/tiering/store/storetest"
 )
 
-func TestMemory(t *testing.T) { storetest.Run(t, new(store.Memory)) }
+func TestMemory(t *testing.T) {
+	storetest.Run(t, new(store.Memory))
+	t.Run("sweep", func(t *testing.T) { storetest.Sweep(t, new(store.Memory)) })
+}
 
 // A service that takes a request and never answers is given up.
 func TestS3GivesUpASilentService(t *testing.T) {

@@ -116,7 +116,8 @@ func (w *ClickHouse) scanQuery(s *schema.Schema, day schema.Day, files string) s
 
 // filesQuery asks for the rows of files as scanQuery does for those of the sealed
 // table, and for the place of each row's file in keys, counted from 1. A file's
-// name has the hash of its content, so it is known by it without its folder.
+// name has the hash of its content, and no row is in two files that are listed,
+// so a file is known by it without its folder.
 func (w *ClickHouse) filesQuery(s *schema.Schema, keys []string) (string, error) {
 	files, err := w.source.files(keys)
 	if err != nil {

@@ -9,7 +9,10 @@ import (
 	"penstock/tiering/store/storetest"
 )
 
-func testS3Store(t *testing.T, e coldTier) { storetest.Run(t, openS3(t, e.bucket)) }
+func testS3Store(t *testing.T, e coldTier) {
+	storetest.Run(t, openS3(t, e.bucket))
+	t.Run("sweep", func(t *testing.T) { storetest.Sweep(t, openS3(t, e.bucket)) })
+}
 
 func openS3(t *testing.T, c store.S3Config) *store.S3 {
 	t.Helper()

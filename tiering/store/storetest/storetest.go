@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"penstock/tiering/store"
 )
@@ -159,4 +160,40 @@ func Run(t *testing.T, s store.Store) {
 		_, _, err = store.Copy(ctx, s, "no big", io.Discard)
 		is(t, err, store.ErrNotFound)
 	})
+}
+
+// Sweep holds a store that objects can be deleted from to what that is.
+func Sweep(t *testing.T, s interface {
+	store.Store
+	store.Sweeper
+}) {
+	ctx := t.Context()
+	before := time.Now().Add(-time.Minute) // the store has a clock of its own
+	for _, key := range []string{"sweep/b", "sweep/a", "sweep/c"} {
+		if err := store.CreateBytes(ctx, s, key, []byte(key)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second finds nothing there
+		if err := s.Delete(ctx, "sweep/b"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := s.Inventory(ctx, "sweep/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, o := range all {
+		keys = append(keys, o.Key)
+		if o.Size != 7 || o.Modified.Before(before) || o.Modified.After(time.Now().Add(time.Minute)) {
+			t.Errorf("%+v; want 7 bytes, stored now", o)
+		}
+	}
+	if !slices.Equal(keys, []string{"sweep/a", "sweep/c"}) {
+		t.Errorf("inventory of %v, want what is not deleted, in ascending order", keys)
+	}
+	if _, err := s.Head(ctx, "sweep/b"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got error %v of what is deleted, want %v", err, store.ErrNotFound)
+	}
 }
