@@ -49,9 +49,10 @@ func testGolden(t *testing.T, name string, s *schema.Schema) {
 	golden(t, name+".replicated.sql", script(s.DDL(cluster)...))
 
 	cutOver := []schema.Day{schema.DayOf(noon), schema.DayOf(noon) + 1}
+	files := []string{"day=2026-10-26/gen=000001/part-00000-0123456789abcdef.parquet", "day=2026-10-27/gen=000002/it's.parquet"}
 	golden(t, name+".view.sql", script(
-		s.AllView(single, schema.Cold{CutOver: cutOver[:1], Source: "s3(cold, filename = 'day=2026-10-26/a.parquet', structure = "}),
-		s.AllView(cluster, schema.Cold{CutOver: cutOver, Source: "s3('http://s3/cold/{a,b}.parquet', 'key', 'secret', 'Parquet', ", Secret: true}),
+		s.AllView(single, schema.Cold{CutOver: cutOver[:1], Source: "s3(cold, filename = 'day=*/gen=*/*.parquet', structure = ", Files: files[:1]}),
+		s.AllView(cluster, schema.Cold{CutOver: cutOver, Source: "s3('http://s3/cold/day=*/gen=*/*.parquet', 'key', 'secret', 'Parquet', ", Files: files, Secret: true}),
 		s.AllView(single, schema.Cold{CutOver: cutOver}),
 		s.AllView(cluster, schema.Cold{CutOver: cutOver, Moving: &schema.Row{Day: cutOver[0] + 1, Topic: "it's", Origin: schema.Origin{Partition: 3, Offset: 1234, Index: 56}}}),
 	))

@@ -90,6 +90,8 @@ func TestParse(t *testing.T) {
 	f("{id: 5, name: note", "{id: 6, name: Note, type: bool}\n  - {id: 5, name: note", `line 13: field "note": the name is taken; rename it`)
 	f("name: note, type: string}", "name: Note, type: string}\n  - {id: 6, name: note, type: string}", `line 13: field "note": the name is taken; rename it`)
 	f("name: note", "name: _offset", `line 12: field "_offset": the name is taken; rename it`)
+	f("name: note", "name: Gen", `line 12: field "Gen": the name is taken; rename it`)
+	f("name: note", "name: _day", `line 12: field "_day": the name is taken; rename it`)
 	f("id: 5", "id: 4", "line 12: field note: id 4 belongs to heat; take the next free one")
 	f("nullable: true", "low_cardinality: true", "line 11: field heat: low_cardinality is for strings, not float32")
 	f("type: string}", "type: string, low_cardinality: true, nullable: true}",

@@ -142,6 +142,9 @@ func (s *Schema) refusal(name string) string {
 	if !identifier.MatchString(name) {
 		return "the name is none for a column: want letters, digits and _, at most 64"
 	}
+	if slices.Contains(pathColumns, strings.ToLower(name)) {
+		return "the name is in the path of every file of the cold tier"
+	}
 	for _, c := range s.Columns() {
 		switch {
 		case c.Name == name:

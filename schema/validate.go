@@ -31,6 +31,9 @@ func (s *Schema) validate(f *file) {
 	for _, c := range ownColumns {
 		names[c.Name] = true
 	}
+	for _, name := range pathColumns {
+		names[name] = true
+	}
 	for i, c := range s.Fields {
 		at := func(key string) string { return fmt.Sprintf("fields[%d].%s", i, key) }
 		check(at("name"), identifier.MatchString(c.Name), "field %q: the name may have letters, digits and _, at most 64", c.Name)

@@ -14,16 +14,36 @@ type Cold struct {
 	// CutOver are the days whose sealed partition is in the cold tier too and
 	// is no longer counted there.
 	CutOver []Day `json:"cut_over,omitempty"`
-	// Source is the table expression of the published Parquet files as far as
-	// the text of their columns, such as s3(cold, format = 'Parquet', structure =
-	// and no further: [Schema.Files] completes it. Empty if there are none.
+	// Source is the table expression of every object that [ColdFiles] finds in
+	// the table's folder, as far as the text of their columns, such as
+	// s3(cold, format = 'Parquet', structure = and no further: [Schema.Files]
+	// completes it. Empty if there is none.
 	Source string `json:"source,omitempty"`
+	// Files are those of the objects that count, each by its path in the table's
+	// folder, such as day=2026-10-01/gen=000001/part-00000-0123456789abcdef.parquet.
+	Files []string `json:"files,omitempty"`
 	// Secret: Source has credentials in it. ClickHouse hides them where the
 	// view's definition is shown, but not in a comment, so it is left out there.
 	Secret bool `json:"secret,omitempty"`
 	// Moving is the day that is about to move from hot to sealed; nil for none.
 	Moving *Row `json:"moving,omitempty"`
 }
+
+// ColdFiles is the pattern of the Parquet files in a table's folder.
+const ColdFiles = "day=*/gen=*/*.parquet"
+
+// ColDay is the column that the analysts' view has beside those of the tables:
+// the event's day in UTC. Of the cold tier it is the folder's name, and so what
+// a query asks of it decides which files are opened.
+const ColDay = "_day"
+
+// pathColumns are no names for fields: the view has the one, and the others are
+// in the path of every file, where readers of Parquet find columns too.
+var pathColumns = []string{ColDay, "day", "gen"}
+
+// coldFile is the path of a row's file in the table's folder. The prefix of the
+// bucket, which comes before it, is the cold tier's business.
+const coldFile = "extract(_path, '(day=[^/]+/gen=[^/]+/[^/]+)$')"
 
 // Row is where one stored row is.
 type Row struct {
@@ -108,15 +128,20 @@ func (s *Schema) ViewCommentQuery(t Tables) string {
 // its rows, [Cold.Moving], is no longer in the hot table. All the query's looks
 // at one table share a snapshot (enable_shared_storage_snapshot_in_query, on by
 // default), and the partition moves whole: the one row tells for all.
+//
+// Of the cold tier it reads exactly [Cold.Files]. They are named in a condition
+// on the path, and not as s3('{a,b}'): ClickHouse applies what a query asks of
+// [ColDay] to the paths it has listed, and to none that are spelled out.
 func (s *Schema) AllView(t Tables, cold Cold) string {
 	return s.allView(t, "CREATE OR REPLACE VIEW", cold)
 }
 
 func (s *Schema) allView(t Tables, create string, cold Cold) string {
-	names := make([]string, 0, len(s.Fields)+len(ownColumns))
+	names := make([]string, 0, len(s.Fields)+len(ownColumns)+1)
 	for _, c := range s.Columns() {
 		names = append(names, QuoteIdent(c.Name))
 	}
+	names = append(names, fmt.Sprintf("toDate(%s) AS %s", QuoteIdent(s.Time.Field), QuoteIdent(ColDay)))
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s%s AS\nSELECT %s FROM %s\nUNION ALL\nSELECT %[4]s FROM %[6]s",
 		create, s.All(t), t.onCluster(), strings.Join(names, ", "), s.Hot(t), s.Sealed(t))
@@ -124,7 +149,12 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 		b.WriteString("\nWHERE " + strings.Join(filter, "\n  AND "))
 	}
 	if cold.Source != "" {
-		b.WriteString("\nUNION ALL\n" + s.FileRows(cold.Source))
+		files := make([]string, 0, len(cold.Files))
+		for _, f := range cold.Files {
+			files = append(files, QuoteString(f))
+		}
+		day := fmt.Sprintf("CAST(substring(%s, 5, 10), 'Date') AS %s", coldFile, QuoteIdent(ColDay))
+		fmt.Fprintf(&b, "\nUNION ALL\n%s\nWHERE %s IN (%s)", s.FileRows(cold.Source, day), coldFile, strings.Join(files, ", "))
 	}
 	b.WriteString("\nCOMMENT " + QuoteString(ViewComment{SchemaVersion: s.Version, Cold: cold}.String()))
 	return b.String()

@@ -24,6 +24,9 @@ func TestRenewView(t *testing.T) {
 			CutOver: rapid.SliceOf(rapid.Map(rapid.IntRange(0, 40_000), func(n int) schema.Day { return schema.Day(n) })).Draw(t, "cut over"),
 			Source:  rapid.SampledFrom([]string{"", "s3(cold, filename = 'a\\'<b>.parquet', structure = "}).Draw(t, "source"),
 		}
+		if cold.Source != "" {
+			cold.Files = rapid.SliceOfN(rapid.String(), 1, 3).Draw(t, "files")
+		}
 		if rapid.Bool().Draw(t, "moving") {
 			cold.Moving = &schema.Row{Day: 20_000, Topic: rapid.String().Draw(t, "topic"), Origin: schema.Origin{Partition: 3, Offset: 1 << 60, Index: 56}}
 		}

@@ -77,9 +77,9 @@ SETTINGS replicated_deduplication_window = 10000,
     default_compression_codec = 'ZSTD(1)';
 
 CREATE VIEW IF NOT EXISTS `fleet`.`every_type_all` ON CLUSTER `main` AS
-SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`every_type`
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`at`) AS `_day` FROM `fleet`.`every_type`
 UNION ALL
-SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`every_type_sealed`
+SELECT `device`, `seq`, `at`, `str`, `str_null`, `dict`, `yes`, `yes_null`, `i8`, `i16`, `i32`, `i64`, `u8`, `u16`, `u32`, `u64`, `f32`, `f64`, `time`, `late`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`at`) AS `_day` FROM `fleet`.`every_type_sealed`
 COMMENT '{"schema_version":2,"cold":{}}';
 
 CREATE TABLE IF NOT EXISTS `fleet`.`every_type_schema` ON CLUSTER `main`

@@ -89,9 +89,9 @@ SETTINGS replicated_deduplication_window = 10000,
     default_compression_codec = 'ZSTD(1)';
 
 CREATE VIEW IF NOT EXISTS `fleet`.`telemetry_all` ON CLUSTER `main` AS
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`telemetry`
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `fleet`.`telemetry`
 UNION ALL
-SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index` FROM `fleet`.`telemetry_sealed`
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `fleet`.`telemetry_sealed`
 COMMENT '{"schema_version":1,"cold":{}}';
 
 CREATE TABLE IF NOT EXISTS `fleet`.`telemetry_schema` ON CLUSTER `main`

@@ -9,22 +9,33 @@ import (
 )
 
 // source writes the SQL by which ClickHouse reads Parquet files of the cold
-// tier. Exactly the listed ones: an object that no manifest lists does not
-// exist, so nothing is found by a pattern.
+// tier.
 type source struct {
 	config Config
 	bucket store.S3Config
 }
 
-// files returns what [schema.Cold.Source] is for these files; empty for none.
-func (s source) files(files []string) (string, error) {
-	if len(files) == 0 {
+// files returns the table expression of exactly these objects, as far as
+// [schema.Schema.Files] has it; empty for none. One that is missing is an error
+// of the query.
+func (s source) files(keys []string) (string, error) {
+	switch len(keys) {
+	case 0:
 		return "", nil
+	case 1:
+		return s.objects(keys[0])
 	}
-	name := files[0]
-	if len(files) > 1 {
-		name = "{" + strings.Join(files, ",") + "}"
-	}
+	return s.objects("{" + strings.Join(keys, ",") + "}")
+}
+
+// folder returns the table expression of every file in a table's folder, also
+// of those that no manifest lists: whoever reads it says which of them count.
+func (s source) folder(table string) (string, error) {
+	return s.objects(table + "/" + schema.ColdFiles)
+}
+
+// objects returns the table expression of the objects of this name or pattern.
+func (s source) objects(name string) (string, error) {
 	quote := schema.QuoteString
 	if s.config.NamedCollection != "" {
 		return fmt.Sprintf("s3(%s, filename = %s, format = 'Parquet', structure = ",

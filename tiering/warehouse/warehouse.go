@@ -137,8 +137,17 @@ func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tierin
 }
 
 func (w *ClickHouse) cold(v tiering.View) (schema.Cold, error) {
-	files, err := w.source.files(v.Files)
-	return schema.Cold{CutOver: v.CutOver, Source: files, Secret: files != "" && w.source.secret(), Moving: v.Moving}, err
+	cold := schema.Cold{CutOver: v.CutOver, Moving: v.Moving}
+	if len(v.Files) == 0 {
+		return cold, nil
+	}
+	for _, key := range v.Files {
+		cold.Files = append(cold.Files, strings.TrimPrefix(key, w.schema.Name+"/"))
+	}
+	var err error
+	cold.Source, err = w.source.folder(w.schema.Name)
+	cold.Secret = w.source.secret()
+	return cold, err
 }
 
 // Shows implements [tiering.Warehouse].

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"penstock/schema"
+	"penstock/tiering"
 	"penstock/tiering/store"
 )
 
@@ -32,11 +33,11 @@ func TestStatementsGolden(t *testing.T) {
 	}
 	files := []string{"telemetry/day=2026-10-01/gen=000001/part-00000-00.parquet", "telemetry/day=2026-10-02/gen=000001/part-00000-11.parquet"}
 	view := func(w *ClickHouse, files ...string) string {
-		source, err := w.source.files(files)
+		cold, err := w.cold(tiering.View{CutOver: []schema.Day{day}, Files: files})
 		if err != nil {
 			t.Fatal(err)
 		}
-		return w.schema.AllView(w.config.Tables(), schema.Cold{CutOver: []schema.Day{day}, Source: source})
+		return w.schema.AllView(w.config.Tables(), cold)
 	}
 	collection := func(w *ClickHouse) string {
 		statements, err := w.source.collection()
