@@ -12,7 +12,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # The two modules: the product, and the stack it is tried on.
 MODULES := . ops/local
 
-.PHONY: help run smoke faults build test test-unit test-stack race check bench bench-engine bench-stack bench-tier fuzz clean
+.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,13 @@ FAULTS_ARGS ?=
 faults: build ## everything broken under load, all proven; FAULTS=short|long, FAULTS_ARGS
 	@go build -tags failpoints -o bin/ingest-faults ./cmd/ingest
 	@bin/local faults --mode $(FAULTS) $(FAULTS_ARGS)
+
+# COLD=long is the proof; COLD_ARGS are flags of "bin/local faults-cold".
+COLD      ?= short
+COLD_ARGS ?=
+faults-cold: build ## the cold tier broken while days move, the view proven; COLD=short|long, COLD_ARGS
+	@go build -tags failpoints -o bin/compactor-faults ./cmd/compactor
+	@bin/local faults-cold --mode $(COLD) $(COLD_ARGS)
 
 build: ## the programs, into bin/
 	@go build -o bin/ ./cmd/... ./loadtest/cmd/...

@@ -31,6 +31,7 @@ func Compactor() []string {
 		"file.after", "verify.before", "verify.after", "publish.before", "publish.after",
 		"cutover.before", "cutover.shown", "cutover.after", // the view, and the version that says so
 		"drop.before", "drop.part", "drop.after", "expired.after", // the drop, one of its parts, and the version that says so
+		"merge.before", "merge.after", // the version that lists the merged file, before the view does
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"penstock/failpoint"
 	"penstock/schema"
 )
 
@@ -83,9 +84,11 @@ func (p *pass) merge(ctx context.Context, day schema.Day) error {
 		return slices.ContainsFunc(parts, func(part Generation) bool { return part.Generation == g.Generation })
 	})
 	next.add(g)
+	failpoint.At("merge.before")
 	if err := p.publish(ctx, day, next); err != nil {
 		return err
 	}
+	failpoint.At("merge.after")
 	return p.show(ctx, p.manifests)
 }
 

@@ -44,6 +44,7 @@ Everything is fetched once, at pinned versions, into a cache in the repository
   local run           the stack with the product on it and a fleet that sends, until ^C
   local smoke         the same for 20 s, with everything proven
   local faults        everything broken under load, and what is stored proven
+  local faults-cold   the cold tier broken while days move, and the view proven
   local bench         how many events a node stores for a second of CPU time
   local bench-engine  what ClickHouse takes to store a million of them
   local bench-stack   all of it under load on the same cores, measured
@@ -54,6 +55,6 @@ Everything is fetched once, at pinned versions, into a cache in the repository
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), benchTierCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
+	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), faultsColdCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), benchTierCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
 	return root
 }
