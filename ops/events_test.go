@@ -133,6 +133,9 @@ func tieringStory(e tiering.Events) []event {
 	return []event{
 		{"LeaseTaken", func() { e.LeaseTaken(7) }},
 		{"Strayed", func() { e.Strayed(20_699, 17) }},
+		{"Loaded", func() { e.Loaded(20_600, 400, 800) }},
+		{"Loaded", func() { e.Loaded(20_600, 600, 800) }},
+		{"Compared", func() { e.Compared(20_600, 200, 800) }},
 		{"Begun", func() { e.Begun(step) }},
 		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
 		{"Exporting", func() { e.Exporting(step.Day, 1000, 1000) }},

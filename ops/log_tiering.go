@@ -33,6 +33,8 @@ func LogTiering(log *slog.Logger) tiering.Events {
 		},
 		Exporting: far("exporting"),
 		Verified:  far("verifying"),
+		Loaded:    far("loading"),
+		Compared:  far("comparing"),
 		FileStored: func(day schema.Day, f tiering.File) {
 			say(slog.LevelInfo, "file stored", slog.String("day", day.String()), slog.String("path", f.Path), slog.Uint64("rows", f.Rows), slog.Int64("bytes", f.Bytes))
 		},

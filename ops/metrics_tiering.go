@@ -14,7 +14,10 @@ import (
 // and returns the hooks that move them.
 func (m *Metrics) TieringEvents() tiering.Events {
 	f := family{reg: m.reg, prefix: "penstock_compactor_"}
-	actions := []string{string(tiering.Seal), string(tiering.Export), string(tiering.CutOver), string(tiering.Expire)}
+	var actions []string
+	for _, a := range tiering.Actions() {
+		actions = append(actions, string(a))
+	}
 	var (
 		running  = f.gauges("steps_running", "1 while a step of this kind is being done.", "action")
 		done     = f.counters("steps_total", "Steps of a day's way to the cold tier that were done.", "action", actions...)
@@ -27,12 +30,16 @@ func (m *Metrics) TieringEvents() tiering.Events {
 		fence    = f.gauge("lease_fence", "The fencing number of the lease this compactor held last.")
 		exported = newProgress(f, "exported_rows_total", "Rows of sealed days read for export.", "export_progress_ratio", "Share of the day in export that is read.")
 		verified = newProgress(f, "verified_rows_total", "Rows read back from S3 and compared.", "verify_progress_ratio", "Share of the day in verification that is read back.")
+		loaded   = newProgress(f, "loaded_rows_total", "Rows of files inserted into ClickHouse to restore days.", "load_progress_ratio", "Share of the day that is restored that is inserted.")
+		compared = newProgress(f, "compared_rows_total", "Rows of restored days read back from ClickHouse and compared.", "compare_progress_ratio", "Share of the restored day that is read back.")
 	)
 	return tiering.Events{
 		Begun: func(s tiering.Step) {
 			running.WithLabelValues(string(s.Action)).Set(1)
 			exported.begin()
 			verified.begin()
+			loaded.begin()
+			compared.begin()
 		},
 		Done: func(s tiering.Step, took time.Duration) {
 			running.WithLabelValues(string(s.Action)).Set(0)
@@ -45,6 +52,8 @@ func (m *Metrics) TieringEvents() tiering.Events {
 		},
 		Exporting: exported.at,
 		Verified:  verified.at,
+		Loaded:    loaded.at,
+		Compared:  compared.at,
 		FileStored: func(_ schema.Day, file tiering.File) {
 			files.Inc()
 			rows.Add(float64(file.Rows))

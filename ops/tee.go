@@ -44,6 +44,8 @@ func TeeTiering(all ...tiering.Events) tiering.Events {
 		t.FileStored = both2(t.FileStored, e.FileStored)
 		t.Verified = both3(t.Verified, e.Verified)
 		t.Strayed = both2(t.Strayed, e.Strayed)
+		t.Loaded = both3(t.Loaded, e.Loaded)
+		t.Compared = both3(t.Compared, e.Compared)
 		t.LeaseTaken = both(t.LeaseTaken, e.LeaseTaken)
 	}
 	return t

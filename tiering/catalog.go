@@ -121,6 +121,12 @@ func (c catalog) files(m *Manifest) []string {
 // days whose sealed partition is replaced by files, and all those files.
 func (c catalog) view(manifests map[schema.Day]*Manifest) (v View) {
 	for day, m := range manifests {
+		if m.restored() {
+			if m.Restored.shown() {
+				continue
+			}
+			v.CutOver = append(v.CutOver, day)
+		}
 		for _, g := range m.Generations {
 			if g.CutOverAt == nil {
 				continue

@@ -160,6 +160,12 @@ func (p *pass) do(ctx context.Context, s Step) error {
 		return p.merge(ctx, s.Day)
 	case Retire:
 		return p.retire(ctx, s.Day)
+	case Load:
+		return p.load(ctx, s.Day)
+	case Release:
+		return p.release(ctx, s.Day)
+	case Drop:
+		return p.drop(ctx, s.Day)
 	}
 	panic(fmt.Sprintf("BUG: %q is no action to do", s.Action))
 }
@@ -170,12 +176,16 @@ func (p *pass) partition(ctx context.Context, day schema.Day) (Partition, error)
 	if err != nil {
 		return Partition{}, err
 	}
+	return partitionOf(all, day), nil
+}
+
+func partitionOf(all []Partition, day schema.Day) Partition {
 	for _, part := range all {
 		if part.Day == day {
-			return part, nil
+			return part
 		}
 	}
-	return Partition{Day: day}, nil
+	return Partition{Day: day}
 }
 
 func (p *pass) seal(ctx context.Context, day schema.Day) error {

@@ -187,6 +187,15 @@ func (w crashingWarehouse) ScanFiles(ctx context.Context, s *schema.Schema, keys
 	})
 }
 
+func (w crashingWarehouse) InsertSealed(ctx context.Context, rows *archive.Rows, token string) error {
+	return w.do("InsertSealed", func() error { return w.Warehouse.InsertSealed(ctx, rows, token) })
+}
+
+func (w crashingWarehouse) SealedBeside(ctx context.Context, s *schema.Schema, day schema.Day, files []string) (n uint64, err error) {
+	err = w.do("SealedBeside", func() error { n, err = w.Warehouse.SealedBeside(ctx, s, day, files); return err })
+	return n, err
+}
+
 func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
 	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
 }

@@ -45,6 +45,29 @@
 // what older versions say. A generation's number is used once, so no folder ever
 // has files of two.
 //
+// # A day that comes back
+//
+// [Compactor.Restore] brings a cold day back into its sealed partition, and
+// [Compactor.Release], or a pass when its time is over, ends the stay, see
+// [Restoration]. The files stay.
+//
+//  1. Begin: the view is replaced by one that leaves the day of the sealed table
+//     out, where there is nothing; after Settle a manifest version says so.
+//  2. Load: file by file, the rows are inserted block by block, each under a
+//     token that is made of that version, the file and the block. So what is
+//     repeated is stored once. The sealed partition is then compared with the
+//     files, rows and a checksum per column; the view is replaced by one that
+//     reads it and no file of the day; a manifest version says so.
+//  3. Release: the files are verified; the view is replaced by one that reads
+//     them and leaves the day of the sealed table out; a manifest version says so.
+//  4. Drop: after the grace period the files are verified again, every sealed row
+//     is looked up in them, what was looked up is dropped, and a manifest version
+//     says so.
+//
+// Until the comparison is done the sealed partition may hold anything and is
+// read by no query; from then to the release both copies are whole. The day has
+// no other step meanwhile.
+//
 // # What holds at every moment
 //
 // The view shows every stored row once. Let a generation be open from its
@@ -62,6 +85,8 @@
 //   - A day is sealed again only after the view reads that day of the sealed
 //     table again: every pass begins by writing the view from the manifests.
 //   - Nothing is deleted but by that DROP PART on the sealed table.
+//   - The view reads the sealed partition of a restored day if and only if it
+//     reads no file of the day.
 //
 // A crash repeats one step. Between seal and publish there is nothing but a
 // sealed partition: it is exported again, into files of the same names, since

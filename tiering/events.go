@@ -25,6 +25,10 @@ type Events struct {
 	// was open, see [Generation.LastBlock]. The view left them out until now,
 	// when that generation is dropped; they become the next one.
 	Strayed func(day schema.Day, rows uint64)
+	// Loaded: rows of the day's files inserted into ClickHouse so far, of this many.
+	Loaded func(day schema.Day, rows, of uint64)
+	// Compared: of those, read back from ClickHouse so far.
+	Compared func(day schema.Day, rows, of uint64)
 	// LeaseTaken: this compactor holds the lease, with this fencing number.
 	LeaseTaken func(fence uint64)
 }
@@ -50,6 +54,12 @@ func (e Events) withDefaults() Events {
 	}
 	if e.Strayed == nil {
 		e.Strayed = func(schema.Day, uint64) {}
+	}
+	if e.Loaded == nil {
+		e.Loaded = func(schema.Day, uint64, uint64) {}
+	}
+	if e.Compared == nil {
+		e.Compared = func(schema.Day, uint64, uint64) {}
 	}
 	if e.LeaseTaken == nil {
 		e.LeaseTaken = func(uint64) {}

@@ -96,10 +96,12 @@ type warehouse struct {
 	twice       bool // a scan of files has its last row twice
 	lastBlock   int64
 	dropped     func() error // called after each part that is dropped; may be nil
+	tokens      map[schema.Day]map[string]bool
+	forgetful   bool // no token is remembered
 }
 
 func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
-	w := &warehouse{schema: s, objects: objects, hot: map[schema.Day][]event{}, sealed: map[schema.Day][]event{}, blockRows: 7}
+	w := &warehouse{schema: s, objects: objects, hot: map[schema.Day][]event{}, sealed: map[schema.Day][]event{}, tokens: map[schema.Day]map[string]bool{}, blockRows: 7}
 	w.insert(events...)
 	return w
 }
@@ -328,15 +330,19 @@ func (w *warehouse) DropSealed(_ context.Context, day schema.Day, choose func([]
 func (w *warehouse) drop(day schema.Day, part Part) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !slices.Contains(w.cutOver, day) {
+	if !w.leavesOut(day) {
 		return fmt.Errorf("day %v is dropped while the view reads it", day)
 	}
 	w.sealed[day] = slices.DeleteFunc(w.sealed[day], func(e event) bool { return e.block == part.LastBlock })
 	if len(w.sealed[day]) == 0 {
 		delete(w.sealed, day)
+		delete(w.tokens, day)
 	}
 	return nil
 }
+
+// leavesOut reports whether the view does not read a day's sealed rows.
+func (w *warehouse) leavesOut(day schema.Day) bool { return slices.Contains(w.cutOver, day) }
 
 // visible returns how often the view shows each Kafka offset. Offsets of a file
 // are read with parquet-go and kept, since objects never change.

@@ -34,7 +34,9 @@ type Manifest struct {
 	LastGeneration int `json:"last_generation"`
 	// RetiredAt: the day is older than the policy keeps days, and this version
 	// lists no generation. Rows that come later make it a day once more.
-	RetiredAt   *time.Time   `json:"retired_at,omitempty"`
+	RetiredAt *time.Time `json:"retired_at,omitempty"`
+	// Restored: rows of the files are in the sealed partition too; nil if not.
+	Restored    *Restoration `json:"restored,omitempty"`
 	Generations []Generation `json:"generations"`
 }
 
@@ -142,6 +144,10 @@ func (m *Manifest) next(table string, day schema.Day, now time.Time, fence uint6
 	if m != nil {
 		out.Version, out.LastGeneration = m.Version+1, m.LastGeneration
 		out.Generations = append(out.Generations, m.Generations...)
+		if m.Restored != nil {
+			restored := *m.Restored
+			out.Restored = &restored
+		}
 	}
 	return out
 }
@@ -199,6 +205,19 @@ func (m *Manifest) Rows() uint64 {
 	if m != nil {
 		for _, g := range m.Generations {
 			n += g.Rows
+		}
+	}
+	return n
+}
+
+// Bytes returns the size of the files of all generations.
+func (m *Manifest) Bytes() int64 {
+	var n int64
+	if m != nil {
+		for _, g := range m.Generations {
+			for _, f := range g.Files {
+				n += f.Bytes
+			}
 		}
 	}
 	return n

@@ -30,7 +30,16 @@ const (
 	Expire  Action = "expire" // drop the sealed partition
 	Merge   Action = "merge"  // make small generations of a cold day one
 	Retire  Action = "retire" // list a day no more that is older than days are kept
+	// And those of a day that is restored.
+	Load    Action = "load"    // insert the rows of the files, and have the view read them
+	Release Action = "release" // have the view read the files again
+	Drop    Action = "drop"    // drop what was loaded
 )
+
+// Actions returns every action that is one.
+func Actions() []Action {
+	return []Action{Seal, Export, CutOver, Expire, Merge, Retire, Load, Release, Drop}
+}
 
 // State says where a day's rows are.
 type State string
@@ -43,6 +52,10 @@ const (
 	Cut       State = "cut over"  // the view reads the files; sealed rows remain
 	Cold      State = "cold"      // files only, or with late rows in the hot table
 	Retired   State = "retired"   // nothing of it is kept
+
+	Loading  State = "loading"  // the view reads the files; their rows come into the sealed table
+	Restored State = "restored" // the view reads the sealed rows and not the files
+	Released State = "released" // the view reads the files; sealed rows remain
 )
 
 // Step is what comes next for a day.
@@ -54,11 +67,17 @@ type Step struct {
 	// Due is when the action may be done; zero for at once.
 	Due time.Time
 	Partition
-	ColdRows uint64 // in files, of all generations
+	// Of the files of all generations.
+	ColdRows  uint64
+	ColdBytes int64
 }
 
 // String says what the step does.
 func (s Step) String() string {
+	switch s.Action {
+	case Load, Release, Drop: // which are about all of the day
+		return fmt.Sprintf("%s %s", s.Action, s.Day)
+	}
 	return fmt.Sprintf("%s %s, generation %d", s.Action, s.Day, s.Generation)
 }
 
@@ -89,8 +108,10 @@ func Plan(now time.Time, partitions []Partition, manifests map[schema.Day]*Manif
 // open generation is finished before anything else of its day begins, and what
 // is sealed is exported before more is sealed.
 func Next(now time.Time, part Partition, m *Manifest, p Policy) Step {
-	s := Step{Day: part.Day, Partition: part, ColdRows: m.Rows(), Generation: m.nextGeneration()}
+	s := Step{Day: part.Day, Partition: part, ColdRows: m.Rows(), ColdBytes: m.Bytes(), Generation: m.nextGeneration()}
 	switch g := m.open(); {
+	case m.restored():
+		return s.whileRestored(now, m.Restored, p)
 	case g != nil && g.CutOverAt == nil:
 		s.State, s.Action, s.Generation = Published, CutOver, g.Generation
 	case g != nil:

@@ -17,8 +17,8 @@ import (
 // the generation, not only the first. It calls each before every file, and ends
 // with its error. The schema may be of a later version than the files.
 func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day, g Generation, each func(context.Context) error) error {
-	if g.SchemaVersion > s.Version {
-		return fmt.Errorf("generation %d of %s was written with schema version %d, ClickHouse has %d; run `ingest schema apply` with the schema file of that version", g.Generation, day, g.SchemaVersion, s.Version)
+	if err := written(s, day, g); err != nil {
+		return err
 	}
 	var faults []error
 	var rows uint64
@@ -41,14 +41,18 @@ func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day
 	return errors.Join(faults...)
 }
 
-// verifyFile compares one object with its entry in the manifest: the bytes by
-// size and SHA-256, the content by rows and column checksums. Both, since the
-// first says nothing about what the writer made of the rows.
-func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, f File) (err error) {
-	columns, err := f.columns(s)
-	if err != nil {
-		return err
+// written reports whether the schema can read what the generation was written
+// with.
+func written(s *schema.Schema, day schema.Day, g Generation) error {
+	if g.SchemaVersion > s.Version {
+		return fmt.Errorf("generation %d of %s was written with schema version %d, ClickHouse has %d; run `ingest schema apply` with the schema file of that version", g.Generation, day, g.SchemaVersion, s.Version)
 	}
+	return nil
+}
+
+// fetch calls do with a copy of an object whose bytes are those the manifest
+// lists.
+func (c *Compactor) fetch(ctx context.Context, f File, do func(spool *os.File) error) (err error) {
 	spool, err := os.CreateTemp(c.cfg.SpoolDir, "penstock-verify-*.parquet")
 	if err != nil {
 		return fmt.Errorf("spool file: %w; check spool_dir", err)
@@ -62,7 +66,22 @@ func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, f File) (e
 	if size != f.Bytes || sum != f.SHA256 {
 		return fmt.Errorf("the object has %d bytes with SHA-256 %s; the manifest says %d and %s", size, sum, f.Bytes, f.SHA256)
 	}
-	content, err := archive.Read(spool, size, columns)
+	return do(spool)
+}
+
+// verifyFile compares one object with its entry in the manifest: the bytes by
+// size and SHA-256, the content by rows and column checksums. Both, since the
+// first says nothing about what the writer made of the rows.
+func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, f File) error {
+	columns, err := f.columns(s)
+	if err != nil {
+		return err
+	}
+	return c.fetch(ctx, f, func(spool *os.File) error { return verifyContent(spool, f, columns) })
+}
+
+func verifyContent(spool *os.File, f File, columns []schema.Column) error {
+	content, err := archive.Read(spool, f.Bytes, columns)
 	if err != nil {
 		return err
 	}

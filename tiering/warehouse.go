@@ -35,6 +35,12 @@ type Warehouse interface {
 	// has of it. It calls each for every block, and tells which of the files each
 	// of its rows is from, by its place in keys. Both are each's until it returns.
 	ScanFiles(ctx context.Context, s *schema.Schema, keys []string, each func(b *archive.Block, from []uint32) error) error
+	// InsertSealed inserts rows of one day into the sealed table, unless it has
+	// those of an insert with the same token already.
+	InsertSealed(ctx context.Context, rows *archive.Rows, token string) error
+	// SealedBeside counts a day's sealed rows whose identity is in none of these
+	// files of the cold tier.
+	SealedBeside(ctx context.Context, s *schema.Schema, day schema.Day, files []string) (uint64, error)
 	// ReplaceView makes the analysts' view show this, with the schema's columns,
 	// in one statement.
 	ReplaceView(ctx context.Context, s *schema.Schema, v View) error

@@ -59,6 +59,7 @@ func TestStatementsGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	show("scan of files", scan)
+	show("sealed rows that no file has, the second of three shares", w.besideQuery(w.schema, day, source, 1, 3))
 	show("named collection", collection(w))
 	show("view, two files", view(w, files...))
 	show("view, no file", view(w))

@@ -37,6 +37,8 @@ func TestColdTier(t *testing.T) {
 		"generations_rewritten":  testGenerationsAreRewritten,
 		"drop_names_parts":       testDropIsOfWhatWasListed,
 		"view_prunes":            testViewPrunes,
+		"restore":                testRestore,
+		"restore_over_versions":  testRestoreOverVersions,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
