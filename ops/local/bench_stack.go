@@ -28,6 +28,8 @@ default settings, and measures them under a fleet that shares the machine:
                visible while the backlog is worked off
   late-burst   --burst-live-rate, and others send --burst records that they kept for
                --offline: how soon is a live reading visible meanwhile
+  tiering      --day-live-rate, and the compactor moves a cold day of --day-rows rows to
+               Parquet on S3: how soon is a live reading visible meanwhile
 
 Each phase ends with a proof of each device's exact set of readings. If anything
 is missing, doubled or wrongly rejected its figures are void and the exit status
@@ -39,9 +41,9 @@ visible_p50_ms, visible_p99_ms, parts_start and parts_end are those of the phase
 throughput; latency_p50_ms and latency_p99_ms those of the phase latency;
 drain_over_live that of the phase backlog: rows stored a second while the node
 caught up, over those that came; fresh_first_live_p50_ms and _p99_ms are those of the
-worst two seconds meanwhile in the phase fresh-first, late_burst_live_p50_ms and _p99_ms
-likewise. The objects latency, throughput, backlog, fresh_first and late_burst have all
-the rest. Keys of a phase that was not run are absent.
+worst two seconds meanwhile in the phase fresh-first, late_burst_live_... and tiering_live_...
+likewise. The objects latency, throughput, backlog, fresh_first, late_burst and tiering
+have all the rest. Keys of a phase that was not run are absent.
 
 The programs read PENSTOCK_INGEST_... and PENSTOCK_LOADTEST_... as they always do, so
 that other settings can be tried. The state folder is removed in the end if all
@@ -57,7 +59,7 @@ was well and none was given.`,
 			if cfg.Bin, err = programs(cfg.Bin); err != nil {
 				return err
 			}
-			cfg.Burst.Timeout, cfg.Progress = cfg.Backlog.Timeout, cmd.ErrOrStderr()
+			cfg.Burst.Timeout, cfg.ColdDay.Timeout, cfg.Progress = cfg.Backlog.Timeout, cfg.Backlog.Timeout, cmd.ErrOrStderr()
 			given, err := begin(cmd, &cfg.Stack, "bench-stack")
 			if err != nil {
 				return err
@@ -71,7 +73,7 @@ was well and none was given.`,
 	}
 	f := cmd.Flags()
 	stackFlags(f, &cfg.Stack, "bench-stack/<time>")
-	f.StringVar(&cfg.Bin, "bin", "", "folder with the programs ingest and loadtest (default: bin in the repository)")
+	f.StringVar(&cfg.Bin, "bin", "", "folder with the programs ingest, loadtest and compactor (default: bin in the repository)")
 	f.StringSliceVar(&names, "phases", names, "the phases to run, separated by commas")
 	f.IntVar(&cfg.Latency.Rate, "latency-rate", cfg.Latency.Rate, "records a second of the phase latency")
 	f.DurationVar(&cfg.Latency.Hold, "latency-hold", cfg.Latency.Hold, "how long it is held")
@@ -80,12 +82,15 @@ was well and none was given.`,
 	f.IntVar(&cfg.Backlog.Rate, "backlog-rate", cfg.Backlog.Rate, "records a second of the phases backlog and fresh-first")
 	f.DurationVar(&cfg.Backlog.Before, "backlog-before", cfg.Backlog.Before, "how long the node is there before it goes away")
 	f.DurationVar(&cfg.Backlog.Outage, "outage", cfg.Backlog.Outage, "how long the node is away")
-	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take, also after the burst")
+	f.DurationVar(&cfg.Backlog.Timeout, "catch-up-timeout", cfg.Backlog.Timeout, "how long catching up may take, also after the burst, and moving a day")
 	f.IntVar(&cfg.Burst.Rate, "burst-live-rate", cfg.Burst.Rate, "records a second of the phase late-burst, beside the burst")
 	f.DurationVar(&cfg.Burst.Before, "burst-before", cfg.Burst.Before, "how long they are sent alone")
 	f.IntVar(&cfg.Burst.Records, "burst", cfg.Burst.Records, "records that were kept")
 	f.DurationVar(&cfg.Burst.Offline, "offline", cfg.Burst.Offline, "for how long they were")
 	f.IntVar(&cfg.Burst.Pace, "burst-pace", cfg.Burst.Pace, "how many of them a second are sent then")
+	f.IntVar(&cfg.ColdDay.Rate, "day-live-rate", cfg.ColdDay.Rate, "records a second of the phase tiering, beside the day that moves")
+	f.DurationVar(&cfg.ColdDay.Before, "day-before", cfg.ColdDay.Before, "how long they are sent before")
+	f.IntVar(&cfg.ColdDay.Rows, "day-rows", cfg.ColdDay.Rows, "rows of the day that moves")
 	f.DurationVar(&cfg.WarmUp, "warm-up", cfg.WarmUp, "beginning of a phase in which CPU and parts are not counted")
 	f.IntVar(&cfg.Devices, "devices", cfg.Devices, "size of the fleet")
 	f.Float64Var(&cfg.Shares.Resend, "resend", cfg.Shares.Resend, "share of records sent a second time")

@@ -15,6 +15,7 @@
 //	             that visible while the backlog is worked off
 //	late-burst   a steady rate, and devices that were offline send what they kept:
 //	             how soon is a live reading visible meanwhile
+//	tiering      a steady rate, and a day of weeks ago is moved to S3: the same
 //
 // CPU is that of each process as the kernel counts it, and never wall time.
 package stackbench
@@ -113,16 +114,25 @@ var phases = []struct {
 		result.LateBurst, err = r.burst(ctx, r.cfg.Burst)
 		return err
 	}},
+	{TieringDay, func(r *rig, ctx context.Context, result *Result) (err error) {
+		result.Tiering, err = r.tiering(ctx, r.cfg.ColdDay)
+		return err
+	}},
 }
 
 // open starts the stack and the node. After an error nothing is left running.
 func open(ctx context.Context, cfg Config) (_ *rig, err error) {
-	for _, name := range []string{"ingest", "loadtest"} {
+	tiers := slices.Contains(cfg.Phases, TieringDay)
+	needed := []string{"ingest", "loadtest"}
+	if tiers {
+		needed = append(needed, "compactor")
+	}
+	for _, name := range needed {
 		if _, err := os.Stat(filepath.Join(cfg.Bin, name)); err != nil {
 			return nil, fmt.Errorf("program %s: %w; build it with: make build", name, err)
 		}
 	}
-	cfg.Stack.WithoutS3 = true
+	cfg.Stack.WithoutS3 = !tiers
 	r := &rig{cfg: cfg, began: time.Now()}
 	if r.stack, err = stack.Start(ctx, cfg.Stack); err != nil {
 		return nil, err

@@ -128,11 +128,18 @@ func (r *rig) offline(ctx context.Context, f *fleet, b Burst) (_ *Bursted, from,
 // report fills in what the fleet has to say of a part of its run.
 func (b *Bursted) report(r loadtest.Result, from, to time.Duration) {
 	b.proven, b.VisibleP50, b.VisibleP99 = newProven(r), r.VisibleP50, r.VisibleP99
+	b.LiveP50, b.LiveP99 = worst(r, from, to)
+}
+
+// worst is how soon readings were visible in the worst interval of a part of the
+// fleet's run.
+func worst(r loadtest.Result, from, to time.Duration) (p50, p99 float64) {
 	for _, i := range r.Intervals {
 		if i.From+liveInterval.Seconds() > from.Seconds() && i.From < to.Seconds() {
-			b.LiveP50, b.LiveP99 = max(b.LiveP50, i.VisibleP50), max(b.LiveP99, i.VisibleP99)
+			p50, p99 = max(p50, i.VisibleP50), max(p99, i.VisibleP99)
 		}
 	}
+	return p50, p99
 }
 
 // count compares what is stored of the burst with what was sent, which

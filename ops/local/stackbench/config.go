@@ -22,6 +22,7 @@ const (
 	CatchUp    Phase = "backlog"
 	FreshFirst Phase = "fresh-first"
 	LateBurst  Phase = "late-burst"
+	TieringDay Phase = "tiering"
 )
 
 // Load is a rate that is held for a while.
@@ -57,11 +58,23 @@ type Burst struct {
 	Timeout time.Duration
 }
 
+// ColdDay is a day that goes to the cold tier while a fleet sends.
+type ColdDay struct {
+	// Rate is records of all kinds a second.
+	Rate int
+	// Before is how long the fleet sends before the day is moved.
+	Before time.Duration
+	// Rows are the day's.
+	Rows int
+	// Timeout is how long the move may take.
+	Timeout time.Duration
+}
+
 // Config says what to run and where to tell about it. Start from [Default].
 type Config struct {
-	// Stack is the stack to start. It has no S3.
+	// Stack is the stack to start. It has S3 only for the phase tiering.
 	Stack stack.Config
-	// Bin is the folder with the programs ingest and loadtest.
+	// Bin is the folder with the programs ingest, loadtest and compactor.
 	Bin string
 	// Phases are those to run; their order is always the same.
 	Phases []Phase
@@ -79,6 +92,8 @@ type Config struct {
 	// Burst is an hour that a hundred devices in ten thousand were away for, and
 	// a network that takes them twenty seconds to send it.
 	Burst Burst
+	// ColdDay is a day of a fleet that sends some 230 records a second.
+	ColdDay ColdDay
 	// WarmUp is what is left out at the beginning of a load where CPU and parts
 	// are counted: programs compile, caches fill and the first merges come. The
 	// latencies are those of the whole load.
@@ -106,6 +121,7 @@ func Default() Config {
 		Throughput:    Load{Rate: 152_000, Hold: 3 * time.Minute},
 		Backlog:       Backlog{Rate: 40_000, Before: 15 * time.Second, Outage: time.Minute, Timeout: 5 * time.Minute},
 		Burst:         Burst{Rate: 20_000, Before: 15 * time.Second, Records: 2_000_000, Pace: 100_000, Offline: time.Hour, Timeout: 5 * time.Minute},
+		ColdDay:       ColdDay{Rate: 20_000, Before: 15 * time.Second, Rows: 20_000_000, Timeout: 10 * time.Minute},
 		WarmUp:        15 * time.Second,
 		Devices:       10_000,
 		Shares:        loadtest.Shares{Resend: 0.02, Malformed: 0.001},
@@ -178,6 +194,12 @@ func (c Config) Validate() error {
 		check(b.Pace > 0, "--burst-pace is %d; want a number of records a second", b.Pace)
 		check(b.Offline >= time.Second, "--offline is %v; want at least 1s", b.Offline)
 		check(b.Timeout > 0, "--catch-up-timeout is %v; want a positive duration such as 5m", b.Timeout)
+	}
+	if d := c.ColdDay; slices.Contains(c.Phases, TieringDay) {
+		check(d.Rate > 0, "--day-live-rate is %d; want a number of records a second", d.Rate)
+		check(d.Before >= sampleEvery, "--day-before is %v; want at least %v", d.Before, sampleEvery)
+		check(d.Rows > 0, "--day-rows is %d; want a number of rows", d.Rows)
+		check(d.Timeout > 0, "--catch-up-timeout is %v; want a positive duration such as 5m", d.Timeout)
 	}
 	check(c.Devices > 0, "--devices is %d; want at least 1", c.Devices)
 	check(c.ProgressEvery > 0, "--progress-every is %v; want a positive duration such as 5s", c.ProgressEvery)

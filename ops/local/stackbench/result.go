@@ -24,6 +24,7 @@ type Result struct {
 	Backlog    *Drained `json:"backlog,omitempty"`
 	FreshFirst *Drained `json:"fresh_first,omitempty"`
 	LateBurst  *Bursted `json:"late_burst,omitempty"`
+	Tiering    *Tiered  `json:"tiering,omitempty"`
 }
 
 // headline is what is compared from run to run.
@@ -40,6 +41,8 @@ type headline struct {
 	LiveP99         float64 `json:"fresh_first_live_p99_ms,omitempty"`
 	BurstLiveP50    float64 `json:"late_burst_live_p50_ms,omitempty"`
 	BurstLiveP99    float64 `json:"late_burst_live_p99_ms,omitempty"`
+	TieringLiveP50  float64 `json:"tiering_live_p50_ms,omitempty"`
+	TieringLiveP99  float64 `json:"tiering_live_p99_ms,omitempty"`
 }
 
 // MarshalJSON puts the headline before the phases it is taken from.
@@ -60,6 +63,9 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	}
 	if b := r.LateBurst; b != nil {
 		h.BurstLiveP50, h.BurstLiveP99 = b.LiveP50, b.LiveP99
+	}
+	if t := r.Tiering; t != nil {
+		h.TieringLiveP50, h.TieringLiveP99 = t.LiveP50, t.LiveP99
 	}
 	return json.Marshal(struct {
 		headline
@@ -239,6 +245,9 @@ func (r Result) Check() error {
 	}
 	if r.LateBurst != nil {
 		errs = append(errs, r.LateBurst.fault())
+	}
+	if r.Tiering != nil {
+		errs = append(errs, r.Tiering.fault())
 	}
 	return errors.Join(errs...)
 }

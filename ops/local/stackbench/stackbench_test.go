@@ -78,7 +78,7 @@ func TestResultJSON(t *testing.T) {
 	report.VisibleP99 = 1900
 	throughput := held(1000, steady(20), report)
 	backlog := backlogOfAMinute()
-	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput, Backlog: &backlog, FreshFirst: &backlog, LateBurst: burstOfAnHour()}
+	r := Result{Kafka: "apache-4.3.1", Cores: 2, Latency: &latency, Throughput: &throughput, Backlog: &backlog, FreshFirst: &backlog, LateBurst: burstOfAnHour(), Tiering: dayOfARow()}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
@@ -89,6 +89,7 @@ func TestResultJSON(t *testing.T) {
 	golden(t, "result.json", append(text, '\n'))
 	golden(t, "held.txt", []byte(throughput.String()+"\n"+progress(steady(20)[3], steady(20)[8])+"\n"))
 	golden(t, "burst.txt", []byte(r.LateBurst.String()+"\n"))
+	golden(t, "tiering.txt", []byte(r.Tiering.String()+"\n"))
 	golden(t, "backlog.txt", []byte(backlog.String()+"\n"+progress(draining()[3], draining()[8])+"\n"))
 }
 
@@ -102,6 +103,31 @@ func burstOfAnHour() *Bursted {
 		{From: 40, VisibleP50: 900, VisibleP99: 2500},
 	}}, 20*time.Second, 40*time.Second)
 	return b
+}
+
+// dayOfARow is moved from the 20th to the 40th second of a fleet.
+func dayOfARow() *Tiered {
+	d := &Tiered{Rate: 1000, DayRows: 1, DaySeconds: 20, CompactorCPUSeconds: 12.5, CompactorPeakMiB: 300, use: used(steady(20))}
+	d.report(loadtest.Result{Produced: 60_000, Good: 59_000, VisibleP50: 200, VisibleP99: 1500, Intervals: []loadtest.Interval{
+		{From: 39, VisibleP50: 300, VisibleP99: 1600}, {From: 40, VisibleP50: 900, VisibleP99: 2500},
+	}}, 20*time.Second, 40*time.Second)
+	return d
+}
+
+func TestTieringIsVoid(t *testing.T) {
+	f := func(spoil func(*Tiered)) {
+		t.Helper()
+		d := dayOfARow()
+		if err := (Result{Tiering: d}).Check(); err != nil {
+			t.Error(err)
+		}
+		if spoil(d); (Result{Tiering: d}).Check() == nil {
+			t.Errorf("%+v is taken for sound", d)
+		}
+	}
+	f(func(d *Tiered) { d.Duplicated = 1 })
+	f(func(d *Tiered) { d.DayMissing = 1 })
+	f(func(d *Tiered) { d.DayDoubled = 1 })
 }
 
 func TestBurstIsVoid(t *testing.T) {

@@ -19,6 +19,7 @@ func TestBenchStack(t *testing.T) {
 	cfg.Throughput = stackbench.Load{Rate: 4000, Hold: 4 * time.Second}
 	cfg.Backlog = stackbench.Backlog{Rate: 1000, Before: 4 * time.Second, Outage: 3 * time.Second, Timeout: time.Minute}
 	cfg.Burst = stackbench.Burst{Rate: 1000, Before: 4 * time.Second, Records: 20_000, Pace: 5000, Offline: time.Hour, Timeout: time.Minute}
+	cfg.ColdDay = stackbench.ColdDay{Rate: 1000, Before: 2 * time.Second, Rows: 100_000, Timeout: time.Minute}
 	// Or three seconds would not be worth a gap.
 	t.Setenv("PENSTOCK_INGEST_KAFKA__FRESH_AFTER", "1s")
 	var progress bytes.Buffer
@@ -42,5 +43,8 @@ func TestBenchStack(t *testing.T) {
 	}
 	if b := result.LateBurst; b.Records != 20_000 || b.SentSeconds < 3 || b.StoredSeconds < 3 || b.LiveP50 <= 0 || b.LiveP99 < b.LiveP50 || b.Good == 0 {
 		t.Errorf("%s: %+v", stackbench.LateBurst, b)
+	}
+	if d := result.Tiering; d.DayRows != 100_000 || d.DaySeconds < 1 || d.CompactorCPUSeconds <= 0 || d.CompactorPeakMiB <= 0 || d.LiveP50 <= 0 || d.LiveP99 < d.LiveP50 || d.Good == 0 {
+		t.Errorf("%s: %+v", stackbench.TieringDay, d)
 	}
 }

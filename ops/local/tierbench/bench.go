@@ -29,6 +29,7 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
 
+	"penstock/ops/local/coldday"
 	"penstock/ops/local/fetch"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
@@ -148,7 +149,7 @@ func (s *session) open(ctx context.Context) (err error) {
 // day loads a day and has it written by each writer.
 func (s *session) day(ctx context.Context, day schema.Day, rows int) (d Day, err error) {
 	d.Rows = rows
-	if d.JSONBytes, err = s.load(ctx, day, rows); err != nil {
+	if d.JSONBytes, err = coldday.Load(ctx, s.at.ClickHouse, s.schema, day, rows, s.cfg.Devices); err != nil {
 		return d, err
 	}
 	d.JSONBytes /= float64(rows)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/ops/local/coldday"
 	"penstock/ops/local/fetch"
 	"penstock/ops/local/procfs"
 	"penstock/schema"
@@ -47,7 +48,7 @@ func (s *session) byCompactor(ctx context.Context, day schema.Day, args ...strin
 	var said []byte
 	f.EngineSeconds, err = s.engineTakes(func() error {
 		cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.Bin, "compactor"), args...)
-		cmd.Env = append(os.Environ(), s.environment()...)
+		cmd.Env = append(os.Environ(), coldday.CompactorEnv(s.at, prefix)...)
 		said, err = f.run(cmd)
 		return err
 	})
@@ -69,24 +70,10 @@ func (s *session) byCompactor(ctx context.Context, day schema.Day, args ...strin
 	return f, nil
 }
 
-// environment is the compactor's config.
-func (s *session) environment() []string {
-	var out []string
-	for _, v := range [][2]string{
-		{"CLICKHOUSE__ADDR", s.at.ClickHouse.Native}, {"CLICKHOUSE__DATABASE", s.at.ClickHouse.Database},
-		{"CLICKHOUSE__USER", s.at.ClickHouse.User}, {"CLICKHOUSE__PASSWORD", s.at.ClickHouse.Password},
-		{"S3__ENDPOINT", s.at.S3.Endpoint}, {"S3__REGION", s.at.S3.Region}, {"S3__BUCKET", s.at.S3.Bucket}, {"S3__PREFIX", prefix},
-		{"S3__ACCESS_KEY", s.at.S3.AccessKey}, {"S3__SECRET_KEY", s.at.S3.SecretKey},
-	} {
-		out = append(out, "PENSTOCK_COMPACTOR_"+v[0]+"="+v[1])
-	}
-	return out
-}
-
 // files are the URLs of the day's published files.
 func (s *session) files(ctx context.Context, day schema.Day) ([]string, error) {
 	cmd := exec.CommandContext(ctx, filepath.Join(s.cfg.Bin, "compactor"), "files")
-	cmd.Env = append(os.Environ(), s.environment()...)
+	cmd.Env = append(os.Environ(), coldday.CompactorEnv(s.at, prefix)...)
 	said, err := new(Figures).run(cmd)
 	if err != nil {
 		return nil, fmt.Errorf("compactor files: %w", err)
