@@ -26,21 +26,26 @@ const (
 	Orphan   Reason = "orphan"       // no manifest lists it: a crash left it
 	Replaced Reason = "replaced"     // a later manifest version lists it no more
 	Outdated Reason = "old manifest" // a manifest version that is not the highest
+	Upload   Reason = "upload"       // parts of an object that was never completed
 	Foreign  Reason = "foreign"      // not the compactor's, which leaves it alone
 )
 
 // Garbage is an object in the table's folder that the cold tier is not made of.
 type Garbage struct {
-	Key    string
+	Key string
+	// Bytes is 0 for an upload: the store does not tell.
 	Bytes  int64
 	Reason Reason
-	// Since is when it came to be so: for an orphan when it was stored, for what
-	// is replaced or outdated when the version was that did it.
+	// Since is when it came to be so: for an orphan when it was stored, for an
+	// upload when it was begun, for what is replaced or outdated when the version
+	// was that did it.
 	Since time.Time
 	// Due: it has been so for longer than gc was asked to wait.
 	Due bool
 	// Deleted: by this gc.
 	Deleted bool
+
+	id string // an upload's
 }
 
 // dataFiles are the names of files, of every release.
@@ -64,6 +69,13 @@ func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Du
 		if all, err = p.garbage(ctx, stored); err != nil {
 			return err
 		}
+		uploads, err := objects.Uploads(ctx, c.catalog.root+"/")
+		if err != nil {
+			return err
+		}
+		for _, u := range uploads {
+			all = append(all, Garbage{Key: u.Key, Reason: Upload, Since: u.Begun, id: u.ID})
+		}
 		for i := range all {
 			g := &all[i]
 			g.Due = g.Reason != Foreign && c.now().Sub(g.Since) > after
@@ -73,7 +85,7 @@ func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Du
 			if err := p.lease.renew(ctx); err != nil {
 				return err
 			}
-			if err := objects.Delete(ctx, g.Key); err != nil {
+			if err := g.remove(ctx, objects); err != nil {
 				return err
 			}
 			g.Deleted = true
@@ -81,6 +93,13 @@ func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Du
 		return nil
 	})
 	return all, err
+}
+
+func (g *Garbage) remove(ctx context.Context, objects store.Sweeper) error {
+	if g.Reason == Upload {
+		return objects.Abort(ctx, store.Upload{Key: g.Key, ID: g.id, Begun: g.Since})
+	}
+	return objects.Delete(ctx, g.Key)
 }
 
 // garbage is what of these objects the cold tier is not made of, files first.

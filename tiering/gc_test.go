@@ -35,6 +35,8 @@ func TestGC(t *testing.T) {
 	put("telemetry/notes.txt")
 	put("telemetry_2/day=2026-10-02/gen=000001/part-00000-0123456789abcdef.parquet")
 	orphaned := at.clock.Time
+	at.objects.Begin(store.Upload{Key: "telemetry/day=2026-10-02/gen=000002/part-00000-0123456789abcdef.parquet", ID: "1", Begun: orphaned})
+	at.objects.Begin(store.Upload{Key: "telemetry_2/day=2026-10-02/gen=000002/part-00000-0123456789abcdef.parquet", ID: "2", Begun: orphaned})
 
 	// gc returns a line for each reason: how many, since when, how many are due
 	// and deleted.
@@ -46,7 +48,7 @@ func TestGC(t *testing.T) {
 			t.Fatal(err)
 		}
 		var lines []string
-		for _, reason := range []Reason{Orphan, Replaced, Outdated, Foreign} {
+		for _, reason := range []Reason{Orphan, Upload, Replaced, Outdated, Foreign} {
 			var n, due, deleted int
 			var since time.Time
 			for _, g := range all {
@@ -76,13 +78,13 @@ func TestGC(t *testing.T) {
 	current := at.manifest(t, cold).Version
 	old := func(format string) string { return strings.ReplaceAll(format, "all", fmt.Sprint(current-1)) }
 	f("nothing is old enough", orphaned, true,
-		"2 orphan since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 0 due, 0 deleted", old("all old manifest since 13:00, 0 due, 0 deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
+		"2 orphan since 14:00, 0 due, 0 deleted", "1 upload since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 0 due, 0 deleted", old("all old manifest since 13:00, 0 due, 0 deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
 	f("dry run", merged.Add(GCAfter+time.Minute), false,
-		"2 orphan since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 5 due, 0 deleted", old("all old manifest since 13:00, all due, 0 deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
+		"2 orphan since 14:00, 0 due, 0 deleted", "1 upload since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 5 due, 0 deleted", old("all old manifest since 13:00, all due, 0 deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
 	f("what was replaced", merged.Add(GCAfter+time.Minute), true,
-		"2 orphan since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 5 due, 5 deleted", old("all old manifest since 13:00, all due, all deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
+		"2 orphan since 14:00, 0 due, 0 deleted", "1 upload since 14:00, 0 due, 0 deleted", "5 replaced since 13:00, 5 due, 5 deleted", old("all old manifest since 13:00, all due, all deleted"), "1 foreign since 14:00, 0 due, 0 deleted")
 	f("orphans", orphaned.Add(GCAfter+time.Minute), true,
-		"2 orphan since 14:00, 2 due, 2 deleted", "0 replaced since 00:00, 0 due, 0 deleted", "0 old manifest since 00:00, 0 due, 0 deleted", "1 foreign since 14:00, 0 due, 0 deleted")
+		"2 orphan since 14:00, 2 due, 2 deleted", "1 upload since 14:00, 1 due, 1 deleted", "0 replaced since 00:00, 0 due, 0 deleted", "0 old manifest since 00:00, 0 due, 0 deleted", "1 foreign since 14:00, 0 due, 0 deleted")
 	keys, err := at.objects.List(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +93,9 @@ func TestGC(t *testing.T) {
 		"telemetry/lease.json", fmt.Sprintf("telemetry/manifests/day=2026-10-01/v%06d.json", current), "telemetry/notes.txt", "telemetry_2/"}
 	if !slices.EqualFunc(keys, want, strings.HasPrefix) {
 		t.Errorf("what is left is %q, want %q", keys, want)
+	}
+	if left, err := at.objects.Uploads(t.Context(), ""); err != nil || len(left) != 1 || left[0].ID != "2" {
+		t.Errorf("uploads %+v, %v; want the other table's", left, err)
 	}
 	// And the day goes on.
 	late := event{device: "late", seq: 9, time: cold.Start().UnixMilli(), offset: 900}

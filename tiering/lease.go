@@ -1,7 +1,6 @@
 package tiering
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -76,22 +75,27 @@ func (l *lease) create(ctx context.Context) (*lease, error) {
 		return nil, err
 	}
 	// Read back for its tag, and its content: by now another may have it.
-	if l.tag, err = l.ours(ctx, body); err != nil {
+	if l.tag, err = l.ours(ctx); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// write replaces the lease, if it still has this tag. An object that is changed
-// already may be this very write, whose answer was lost.
+// write replaces the lease, if it still has this tag, or has become ours by an
+// earlier write that was thought to have failed: its request was on its way.
 func (l *lease) write(ctx context.Context, tag string) error {
 	body, err := json.Marshal(l.held)
 	if err != nil {
 		return fmt.Errorf("encode lease: %w", err)
 	}
-	next, err := l.objects.Replace(ctx, l.key, tag, body)
+	next, err := store.ReplaceSame(ctx, l.objects, l.key, tag, body)
 	if errors.Is(err, store.ErrChanged) {
-		next, err = l.ours(ctx, body)
+		if tag, err = l.ours(ctx); err == nil {
+			next, err = store.ReplaceSame(ctx, l.objects, l.key, tag, body)
+		}
+	}
+	if errors.Is(err, store.ErrChanged) {
+		return fmt.Errorf("%w: fence %d of %s is over: %w", ErrHeld, l.held.Fence, l.key, err)
 	}
 	if err != nil {
 		return err
@@ -100,13 +104,15 @@ func (l *lease) write(ctx context.Context, tag string) error {
 	return nil
 }
 
-// ours returns the tag of the lease, if it is the one with this body.
-func (l *lease) ours(ctx context.Context, body []byte) (tag string, err error) {
+// ours returns the tag of the lease, if it is ours: a fencing number is one
+// holder's, however often he renews.
+func (l *lease) ours(ctx context.Context) (tag string, err error) {
 	there, o, err := store.ReadAll(ctx, l.objects, l.key)
 	if err != nil {
 		return "", err
 	}
-	if !bytes.Equal(there, body) {
+	var is holding
+	if err := json.Unmarshal(there, &is); err != nil || is.Fence != l.held.Fence || is.Holder != l.held.Holder {
 		return "", fmt.Errorf("%w: it replaced fence %d of %s by %s", ErrHeld, l.held.Fence, l.key, there)
 	}
 	return o.Tag, nil

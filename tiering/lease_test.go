@@ -85,6 +85,53 @@ func TestLeaseAnswerLost(t *testing.T) {
 	}
 }
 
+// A renewal that fails without an answer, and cannot be looked after either, may
+// be stored all the same. The lease is still ours then.
+func TestLeaseRenewedUnawares(t *testing.T) {
+	now := &clock{today}
+	objects := &silent{Memory: new(store.Memory)}
+	l, err := takeLease(t.Context(), objects, "lease", "a", time.Minute, now.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.Time = now.Add(50 * time.Second)
+	objects.mute = true
+	if err := l.renew(t.Context()); !errors.Is(err, errSilent) || errors.Is(err, ErrHeld) {
+		t.Fatalf("got %v, want that there was no answer", err)
+	}
+	objects.mute = false
+	if err := l.release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := takeLease(t.Context(), objects, "lease", "b", time.Minute, now.now); err != nil {
+		t.Errorf("the lease was given back: %v", err)
+	}
+}
+
+var errSilent = errors.New("no answer")
+
+// silent is a store that, when mute, does what it is asked to and does not
+// answer.
+type silent struct {
+	*store.Memory
+	mute bool
+}
+
+func (s *silent) Replace(ctx context.Context, key, tag string, body []byte) (string, error) {
+	next, err := s.Memory.Replace(ctx, key, tag, body)
+	if s.mute {
+		return "", errSilent
+	}
+	return next, err
+}
+
+func (s *silent) Get(ctx context.Context, key string) (io.ReadCloser, store.Object, error) {
+	if s.mute {
+		return nil, store.Object{}, errSilent
+	}
+	return s.Memory.Get(ctx, key)
+}
+
 func TestLeaseOfTwoAtOnce(t *testing.T) {
 	objects, now := new(store.Memory), &clock{today}
 	results := make(chan error)

@@ -21,15 +21,16 @@ func gcCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Use:   "gc",
 		Short: "Show, and with --delete delete, objects that the cold tier is not made of any more",
 		Long: `Show the objects in the table's folder that no current manifest lists: what a crash left behind (orphan), files
-that were merged, erased or retired (replaced), and manifest versions that are not the highest (old manifest).
+that were merged, erased or retired (replaced), and manifest versions that are not the highest (old manifest);
+and uploads in parts that a crash cut short (upload), which are paid for and are no object.
 With --delete those are deleted that have not been part of the cold tier for longer than --older-than, by the time
 they were stored and by that of the manifest version which replaced them. What the compactor did not name
 (foreign), the lease and everything a current manifest lists stay.
 
 To be rid of what was erased or retired, run it regularly, such as daily. The history of a day is its old
-manifests, and goes with them. It needs the right to delete objects (s3:DeleteObject), which no other command
-needs: give it credentials of its own. In a bucket that keeps versions, deleted objects are versions still, until
-the bucket's lifecycle expires them.`,
+manifests, and goes with them. It needs the rights to delete objects (s3:DeleteObject) and to list uploads
+(s3:ListBucketMultipartUploads), which no other command needs: give it credentials of its own. In a bucket that
+keeps versions, deleted objects are versions still, until the bucket's lifecycle expires them.`,
 		Example: `  compactor gc --config compactor.yaml
   compactor gc --config compactor.yaml --delete --older-than 168h`,
 		Args: cobra.NoArgs,

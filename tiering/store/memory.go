@@ -20,6 +20,7 @@ type Memory struct {
 
 	mu      sync.Mutex
 	objects map[string]memoryObject
+	uploads []Upload
 	writes  int
 }
 
@@ -124,6 +125,28 @@ func (m *Memory) Delete(_ context.Context, key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.objects, key)
+	return nil
+}
+
+// Begin leaves an upload that nobody ends, as a crash would.
+func (m *Memory) Begin(u Upload) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uploads = append(m.uploads, u)
+}
+
+// Uploads implements [Sweeper].
+func (m *Memory) Uploads(_ context.Context, prefix string) ([]Upload, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(m.uploads), func(u Upload) bool { return !strings.HasPrefix(u.Key, prefix) }), nil
+}
+
+// Abort implements [Sweeper].
+func (m *Memory) Abort(_ context.Context, u Upload) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.uploads = slices.DeleteFunc(m.uploads, func(there Upload) bool { return there.ID == u.ID })
 	return nil
 }
 

@@ -31,9 +31,12 @@ type Store interface {
 	// that has to know uses [CreateSame].
 	Create(ctx context.Context, key string, body io.ReadSeeker, sum Checksum) error
 	// Replace stores an object in place of the one with this tag; ErrChanged
-	// if that is no longer there. It returns the new tag.
+	// if that is no longer there. It returns the new tag. It may be answered
+	// with an error, ErrChanged too, though the object was stored: a caller
+	// that has to know uses [ReplaceSame].
 	Replace(ctx context.Context, key, tag string, body []byte) (string, error)
-	// Get opens an object; ErrNotFound. The caller closes the reader.
+	// Get opens an object; ErrNotFound. The caller closes the reader, which
+	// ends with io.EOF at the object's end only.
 	Get(ctx context.Context, key string) (io.ReadCloser, Object, error)
 	// Head describes an object; ErrNotFound.
 	Head(ctx context.Context, key string) (Object, error)
@@ -67,24 +70,40 @@ func (c *Checksum) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// contradictions is how often a write is tried that the service refuses for the
+// state of the object, while the object is not in that state: it was for a
+// moment, or the answer was another's.
+const contradictions = 3
+
 // CreateSame stores an object, and is content with one that is there already
 // if it is the same. So a step that is repeated after a crash, or after an
 // answer that was lost, succeeds; one that would write something else does not.
+//
+// After any error but ErrExists the object is not there, and may still appear:
+// the request can be on its way.
 func CreateSame(ctx context.Context, s Store, key string, body io.ReadSeeker, sum Checksum) error {
-	created := s.Create(ctx, key, body, sum)
-	if created == nil {
-		return nil
+	for try := 1; ; try++ {
+		if _, err := body.Seek(0, io.SeekStart); err != nil {
+			return fmt.Errorf("create %s: read the body: %w", key, err)
+		}
+		created := s.Create(ctx, key, body, sum)
+		if created == nil {
+			return nil
+		}
+		there, err := SumOf(ctx, s, key)
+		switch {
+		case err == nil && there == sum:
+			return nil
+		case err == nil:
+			return fmt.Errorf("create %s with SHA-256 %s: %w with SHA-256 %s; neither was touched", key, sum, ErrExists, there)
+		case !errors.Is(err, ErrNotFound):
+			return errors.Join(created, err)
+		case !errors.Is(created, ErrExists):
+			return created
+		case try == contradictions:
+			return fmt.Errorf("create %s: refused %d times because it exists, and it does not", key, try)
+		}
 	}
-	there, err := SumOf(ctx, s, key)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return created
-	case err != nil:
-		return errors.Join(created, err)
-	case there != sum:
-		return fmt.Errorf("create %s with SHA-256 %s: %w with SHA-256 %s; neither was touched", key, sum, ErrExists, there)
-	}
-	return nil
 }
 
 // SumOf returns the checksum of an object: the one the store keeps, or, where
@@ -99,6 +118,37 @@ func SumOf(ctx context.Context, s Store, key string) (Checksum, error) {
 	}
 	sum, _, err := Copy(ctx, s, key, io.Discard)
 	return sum, err
+}
+
+// ReplaceSame replaces an object that has this tag, and is content with one that
+// is what it would have written. It returns the tag of that. So an answer that
+// was lost, or was to a repetition of the request, is settled; ErrChanged is
+// only said of an object that another wrote.
+//
+// After any other error the object was as before, and may still become what was
+// asked for: the request can be on its way.
+func ReplaceSame(ctx context.Context, s Store, key, tag string, body []byte) (string, error) {
+	for try := 1; ; try++ {
+		next, replaced := s.Replace(ctx, key, tag, body)
+		if replaced == nil {
+			return next, nil
+		}
+		there, o, err := ReadAll(ctx, s, key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return "", fmt.Errorf("replace %s: %w: it is gone", key, ErrChanged)
+		case err != nil:
+			return "", errors.Join(replaced, err)
+		case bytes.Equal(there, body):
+			return o.Tag, nil
+		case o.Tag != tag:
+			return "", fmt.Errorf("replace %s: %w: it is %s", key, ErrChanged, there)
+		case !errors.Is(replaced, ErrChanged):
+			return "", replaced
+		case try == contradictions:
+			return "", fmt.Errorf("replace %s: refused %d times because it is not %s, and it is", key, try, tag)
+		}
+	}
 }
 
 // Copy copies an object to w and returns its checksum and size as read.
@@ -117,7 +167,8 @@ func Copy(ctx context.Context, s Store, key string, w io.Writer) (sum Checksum, 
 	return sum, size, nil
 }
 
-// ReadAll returns a small object.
+// ReadAll returns a small object, which has the checksum the store keeps, if it
+// keeps one.
 func ReadAll(ctx context.Context, s Store, key string) ([]byte, Object, error) {
 	r, o, err := s.Get(ctx, key)
 	if err != nil {
@@ -126,6 +177,9 @@ func ReadAll(ctx context.Context, s Store, key string) ([]byte, Object, error) {
 	body, err := io.ReadAll(r)
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, o, fmt.Errorf("read %s: %w", key, err)
+	}
+	if got := SumBytes(body); o.Sum != nil && got != *o.Sum {
+		return nil, o, fmt.Errorf("read %s: its SHA-256 is %s, it was stored with %s; the object is damaged, or the way to it: restore it if it stays so", key, got, *o.Sum)
 	}
 	return body, o, nil
 }

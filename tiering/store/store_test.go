@@ -1,6 +1,9 @@
 package store_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -50,4 +53,48 @@ func TestS3ConfigNamesEveryFault(t *testing.T) {
 	if err := good.Validate(); err != nil {
 		t.Error(err)
 	}
+}
+
+// Whatever prints, logs or encodes a configuration, the secret is not in it.
+func TestS3ConfigHidesItsSecret(t *testing.T) {
+	c := store.DefaultS3Config()
+	c.Bucket, c.AccessKey, c.SecretKey = "cold", "key", "very secret"
+	var logged strings.Builder
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "s3", c, "outer", struct{ S3 store.S3Config }{c})
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "s3", c)
+	encoded, err := json.Marshal(map[string]any{"s3": c, "pointer": &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outer := struct{ S3 store.S3Config }{c}
+	for _, text := range []string{
+		fmt.Sprint(c), fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c, c), fmt.Sprintf("%+v %#v", outer, &outer), logged.String(), string(encoded),
+	} {
+		if strings.Contains(text, "very secret") || !strings.Contains(text, "cold") {
+			t.Errorf("it reads %s; want the bucket and no secret", text)
+		}
+	}
+}
+
+func TestS3ConfigOptions(t *testing.T) {
+	f := func(want string, change func(*store.S3Config)) {
+		t.Helper()
+		c := store.DefaultS3Config()
+		c.Bucket = "b"
+		change(&c)
+		err := c.Validate()
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+	f("", func(c *store.S3Config) { c.SSE, c.KMSKeyID = "aws:kms", "alias/cold" })
+	f("", func(c *store.S3Config) { c.SSE = "aws:kms" })
+	f(`s3.kms_key_id is "k" and s3.sse "AES256"`, func(c *store.S3Config) { c.SSE, c.KMSKeyID = "AES256", "k" })
+	f(`s3.sse is "kms"; want one of none, AES256, aws:kms`, func(c *store.S3Config) { c.SSE = "kms" })
+	f(`s3.checksum is "md5"`, func(c *store.S3Config) { c.Checksum = "md5" })
+	f("", func(c *store.S3Config) { c.StorageClass = "GLACIER_IR" })
+	f(`s3.storage_class is "GLACIER"`, func(c *store.S3Config) { c.StorageClass = "GLACIER" })
+	f("s3.part_size is 1048576", func(c *store.S3Config) { c.PartSize = 1 << 20 })
+	f("s3.parallel_parts is 0", func(c *store.S3Config) { c.ParallelParts = 0 })
+	f("s3.max_backoff is 0s", func(c *store.S3Config) { c.MaxBackoff = 0 })
 }

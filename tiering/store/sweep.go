@@ -13,6 +13,11 @@ type Sweeper interface {
 	Inventory(ctx context.Context, prefix string) ([]Stored, error)
 	// Delete removes an object; no error if there is none.
 	Delete(ctx context.Context, key string) error
+	// Uploads describes the uploads of objects below prefix that have not ended.
+	Uploads(ctx context.Context, prefix string) ([]Upload, error)
+	// Abort ends an upload; no error if it has ended. Who still sends parts of it
+	// fails, and nothing is stored.
+	Abort(ctx context.Context, u Upload) error
 }
 
 // Stored is an object in an inventory.

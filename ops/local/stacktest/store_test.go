@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"penstock/ops/local/s3/weather"
 	"penstock/tiering/store"
 	"penstock/tiering/store/storetest"
 )
@@ -13,6 +14,9 @@ func testS3Store(t *testing.T, e coldTier) {
 	storetest.Run(t, openS3(t, e.bucket))
 	t.Run("sweep", func(t *testing.T) { storetest.Sweep(t, openS3(t, e.bucket)) })
 }
+
+// The gateway as a service whose answers cannot be relied upon.
+func testS3Weather(t *testing.T, e coldTier) { weather.Run(t, e.bucket) }
 
 func openS3(t *testing.T, c store.S3Config) *store.S3 {
 	t.Helper()

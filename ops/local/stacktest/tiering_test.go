@@ -28,6 +28,7 @@ func TestColdTier(t *testing.T) {
 	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
 	for name, test := range map[string]func(*testing.T, coldTier){
 		"store":                  testS3Store,
+		"store_in_bad_weather":   testS3Weather,
 		"store_names_the_remedy": testS3NamesTheRemedy,
 		"days_go_to_s3":          testDaysGoToS3,
 		"export_repeats":         testExportRepeats,

@@ -30,6 +30,7 @@ const (
 	delayed
 	answerDelayed
 	truncated
+	stalled
 	flipped
 )
 
@@ -64,6 +65,10 @@ func DelayAnswer(by time.Duration) Fault { return Fault{what: answerDelayed, by:
 // connection. The length announced is that of the whole.
 func Truncate(bytes int64) Fault { return Fault{what: truncated, bytes: bytes} }
 
+// Stall lets so many bytes of the answer's body through and then nothing more,
+// until the client gives up.
+func Stall(bytes int64) Fault { return Fault{what: stalled, bytes: bytes} }
+
 // Flip changes one bit of the byte at this offset of the answer's body.
 func Flip(offset int64) Fault { return Fault{what: flipped, bytes: offset} }
 
@@ -86,6 +91,8 @@ func (f Fault) String() string {
 		return fmt.Sprintf("answer delayed by %v", f.by)
 	case truncated:
 		return fmt.Sprintf("answer cut after %d bytes", f.bytes)
+	case stalled:
+		return fmt.Sprintf("answer stalled after %d bytes", f.bytes)
 	case flipped:
 		return fmt.Sprintf("byte %d of the answer flipped", f.bytes)
 	}
@@ -109,7 +116,7 @@ var errCut = errors.New("cut by the rule")
 // copy copies the answer's body as the fault has it.
 func (f Fault) copy(w http.ResponseWriter, body io.Reader) error {
 	switch f.what {
-	case truncated:
+	case truncated, stalled:
 		if _, err := io.CopyN(w, body, f.bytes); err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}

@@ -192,7 +192,11 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	maps.Copy(w.Header(), answer.Header)
 	w.WriteHeader(answer.StatusCode)
-	if err := f.copy(w, answer.Body); err != nil {
+	err = f.copy(w, answer.Body)
+	if f.what == stalled {
+		p.pause(r, never)
+	}
+	if err != nil {
 		// Headers are out; all that is left is to end the connection.
 		panic(http.ErrAbortHandler)
 	}
@@ -215,6 +219,9 @@ func (p *Proxy) forward(r *http.Request, f Fault) (*http.Response, error) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errors.New("cut by the rule") }
+
+// never is longer than any test.
+const never = 24 * time.Hour
 
 // pause waits; false if the client or the proxy is gone before.
 func (p *Proxy) pause(r *http.Request, by time.Duration) bool {

@@ -133,14 +133,24 @@ func TestCutUpload(t *testing.T) {
 // What hangs ends with the client, and with the proxy.
 func TestHanging(t *testing.T) {
 	p, _ := listen(t)
-	p.Inject(Rule{Fault: DelayAnswer(time.Hour)})
+	p.Inject(Rule{Key: "hangs", Fault: DelayAnswer(time.Hour)})
+	p.Inject(Rule{Key: "stalls", Fault: Stall(4)})
 	client := http.Client{Transport: &http.Transport{ResponseHeaderTimeout: 20 * time.Millisecond}}
-	answer, err := client.Get(p.Endpoint() + "/bucket/k")
+	answer, err := client.Get(p.Endpoint() + "/bucket/hangs")
 	if err == nil {
 		t.Fatal(answer.Body.Close(), "it was answered")
 	}
 	if !strings.Contains(err.Error(), "timeout awaiting response headers") {
 		t.Error(err)
+	}
+
+	client.Timeout = 200 * time.Millisecond
+	if answer, err = client.Get(p.Endpoint() + "/bucket/stalls"); err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close() //nolint:errcheck // read
+	if got, err := io.ReadAll(answer.Body); string(got) != "what" || err == nil || !strings.Contains(err.Error(), "Client.Timeout") {
+		t.Errorf("got %q, %v; want 4 bytes and then nothing", got, err)
 	}
 }
 
