@@ -142,6 +142,9 @@ func tieringStory(e tiering.Events) []event {
 		{"FileStored", func() {
 			e.FileStored(step.Day, tiering.File{Path: "day=2026-09-04/1.parquet", Rows: 990, Bytes: 65_000})
 		}},
+		{"FileRead", func() {
+			e.FileRead(step.Day, tiering.File{Path: "day=2026-09-04/1.parquet", Rows: 990, Bytes: 65_000})
+		}},
 		{"Verified", func() { e.Verified(step.Day, 990, 990) }},
 		{"Done", func() { e.Done(step, 90*time.Second) }},
 		{"Begun", func() { e.Begun(step) }},

@@ -32,9 +32,12 @@ func LogTiering(log *slog.Logger) tiering.Events {
 			say(slog.LevelInfo, "step done", step(s, slog.Duration("took", took))...)
 		},
 		Exporting: far("exporting"),
-		Verified:  far("verifying"),
-		Loaded:    far("loading"),
-		Compared:  far("comparing"),
+		FileRead: func(day schema.Day, f tiering.File) {
+			say(slog.LevelDebug, "file read", slog.String("day", day.String()), slog.String("path", f.Path), slog.Uint64("rows", f.Rows), slog.Int64("bytes", f.Bytes))
+		},
+		Verified: far("verifying"),
+		Loaded:   far("loading"),
+		Compared: far("comparing"),
 		FileStored: func(day schema.Day, f tiering.File) {
 			say(slog.LevelInfo, "file stored", slog.String("day", day.String()), slog.String("path", f.Path), slog.Uint64("rows", f.Rows), slog.Int64("bytes", f.Bytes))
 		},

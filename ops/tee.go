@@ -42,6 +42,7 @@ func TeeTiering(all ...tiering.Events) tiering.Events {
 		t.Failed = both2(t.Failed, e.Failed)
 		t.Exporting = both3(t.Exporting, e.Exporting)
 		t.FileStored = both2(t.FileStored, e.FileStored)
+		t.FileRead = both2(t.FileRead, e.FileRead)
 		t.Verified = both3(t.Verified, e.Verified)
 		t.Strayed = both2(t.Strayed, e.Strayed)
 		t.Loaded = both3(t.Loaded, e.Loaded)

@@ -19,6 +19,9 @@ type Events struct {
 	Exporting func(day schema.Day, rows, of uint64)
 	// FileStored: one file of the day is on S3.
 	FileStored func(day schema.Day, file File)
+	// FileRead: one file of the day is read back from S3, and its bytes are those
+	// of the manifest.
+	FileRead func(day schema.Day, file File)
 	// Verified: rows read back from S3 so far, of this many.
 	Verified func(day schema.Day, rows, of uint64)
 	// Strayed: rows of the day that another compactor sealed while a generation
@@ -48,6 +51,9 @@ func (e Events) withDefaults() Events {
 	}
 	if e.FileStored == nil {
 		e.FileStored = func(schema.Day, File) {}
+	}
+	if e.FileRead == nil {
+		e.FileRead = func(schema.Day, File) {}
 	}
 	if e.Verified == nil {
 		e.Verified = func(schema.Day, uint64, uint64) {}

@@ -165,7 +165,7 @@ func (l *loading) file(ctx context.Context, f File) error {
 	if err != nil {
 		return err
 	}
-	return l.fetch(ctx, f, func(spool *os.File) error {
+	return l.fetch(ctx, l.day, f, func(spool *os.File) error {
 		block := 0
 		return archive.ReadRows(spool, f.Bytes, columns, func(rows *archive.Rows) error {
 			if err := l.lease.renew(ctx); err != nil {

@@ -26,7 +26,7 @@ func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day
 		if err := each(ctx); err != nil {
 			return err
 		}
-		if err := c.verifyFile(ctx, s, f); err != nil {
+		if err := c.verifyFile(ctx, s, day, f); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", c.catalog.key(f.Path), err))
 		}
 		rows += f.Rows
@@ -52,7 +52,7 @@ func written(s *schema.Schema, day schema.Day, g Generation) error {
 
 // fetch calls do with a copy of an object whose bytes are those the manifest
 // lists.
-func (c *Compactor) fetch(ctx context.Context, f File, do func(spool *os.File) error) (err error) {
+func (c *Compactor) fetch(ctx context.Context, day schema.Day, f File, do func(spool *os.File) error) (err error) {
 	spool, err := os.CreateTemp(c.cfg.SpoolDir, "penstock-verify-*.parquet")
 	if err != nil {
 		return fmt.Errorf("spool file: %w; check spool_dir", err)
@@ -66,18 +66,19 @@ func (c *Compactor) fetch(ctx context.Context, f File, do func(spool *os.File) e
 	if size != f.Bytes || sum != f.SHA256 {
 		return fmt.Errorf("the object has %d bytes with SHA-256 %s; the manifest says %d and %s", size, sum, f.Bytes, f.SHA256)
 	}
+	c.events.FileRead(day, f)
 	return do(spool)
 }
 
 // verifyFile compares one object with its entry in the manifest: the bytes by
 // size and SHA-256, the content by rows and column checksums. Both, since the
 // first says nothing about what the writer made of the rows.
-func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, f File) error {
+func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, day schema.Day, f File) error {
 	columns, err := f.columns(s)
 	if err != nil {
 		return err
 	}
-	return c.fetch(ctx, f, func(spool *os.File) error { return verifyContent(spool, f, columns) })
+	return c.fetch(ctx, day, f, func(spool *os.File) error { return verifyContent(spool, f, columns) })
 }
 
 func verifyContent(spool *os.File, f File, columns []schema.Column) error {

@@ -103,6 +103,10 @@ func TestCommandFaults(t *testing.T) {
 	f("--every is 0s", "run", "--every", "0s")
 	f("if any flags in the group [once every] are set", "run", "--once", "--every", "1m")
 	f(`--day: day "yesterday" is not written as`, "verify", "--day", "yesterday")
+	f(`required flag(s) "day" not set`, "restore")
+	f(`--day: day "soon" is not written as`, "restore", "--day", "2026-10-01..soon")
+	f("--day 2026-10-02..2026-10-01 ends before it begins", "release", "--day", "2026-10-02..2026-10-01")
+	f("--for is -1h0m0s", "restore", "--day", "2026-10-01", "--for", "-1h")
 	f("hot_days is 0", "plan", "--set", "hot_days=0")
 	f(`unknown command "move"`, "move")
 }
@@ -114,6 +118,16 @@ func TestUnreachable(t *testing.T) {
 	err := root.ExecuteContext(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "clickhouse 127.0.0.1:1 as user default") {
 		t.Errorf("got %v, want the address and the user", err)
+	}
+}
+
+func TestParseDays(t *testing.T) {
+	days, err := parseDays([]string{"2026-10-30..2026-11-02", "2026-09-01", "2026-11-01"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(days); got != "[2026-09-01 2026-10-30 2026-10-31 2026-11-01 2026-11-02]" {
+		t.Errorf("got %s", got)
 	}
 }
 
@@ -132,6 +146,8 @@ func TestShowPlanGolden(t *testing.T) {
 	}
 	steps := []tiering.Step{
 		step("2026-09-01", tiering.Cold, tiering.Nothing, 0, 0, 86_400_000, time.Time{}),
+		step("2026-08-30", tiering.Restored, tiering.Release, 17, 86_400_000, 86_400_000, now.Add(48*time.Hour)),
+		step("2026-08-31", tiering.Loading, tiering.Load, 0, 5_000, 86_400_000, time.Time{}),
 		step("2026-09-02", tiering.Cold, tiering.Seal, 17, 0, 86_400_000, now.Add(-time.Hour)),
 		step("2026-10-20", tiering.Cut, tiering.Expire, 0, 5_000, 4_990, now.Add(time.Hour)),
 		step("2026-10-21", tiering.Published, tiering.CutOver, 0, 5_000, 4_990, time.Time{}),
@@ -146,23 +162,4 @@ func TestShowPlanGolden(t *testing.T) {
 	fmt.Fprintln(&out, summary(now, steps[5:]))
 	fmt.Fprintln(&out, summary(now, nil))
 	golden(t, "plan.txt", out.Bytes())
-}
-
-// Without a terminal a long step is heard of now and then, not at every block.
-func TestProgressLines(t *testing.T) {
-	var out bytes.Buffer
-	p := newProgress(&out)
-	defer p.close()
-	e := p.events()
-	step := tiering.Step{Day: 20_000, Action: tiering.Export, Generation: 2}
-	e.Begun(step)
-	for i := range uint64(100) {
-		e.Exporting(step.Day, i, 100)
-	}
-	e.FileStored(step.Day, tiering.File{Path: "day=2024-10-04/x.parquet", Rows: 100, Bytes: 4_000})
-	e.Done(step, 1_234_567*time.Microsecond)
-	want := "  stored day=2024-10-04/x.parquet: 100 rows, 4000 bytes\nexport 2024-10-04, generation 2: done in 1.235s\n"
-	if out.String() != want {
-		t.Errorf("got %q, want %q", out.String(), want)
-	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -18,72 +20,167 @@ import (
 const lineEvery = 10 * time.Second
 
 // progress shows a compactor at work: on a terminal a bar for what is being
-// read or written, elsewhere a line now and then. Lines are for every step.
+// read or written, elsewhere a line now and then, of the same figures. Lines are
+// for every step.
 type progress struct {
 	out  io.Writer
 	bars *mpb.Progress // nil where there is no terminal
-	bar  *mpb.Bar      // of the running step, nil if none
-	name string        // of the bar
-	said time.Time     // when a line of the running step was last written
+
+	mu    sync.Mutex // guards what follows
+	tasks map[schema.Day]*task
+}
+
+// task is what is being done to a day.
+type task struct {
+	name  string
+	begun time.Time
+	said  time.Time // when a line was last written of it
+	bar   *mpb.Bar  // nil where there is no terminal
+	// text is what the bar says. The bar's goroutine reads it, which must not
+	// wait for whoever waits for the bar, so no lock guards it.
+	text atomic.Pointer[string]
+
+	// Of the day's files, in the running step.
+	stored, read int64
 }
 
 func newProgress(out io.Writer) *progress {
-	p := &progress{out: out}
+	p := &progress{out: out, tasks: map[schema.Day]*task{}}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bars = mpb.New(mpb.WithOutput(f))
-		p.out = p.bars // lines above the bar
+		p.out = p.bars // lines above the bars
 	}
 	return p
 }
 
 func (p *progress) close() {
-	if p.bars != nil {
-		p.endBar()
-		p.bars.Wait()
+	if p.bars == nil {
+		return
 	}
+	p.mu.Lock()
+	for _, t := range p.tasks {
+		t.end()
+	}
+	p.mu.Unlock()
+	p.bars.Wait()
 }
 
 // say writes a line. There is nobody to tell if that fails.
 func (p *progress) say(format string, args ...any) {
-	p.endBar()
 	_, _ = fmt.Fprintf(p.out, format+"\n", args...)
 }
 
 func (p *progress) events() tiering.Events {
 	return tiering.Events{
-		Begun: func(tiering.Step) { p.said = time.Now() },
+		Begun: func(s tiering.Step) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.of(s.Day).end()
+			p.tasks[s.Day] = &task{said: time.Now()}
+		},
 		Done: func(s tiering.Step, took time.Duration) {
+			p.mu.Lock()
+			p.of(s.Day).end()
+			p.mu.Unlock()
 			p.say("%v: done in %v", s, took.Round(time.Millisecond))
 		},
-		FileStored: func(_ schema.Day, f tiering.File) {
+		FileStored: func(day schema.Day, f tiering.File) {
+			p.mu.Lock()
+			p.of(day).stored += f.Bytes
+			p.mu.Unlock()
 			p.say("  stored %s: %d rows, %d bytes", f.Path, f.Rows, f.Bytes)
 		},
-		Exporting: func(day schema.Day, rows, of uint64) { p.show(fmt.Sprintf("export %s", day), rows, of) },
-		Verified:  func(day schema.Day, rows, of uint64) { p.show(fmt.Sprintf("verify %s", day), rows, of) },
+		FileRead: func(day schema.Day, f tiering.File) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.of(day).read += f.Bytes
+		},
+		Exporting: func(day schema.Day, rows, of uint64) {
+			p.show("export", day, rows, of, func(t *task) int64 { return t.stored })
+		},
+		Verified: func(day schema.Day, rows, of uint64) {
+			p.show("verify", day, rows, of, func(t *task) int64 { return t.read })
+		},
+		Loaded: func(day schema.Day, rows, of uint64) {
+			p.show("load", day, rows, of, func(t *task) int64 { return t.read })
+		},
+		Compared: func(day schema.Day, rows, of uint64) {
+			p.show("compare", day, rows, of, func(*task) int64 { return 0 })
+		},
 	}
 }
 
-func (p *progress) show(name string, rows, of uint64) {
+// of returns the day's task. The caller holds the lock.
+func (p *progress) of(day schema.Day) *task {
+	if p.tasks[day] == nil {
+		p.tasks[day] = &task{said: time.Now()}
+	}
+	return p.tasks[day]
+}
+
+func (p *progress) show(doing string, day schema.Day, rows, of uint64, bytes func(*task) int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, now := p.of(day), time.Now()
+	if t.name != doing {
+		t.end()
+		t.name, t.begun = doing, now
+	}
+	text := figures(rows, of, bytes(t), now.Sub(t.begun))
+	t.text.Store(&text)
 	if p.bars == nil {
-		if time.Since(p.said) >= lineEvery {
-			p.say("  %s: %d of %d rows", name, rows, of)
-			p.said = time.Now()
+		if now.Sub(t.said) >= lineEvery {
+			p.say("  %s %s: %s", doing, day, text)
+			t.said = now
 		}
 		return
 	}
-	if p.name != name {
-		p.endBar()
-		p.name = name
-		p.bar = p.bars.AddBar(int64(of), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(name+" ")),
-			mpb.AppendDecorators(decor.CountersNoUnit("%d / %d rows "), decor.AverageSpeed(0, "%.0f/s ")))
+	if t.bar == nil {
+		t.bar = p.bars.AddBar(int64(of), mpb.BarRemoveOnComplete(),
+			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-7s %s ", doing, day))),
+			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + *t.text.Load() })))
 	}
-	p.bar.SetCurrent(int64(rows))
+	t.bar.SetCurrent(int64(rows))
 }
 
-func (p *progress) endBar() {
-	if p.bar != nil {
-		p.bar.Abort(true)
-		p.bar, p.name = nil, ""
+// end removes the task's bar. The caller holds the progress's lock, or is the
+// only one.
+func (t *task) end() {
+	if t.bar != nil {
+		t.bar.Abort(true)
+		t.bar = nil
 	}
+	t.name = ""
+}
+
+// figures says how far a task is: rows, rows a second, bytes of files where
+// there are any, and the time that is left at this rate.
+func figures(rows, of uint64, bytes int64, took time.Duration) string {
+	text := fmt.Sprintf("%d of %d rows", rows, of)
+	if took < time.Second {
+		return text // a rate would be a guess
+	}
+	rate := float64(rows) / took.Seconds()
+	text += fmt.Sprintf(", %.0f rows/s", rate)
+	if bytes > 0 {
+		text += ", " + size(uint64(bytes))
+	}
+	if rows > 0 && rows < of {
+		left := time.Duration(float64(of-rows) / rate * float64(time.Second))
+		text += fmt.Sprintf(", %v left", left.Round(time.Second))
+	}
+	return text
+}
+
+// size writes a number of bytes in the largest unit that it has one of.
+func size(bytes uint64) string {
+	if bytes < 1000 {
+		return fmt.Sprintf("%d B", bytes)
+	}
+	value, unit := float64(bytes)/1000, 0
+	const units = "kMGTPE"
+	for ; value >= 1000; unit++ {
+		value /= 1000
+	}
+	return fmt.Sprintf("%.1f %cB", value, units[unit])
 }

@@ -68,20 +68,27 @@ func summary(now time.Time, left []tiering.Step) string {
 	if len(left) == 0 {
 		return "nothing left to do"
 	}
-	next, hot, open := left[0], 0, 0
+	next, hot, open, restored := left[0], 0, 0, 0
 	for _, s := range left {
 		if s.Due.Before(next.Due) {
 			next = s
 		}
-		if s.Action == tiering.Seal {
+		switch {
+		case s.Action == tiering.Seal:
 			hot++
-		} else {
+		case s.State == tiering.Restored:
+			restored++
+		default:
 			open++
 		}
+	}
+	stays := ""
+	if restored > 0 {
+		stays = fmt.Sprintf(", %d restored", restored)
 	}
 	when := "in the next pass"
 	if !next.Ready(now) {
 		when = "at " + next.Due.UTC().Format("2006-01-02 15:04")
 	}
-	return fmt.Sprintf("%d days hot, %d on their way; next: %v, %s", hot, open, next, when)
+	return fmt.Sprintf("%d days hot, %d on their way%s; next: %v, %s", hot, open, stays, next, when)
 }

@@ -22,7 +22,8 @@ func planCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 in Parquet, and the step that "compactor run" would take next. Nothing is changed.
 
 A day goes from hot to sealed (moved aside), published (Parquet is written, verified and listed), cut over
-(the view reads Parquet) and, after the grace period, cold.`,
+(the view reads Parquet) and, after the grace period, cold. A cold day that is restored goes from loading to restored
+(the view reads ClickHouse) to released and is cold again.`,
 		Example: `  compactor plan --config compactor.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,18 +47,26 @@ func showPlan(out io.Writer, now time.Time, steps []tiering.Step) error {
 	fmt.Fprint(table, "day\tage\tstate\thot rows\tsealed rows\tcold rows\tnext\t\n")
 	today := schema.DayOf(now.UnixMilli())
 	for _, s := range steps {
-		next := string(s.Action)
-		switch {
-		case s.Action == tiering.Nothing:
-			next = "-"
-		case !s.Ready(now):
-			next += " at " + s.Due.UTC().Format("2006-01-02 15:04")
-		default:
-			next += " now"
-		}
-		fmt.Fprintf(table, "%s\t%d d\t%s\t%d\t%d\t%d\t%s\t\n", s.Day, today-s.Day, s.State, s.HotRows, s.SealedRows, s.ColdRows, next)
+		fmt.Fprintf(table, "%s\t%d d\t%s\t%d\t%d\t%d\t%s\t\n", s.Day, today-s.Day, s.State, s.HotRows, s.SealedRows, s.ColdRows, nextOf(now, s))
 	}
 	return table.Flush()
+}
+
+// nextOf says what the next step of a day is, and when.
+func nextOf(now time.Time, s tiering.Step) string {
+	next := string(s.Action)
+	switch {
+	case s.Action == tiering.Nothing:
+		return "-"
+	case !s.Ready(now):
+		next += " at " + s.Due.UTC().Format("2006-01-02 15:04")
+	default:
+		next += " now"
+	}
+	if s.State == tiering.Restored && s.HotRows > 0 {
+		next += "; late rows stay hot until then"
+	}
+	return next
 }
 
 func verifyCommand(from *settings.Sources, out io.Writer) *cobra.Command {
