@@ -58,6 +58,11 @@ const (
 	Released State = "released" // the view reads the files; sealed rows remain
 )
 
+// States returns every state.
+func States() []State {
+	return []State{Hot, Sealed, Published, Cut, Cold, Retired, Loading, Restored, Released}
+}
+
 // Step is what comes next for a day.
 type Step struct {
 	Day        schema.Day
