@@ -42,7 +42,7 @@ func readings(d schema.Day, firstOffset int64, n int) []event {
 func testConfig(t testing.TB) Config {
 	c := DefaultConfig()
 	c.Grace, c.Settle, c.LateEvery = 0, 0, 0
-	c.SliceRows, c.RowGroupRows = 10, 8
+	c.FileBytes, c.RowGroupRows = 1, 10
 	c.SpoolDir = t.TempDir()
 	return c
 }

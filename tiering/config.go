@@ -33,8 +33,7 @@ type Policy struct {
 	MergeGenerations int `koanf:"merge_generations"`
 	// MergeRows is the most rows that are merged at once, and so what small
 	// means. Larger: days end with fewer files. Smaller: less to read, sort and
-	// write again for a few late rows. The default is 5,000,000, one file of the
-	// default slice_rows.
+	// write again for a few late rows. The default is 5,000,000, some 160 MB.
 	MergeRows uint64 `koanf:"merge_rows"`
 	// RetentionDays is how many days before today stay in the cold tier. An older
 	// one is retired: no list and no view has it any more, and gc takes its files.
@@ -45,13 +44,15 @@ type Policy struct {
 // Config is how a compactor works.
 type Config struct {
 	Policy `koanf:",squash"`
-	// SliceRows is the most rows of one file. Larger: fewer files for a query
-	// to open, more to repeat after a crash, more disk in SpoolDir. The default
-	// is 5,000,000, some 200 MB.
-	SliceRows int `koanf:"slice_rows"`
+	// FileBytes ends a file with the row group that reaches it. Larger: fewer
+	// files for a query to open. Smaller: a file tells more of what it holds by
+	// its devices, less is repeated after a crash, less disk is needed in
+	// SpoolDir. The default is 384 MiB, some 12 million rows, in the middle of
+	// the 256 to 512 MiB that engines are tuned to.
+	FileBytes int64 `koanf:"file_bytes"`
 	// RowGroupRows is the most rows of a row group, which is what a query skips
 	// by statistics and bloom filter, and what the writer keeps in memory: some
-	// 50 bytes a row. The default is 250,000.
+	// 250 bytes a row. The default is 250,000.
 	RowGroupRows int `koanf:"row_group_rows"`
 	// SpoolDir holds a file while it is written and hashed, and while it is
 	// verified: its name on S3 is known only at its end. The default is the
@@ -70,7 +71,7 @@ func DefaultConfig() Config {
 			HotDays: 30, Grace: time.Hour, Settle: time.Second, LateEvery: 24 * time.Hour,
 			MergeGenerations: 8, MergeRows: 5_000_000,
 		},
-		SliceRows:    5_000_000,
+		FileBytes:    384 << 20,
 		RowGroupRows: 250_000,
 		SpoolDir:     os.TempDir(),
 		LeaseTTL:     time.Minute,
@@ -92,7 +93,7 @@ func (c Config) Validate() error {
 	check(c.MergeGenerations >= 1, "merge_generations is %d; want at least 1: one generation is not merged with itself", c.MergeGenerations)
 	check(c.RetentionDays == 0 || c.RetentionDays > c.HotDays,
 		"retention_days is %d with hot_days %d; want more than those, or 0 to keep days for ever", c.RetentionDays, c.HotDays)
-	check(c.SliceRows >= 1, "slice_rows is %d; want at least 1", c.SliceRows)
+	check(c.FileBytes >= 1, "file_bytes is %d; want at least 1", c.FileBytes)
 	check(c.RowGroupRows >= 1, "row_group_rows is %d; want at least 1", c.RowGroupRows)
 	info, err := os.Stat(c.SpoolDir)
 	check(err == nil && info.IsDir(), "spool_dir is %q, which is no folder; create it", c.SpoolDir)

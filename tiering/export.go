@@ -30,7 +30,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, sliceRows: p.cfg.SliceRows, total: counted}
+	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, total: counted}
 	defer e.abandon()
 	if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
 		return err
@@ -84,7 +84,6 @@ type exporter struct {
 	day        schema.Day
 	generation int
 	firstPart  int // number of its first file in the generation
-	sliceRows  int // the most rows of a file
 	total      uint64
 
 	read, duplicates uint64
@@ -95,7 +94,7 @@ type exporter struct {
 	spool  *os.File
 	hash   hash.Hash
 	writer *archive.Writer
-	runs   []archive.Run // of the current block, not yet written
+	runs   []archive.Run // of the current block
 }
 
 // block writes one block, without the rows whose identity an earlier generation
@@ -111,7 +110,7 @@ func (e *exporter) block(b *archive.Block, known []bool) error {
 		return err
 	}
 	e.runs = e.runs[:0]
-	from, open := 0, e.rowsLeft()
+	from := 0
 	for i := range b.Rows() {
 		e.identity = b.AppendIdentity(e.identity[:0], i)
 		e.read++
@@ -122,32 +121,13 @@ func (e *exporter) block(b *archive.Block, known []bool) error {
 			continue
 		}
 		e.identity, e.last = e.last, e.identity
-		if open--; open == 0 {
-			e.keep(from, i+1)
-			from = i + 1
-			if err := e.write(b); err != nil {
-				return err
-			}
-			if err := e.store(); err != nil {
-				return err
-			}
-			open = e.rowsLeft()
-		}
 	}
 	e.keep(from, b.Rows())
-	if err := e.write(b); err != nil {
+	if err := e.write(b, e.runs); err != nil {
 		return err
 	}
 	e.events.Exporting(e.day, e.read, e.total)
 	return nil
-}
-
-// rowsLeft is how many rows the open file has room for.
-func (e *exporter) rowsLeft() int {
-	if e.writer == nil {
-		return e.sliceRows
-	}
-	return e.sliceRows - int(e.writer.Rows())
 }
 
 func (e *exporter) keep(from, to int) {
@@ -156,25 +136,26 @@ func (e *exporter) keep(from, to int) {
 	}
 }
 
-// write writes the kept runs to the open file, and opens one if there is none.
-func (e *exporter) write(b *archive.Block) error {
-	if len(e.runs) == 0 {
-		return nil
-	}
-	if e.writer == nil {
-		spool, err := os.CreateTemp(e.cfg.SpoolDir, "penstock-export-*.parquet")
-		if err != nil {
-			return fmt.Errorf("spool file: %w; check spool_dir", err)
+// write writes runs of rows to files, each of which ends with the row group that
+// reaches file_bytes.
+func (e *exporter) write(b *archive.Block, runs []archive.Run) (err error) {
+	for len(runs) > 0 {
+		if e.writer == nil {
+			if e.spool, err = os.CreateTemp(e.cfg.SpoolDir, "penstock-export-*.parquet"); err != nil {
+				return fmt.Errorf("spool file: %w; check spool_dir", err)
+			}
+			e.hash = sha256.New()
+			e.writer = archive.NewWriter(io.MultiWriter(e.spool, e.hash), e.schema, e.cfg.RowGroupRows)
 		}
-		e.spool, e.hash = spool, sha256.New()
-		if e.writer, err = archive.NewWriter(io.MultiWriter(spool, e.hash), e.schema, e.cfg.RowGroupRows); err != nil {
+		if runs, err = e.writer.Write(b, runs); err != nil {
 			return err
 		}
+		if e.writer.Bytes() >= e.cfg.FileBytes {
+			if err := e.store(); err != nil {
+				return err
+			}
+		}
 	}
-	if err := e.writer.Write(b, e.runs); err != nil {
-		return err
-	}
-	e.runs = e.runs[:0]
 	return nil
 }
 

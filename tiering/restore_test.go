@@ -27,7 +27,7 @@ func newRestoring(t *testing.T) (*restoring, *Compactor) {
 	t.Helper()
 	s := testSchema(t)
 	r := &restoring{objects: new(store.Memory), clock: &clock{today}, config: testConfig(t), day: day("2026-10-01")}
-	r.config.SliceRows, r.config.RowGroupRows = 40, 14
+	r.config.FileBytes, r.config.RowGroupRows = 1, 40
 	r.warehouse = newWarehouse(s, r.objects, readings(r.day, 0, 40)...)
 	c := r.compactor(Events{})
 	r.pass(t, c)

@@ -53,13 +53,13 @@ func write(t *testing.T, text string) string {
 func TestConfigSources(t *testing.T) {
 	cfg, err := load(settings.Sources{
 		File: write(t, good), EnvPrefix: envPrefix,
-		Environ: []string{"PENSTOCK_COMPACTOR_CLICKHOUSE__PASSWORD=pw", "PENSTOCK_COMPACTOR_SLICE_ROWS=7", "PENSTOCK_CACHE=/elsewhere"},
-		Set:     []string{"slice_rows=9"},
+		Environ: []string{"PENSTOCK_COMPACTOR_CLICKHOUSE__PASSWORD=pw", "PENSTOCK_COMPACTOR_FILE_BYTES=7", "PENSTOCK_CACHE=/elsewhere"},
+		Set:     []string{"file_bytes=9"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Tiering.HotDays != 31 || cfg.Tiering.Grace != 0 || cfg.Tiering.SliceRows != 9 || cfg.ClickHouse.Password != "pw" ||
+	if cfg.Tiering.HotDays != 31 || cfg.Tiering.Grace != 0 || cfg.Tiering.FileBytes != 9 || cfg.ClickHouse.Password != "pw" ||
 		cfg.S3.Prefix != "fleet" || cfg.Tiering.LeaseTTL != time.Minute || cfg.ClickHouse.Database != "default" {
 		t.Errorf("config %+v", cfg)
 	}
@@ -71,7 +71,7 @@ func TestConfigFaults(t *testing.T) {
 s3: {endpoint: "127.0.0.1:7070", access_key: a, prefix: "/cold tier"}
 hot_day: 30
 grace: -1h
-slice_rows: 0
+file_bytes: 0
 spool_dir: /does/not/exist
 `)})
 	if err == nil {
@@ -79,7 +79,7 @@ spool_dir: /does/not/exist
 	}
 	for _, want := range []string{
 		"clickhouse.adr is not a setting; did you mean clickhouse.addr", `clickhouse.block_rows is "many"`, "clickhouse.addr is empty",
-		"hot_day is not a setting; did you mean hot_days", "grace is -1h0m0s", "slice_rows is 0", `spool_dir is "/does/not/exist"`,
+		"hot_day is not a setting; did you mean hot_days", "grace is -1h0m0s", "file_bytes is 0", `spool_dir is "/does/not/exist"`,
 		"s3.bucket is empty", `s3.endpoint is "127.0.0.1:7070"`, "s3.access_key and s3.secret_key", `s3.prefix is "/cold tier"`,
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -69,7 +69,7 @@ as repeatable as processes are. --only repeats a scenario with the same choices.
 	f.IntVar(&cfg.Parallel, "parallel", cfg.Parallel, "rounds at a time")
 	f.IntVar(&cfg.Days, "days", cfg.Days, "cold days of a round")
 	f.IntVar(&cfg.Rows, "rows", cfg.Rows, "rows of a day in the beginning")
-	f.IntVar(&cfg.SliceRows, "slice-rows", cfg.SliceRows, "the compactors' slice_rows")
+	f.IntVar(&cfg.FileRows, "file-rows", cfg.FileRows, "how many rows a file has")
 	f.DurationVar(&cfg.Late, "late", cfg.Late, "time between two inserts of late rows")
 	f.DurationVar(&cfg.Settle, "settle", cfg.Settle, "the compactors' settle")
 	f.DurationVar(&cfg.Grace, "grace", cfg.Grace, "the compactors' grace")

@@ -17,7 +17,7 @@ import (
 )
 
 // everyType is a schema with a column of each type, once plain and once
-// nullable.
+// nullable, and a string of low cardinality.
 func everyType(t testing.TB) *schema.Schema {
 	t.Helper()
 	var b strings.Builder
@@ -37,6 +37,7 @@ fields:
 		fmt.Fprintf(&b, "  - {id: %d, name: n_%s, type: %s, nullable: true}\n", id+1, typ, typ)
 		id += 2
 	}
+	fmt.Fprintf(&b, "  - {id: %d, name: l_string, type: string, low_cardinality: true}\n", id)
 	s, err := schema.Parse([]byte(b.String()))
 	if err != nil {
 		t.Fatal(err)
@@ -96,24 +97,31 @@ func row(s *schema.Schema, device string, seq int, pick func(column int) int) []
 func write(t testing.TB, s *schema.Schema, groupRows int, runs []archive.Run, blocks ...*archive.Block) ([]byte, archive.Summary) {
 	t.Helper()
 	var buf bytes.Buffer
-	w, err := archive.NewWriter(&buf, s, groupRows)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := archive.NewWriter(&buf, s, groupRows)
 	for _, b := range blocks {
 		r := runs
 		if r == nil {
 			r = []archive.Run{{From: 0, To: b.Rows()}}
 		}
-		if err := w.Write(b, r); err != nil {
-			t.Fatal(err)
-		}
+		writeAll(t, w, b, r)
 	}
 	summary, err := w.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return buf.Bytes(), summary
+}
+
+// writeAll writes runs over as many row groups as it takes.
+func writeAll(t testing.TB, w *archive.Writer, b *archive.Block, runs []archive.Run) {
+	t.Helper()
+	for len(runs) > 0 {
+		rest, err := w.Write(b, runs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = rest
+	}
 }
 
 // What one library writes, the other reads: every type, its extremes and NULL,

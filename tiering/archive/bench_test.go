@@ -88,15 +88,10 @@ func cpu(b *testing.B, rows int) func() {
 func BenchmarkWrite(b *testing.B) {
 	const rows = 65_536
 	block, s := sensor(rows), schema.Telemetry()
-	w, err := archive.NewWriter(io.Discard, s, 250_000)
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := archive.NewWriter(io.Discard, s, 250_000)
 	report := cpu(b, rows)
 	for b.Loop() {
-		if err := w.Write(block, []archive.Run{{From: 0, To: rows}}); err != nil {
-			b.Fatal(err)
-		}
+		writeAll(b, w, block, []archive.Run{{From: 0, To: rows}})
 	}
 	if _, err := w.Close(); err != nil {
 		b.Fatal(err)
@@ -118,13 +113,8 @@ func BenchmarkRead(b *testing.B) {
 	const rows = 65_536
 	block, s := sensor(rows), schema.Telemetry()
 	var buf bytes.Buffer
-	w, err := archive.NewWriter(&buf, s, 250_000)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := w.Write(block, []archive.Run{{From: 0, To: rows}}); err != nil {
-		b.Fatal(err)
-	}
+	w := archive.NewWriter(&buf, s, 250_000)
+	writeAll(b, w, block, []archive.Run{{From: 0, To: rows}})
 	if _, err := w.Close(); err != nil {
 		b.Fatal(err)
 	}

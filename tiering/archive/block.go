@@ -1,11 +1,7 @@
 package archive
 
 import (
-	"fmt"
-
 	"github.com/ClickHouse/ch-go/proto"
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"penstock/schema"
 )
@@ -20,10 +16,10 @@ type Block struct {
 	// The columns that have a part in more than their own value.
 	identity  []vector
 	device    *texts
-	time      *fixed[int64, int64]
-	partition *fixed[int32, int32]
-	offset    *fixed[int64, int64]
-	index     *fixed[uint16, uint16]
+	time      *numbers[int64, int64, int64]
+	partition *numbers[int32, int32, int32]
+	offset    *numbers[int64, int64, int64]
+	index     *numbers[uint16, uint16, int32]
 
 	rows []uint64 // keys of the rows that are summed up
 }
@@ -34,8 +30,7 @@ type Run struct{ From, To int }
 // Len returns the number of rows in the run.
 func (r Run) Len() int { return r.To - r.From }
 
-// NewBlock returns an empty block of a schema's columns. A low-cardinality
-// string is expected as a plain one.
+// NewBlock returns an empty block of a schema's columns.
 func NewBlock(s *schema.Schema) *Block {
 	b := &Block{columns: s.Columns()}
 	byName := make(map[string]vector)
@@ -49,10 +44,10 @@ func NewBlock(s *schema.Schema) *Block {
 		b.identity = append(b.identity, byName[name])
 	}
 	b.device = byName[s.Device].(*texts)
-	b.time = byName[s.Time.Field].(*fixed[int64, int64])
-	b.partition = byName[schema.ColPartition].(*fixed[int32, int32])
-	b.offset = byName[schema.ColOffset].(*fixed[int64, int64])
-	b.index = byName[schema.ColIndex].(*fixed[uint16, uint16])
+	b.time = byName[s.Time.Field].(*numbers[int64, int64, int64])
+	b.partition = byName[schema.ColPartition].(*numbers[int32, int32, int32])
+	b.offset = byName[schema.ColOffset].(*numbers[int64, int64, int64])
+	b.index = byName[schema.ColIndex].(*numbers[uint16, uint16, int32])
 	return b
 }
 
@@ -81,31 +76,22 @@ func (b *Block) AppendIdentity(dst []byte, row int) []byte {
 func (b *Block) Sums(runs []Run) Sums {
 	out := make(Sums, len(b.columns))
 	partitions, offsets, indexes := b.partition.data(), b.offset.data(), b.index.data()
+	b.rows = b.rows[:0]
 	for _, r := range runs {
-		b.rows = b.rows[:0]
 		for i := r.From; i < r.To; i++ {
 			b.rows = append(b.rows, rowKey(partitions[i], offsets[i], indexes[i]))
 		}
-		for c, v := range b.vectors {
-			out[c] += Sum(v.sum(r, b.rows, columnKey(b.columns[c].ID)))
-		}
+	}
+	for c, v := range b.vectors {
+		out[c] = Sum(v.sum(runs, b.rows, columnKey(b.columns[c].ID)))
 	}
 	return out
 }
 
-// record copies the rows in runs into an arrow record.
-func (b *Block) record(s *arrow.Schema, runs []Run) (arrow.RecordBatch, error) {
-	rows := 0
-	for _, r := range runs {
-		rows += r.Len()
+// textBytes is the length of all strings of a run.
+func (b *Block) textBytes(r Run) (sum int) {
+	for _, v := range b.vectors {
+		sum += v.textBytes(r)
 	}
-	arrays := make([]arrow.Array, 0, len(b.vectors))
-	for i, v := range b.vectors {
-		buffers, nulls, err := v.buffers(runs, rows)
-		if err != nil {
-			return nil, fmt.Errorf("column %s: %w", b.columns[i].Name, err)
-		}
-		arrays = append(arrays, array.MakeFromData(array.NewData(s.Field(i).Type, rows, buffers, nil, nulls, 0)))
-	}
-	return array.NewRecordBatch(s, arrays, int64(rows)), nil
+	return sum
 }

@@ -62,13 +62,22 @@ func sumBits(bits []byte, rows []uint64, key uint64) (sum uint64) {
 	return sum
 }
 
-// sumIndexed adds up words of a dictionary, one a row.
-func sumIndexed[T int32 | uint8 | uint16 | uint32 | uint64](indexes []T, words, rows []uint64, key uint64) (sum uint64, err error) {
+// sumWords adds up words by their indexes, which have to be such.
+func sumWords[T uint8 | uint16 | uint32](indexes []T, words, rows []uint64, key uint64) (sum uint64) {
+	rows = rows[:len(indexes)]
+	for i, index := range indexes {
+		sum += mix(rows[i] ^ key ^ words[index])
+	}
+	return sum
+}
+
+// sumIndexed does so with indexes that somebody else has written.
+func sumIndexed(indexes []int32, words, rows []uint64, key uint64) (sum uint64, err error) {
 	if len(indexes) != len(rows) {
 		return 0, fmt.Errorf("%d indexes of a dictionary for %d rows that have one", len(indexes), len(rows))
 	}
 	for i, index := range indexes {
-		if uint64(index) >= uint64(len(words)) { // so is a negative one
+		if uint(index) >= uint(len(words)) { // so is a negative one
 			return 0, fmt.Errorf("index %d of a dictionary of %d values", index, len(words))
 		}
 		sum += mix(rows[i] ^ key ^ words[index])
@@ -79,7 +88,7 @@ func sumIndexed[T int32 | uint8 | uint16 | uint32 | uint64](indexes []T, words, 
 // split parts the keys of rows into those that have a value, where levels is 1,
 // and those that are NULL. The results use the memory of valued and absent.
 func split(rows []uint64, levels []byte, valued, absent []uint64) (_, _ []uint64) {
-	valued, absent = slices.Grow(valued[:0], len(rows))[:len(rows)], slices.Grow(absent[:0], len(rows))[:len(rows)]
+	valued, absent = grow(valued[:0], len(rows)), grow(absent[:0], len(rows))
 	v, a := 0, 0
 	for i, level := range levels[:len(rows)] {
 		valued[v], absent[a] = rows[i], rows[i] // one of them is overwritten: no branch to mispredict
@@ -91,6 +100,9 @@ func split(rows []uint64, levels []byte, valued, absent []uint64) (_, _ []uint64
 
 // wordOf is a string as a word.
 func wordOf(v []byte) uint64 { return xxhash.Sum64(v) }
+
+// grow returns s with n elements more, of any value.
+func grow[T any](s []T, n int) []T { return slices.Grow(s, n)[:len(s)+n] }
 
 // as sees a slice as one of another type of the same size: floats as their IEEE
 // bits, truth values as 0 and 1.

@@ -142,7 +142,7 @@ func selected(s *schema.Schema) string {
 		case c.Type == schema.TimestampMS:
 			expr = "toUnixTimestamp64Milli(" + expr + ")"
 		case c.LowCardinality:
-			expr = "CAST(" + expr + ", 'String')"
+			expr = "CAST(" + expr + ", 'LowCardinality(String)')"
 		}
 		all = append(all, expr+" AS "+schema.QuoteIdent(c.Name))
 	}

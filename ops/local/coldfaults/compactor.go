@@ -51,8 +51,8 @@ merge_rows: 10000
 settle: {{.Config.Settle}}
 grace: {{.Config.Grace}}
 lease_ttl: {{.Config.LeaseTTL}}
-slice_rows: {{.Config.SliceRows}}
-row_group_rows: {{.Config.SliceRows}}
+file_bytes: 1 # each row group is a file
+row_group_rows: {{.Config.FileRows}}
 spool_dir: "{{.Spool}}"
 admin: {addr: ""}
 `))

@@ -34,9 +34,9 @@ type Config struct {
 	Days int
 	// Rows is how many a day has in the beginning. The default value is 20,000.
 	Rows int
-	// SliceRows is the compactor's. The default value is 8,000: a day is of
+	// FileRows is how many rows a file has. The default value is 8,000: a day is of
 	// several files.
-	SliceRows int
+	FileRows int
 	// Late is the time between two inserts of late rows. The default value is
 	// 300ms.
 	Late time.Duration
@@ -58,7 +58,7 @@ func Default(mode Mode) (Config, error) {
 	counts, err := mode.Counts()
 	return Config{
 		Only: Scenarios(), Counts: counts, Parallel: 3,
-		Days: 3, Rows: 20_000, SliceRows: 8_000, Late: 300 * time.Millisecond,
+		Days: 3, Rows: 20_000, FileRows: 8_000, Late: 300 * time.Millisecond,
 		Settle: 500 * time.Millisecond, Grace: 2 * time.Second, LeaseTTL: 2 * time.Second,
 		DrainTimeout: time.Minute,
 	}, err

@@ -19,7 +19,7 @@ import (
 func testViewPrunes(t *testing.T, e coldTier) {
 	w := tap(t, e.bucket.Endpoint)
 	s := openColdTier(t, e, func(c *tiering.Config, h *warehouse.Config) {
-		c.SliceRows = 600
+		c.FileBytes, c.RowGroupRows = 1, 600
 		h.S3Endpoint = w.endpoint
 	})
 	today := schema.DayOf(time.Now().UnixMilli())

@@ -18,7 +18,7 @@ import (
 // it and drops it. Every event is seen at every look, and no Kafka offset twice.
 func testRestore(t *testing.T, e coldTier) {
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
-		c.SliceRows, c.RowGroupRows = 8_000, 3_000
+		c.FileBytes, c.RowGroupRows = 1, 8_000
 		c.Settle, c.Grace = time.Second, time.Second // longer than a query takes here
 	})
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
@@ -145,7 +145,7 @@ func (s *services) look(ctx context.Context, events uint64) error {
 // A day whose files lack columns of a later version is restored with what extra
 // has of them, as the view showed it from the files.
 func testRestoreOverVersions(t *testing.T, e coldTier) {
-	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows = 8_000 })
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.FileBytes, c.RowGroupRows = 1, 8_000 })
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
 	s.insert(t, day, 0, 1_000)
 	const extra = `'{"noise_db":41.5,"fan_rpm":1200,"door_state":"open"}'`

@@ -13,7 +13,7 @@ import (
 // from a real S3, and the view shows the same, or what is to be left of it.
 func testGenerationsAreRewritten(t *testing.T, e coldTier) {
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
-		c.SliceRows, c.RowGroupRows = 8_000, 3_000
+		c.FileBytes, c.RowGroupRows = 1, 8_000
 		c.MergeGenerations, c.MergeRows = 2, 10_000
 	})
 	cold := schema.DayOf(time.Now().UnixMilli()) - 40

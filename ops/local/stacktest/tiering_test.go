@@ -171,7 +171,7 @@ func (s *services) count(t *testing.T, query string) (n uint64) {
 // Days go from a real ClickHouse to a real S3 and are read back through the
 // view: every column the same, by ClickHouse's own hash.
 func testDaysGoToS3(t *testing.T, e coldTier) {
-	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows, c.RowGroupRows = 8_000, 3_000 })
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.FileBytes, c.RowGroupRows = 1, 8_000 })
 	today := schema.DayOf(time.Now().UnixMilli())
 	s.insert(t, today-40, 0, 20_000)
 	s.insert(t, today-35, 1_000_000, 10_000)
@@ -255,7 +255,7 @@ func (s *services) hashOf(t *testing.T, first int) (hash uint64) {
 func testExportRepeats(t *testing.T, e coldTier) {
 	s := openColdTier(t, e, func(c *tiering.Config, w *warehouse.Config) {
 		w.NamedCollection = ""
-		c.SliceRows = 8_000
+		c.FileBytes, c.RowGroupRows = 1, 8_000
 	})
 	s.insert(t, schema.DayOf(time.Now().UnixMilli())-40, 0, 20_000)
 	stopped, stop := context.WithCancel(t.Context())
@@ -287,7 +287,7 @@ func testExportRepeats(t *testing.T, e coldTier) {
 // offset twice.
 func testViewWhileDaysMove(t *testing.T, e coldTier) {
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
-		c.SliceRows, c.RowGroupRows = 2_000, 1_000
+		c.FileBytes, c.RowGroupRows = 1, 2_000
 		c.Settle, c.Grace = time.Second, time.Second // longer than a query takes here
 	})
 	today := schema.DayOf(time.Now().UnixMilli())

@@ -47,7 +47,7 @@ type seen struct {
 // view shows every value by name at once, also those that the first day has in
 // extra, and every reader reads the files of both as one table.
 func testVersionsReadAsOne(t *testing.T, e coldTier) {
-	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.SliceRows = 8_000 })
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.FileBytes, c.RowGroupRows = 1, 8_000 })
 	today := schema.DayOf(time.Now().UnixMilli())
 	s.insert(t, today-40, 0, 1_000)
 	const extra = `'{"noise_db":41.5,"fan_rpm":1200,"door_state":"open"}'`

@@ -21,6 +21,8 @@ func Append(b *archive.Block, values ...any) {
 		switch col := results[i].Data.(type) {
 		case *proto.ColStr:
 			col.Append(v.(string))
+		case *archive.LowCardinality:
+			col.Append(v.(string))
 		case *proto.ColBool:
 			col.Append(v.(bool))
 		case *proto.ColInt8:
