@@ -47,7 +47,7 @@ func (r *round) write(ctx context.Context) error {
 			}
 		}
 		// Not under ctx: whether what was begun is stored is to be known.
-		if err := r.insert(context.WithoutCancel(ctx), b); err != nil && !scenarios[r.Scenario].alone {
+		if err := r.insert(context.WithoutCancel(ctx), b); err != nil && r.Scenario != ClickHouseKill {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (r *round) watch(ctx context.Context) {
 			k.hashed = true
 		}
 		if err := r.lookAt(ctx, k); err != nil && ctx.Err() == nil {
-			r.out.blind(err)
+			r.out.blind(err, r.Scenario == ClickHouseKill || r.queriesFail())
 		}
 	}
 }

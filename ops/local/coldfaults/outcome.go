@@ -89,10 +89,10 @@ func (o *outcome) looked(began time.Time, took, settle time.Duration, v verdict)
 	}
 }
 
-// blind enters a look that got no answer, which is a finding where nothing
+// blind enters a look that got no answer, which is a finding where no fault
 // explains it.
-func (o *outcome) blind(err error) {
-	if !scenarios[o.Round.Scenario].alone {
+func (o *outcome) blind(err error, explained bool) {
+	if !explained {
 		o.found("the view gave no answer: %v", err)
 	}
 	o.mu.Lock()

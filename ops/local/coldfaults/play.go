@@ -10,7 +10,7 @@ import (
 
 // playbook is how each scenario fires a round's faults.
 var playbook = map[Scenario]func(*round, context.Context) error{
-	Failpoints: (*round).doFailpoints, Zombie: (*round).doZombies, ClickHouseKill: (*round).doClickHouseKills,
+	Failpoints: (*round).doFailpoints, Zombie: (*round).doZombies, S3: (*round).doS3, ClickHouseKill: (*round).doClickHouseKills,
 }
 
 const (
@@ -125,7 +125,7 @@ func (r *round) doClickHouseKills(ctx context.Context) error {
 		if !there {
 			continue
 		}
-		if err := errors.Join(r.a.resume(), sleep(ctx, between(choices, 100*time.Millisecond, 130*time.Millisecond))); err != nil {
+		if err := errors.Join(r.a.resume(), sleep(ctx, between(choices, 0, 25*time.Millisecond))); err != nil {
 			return err
 		}
 		if err := errors.Join(r.stack.ClickHouse.Kill(), r.stack.ClickHouse.Start(ctx)); err != nil {

@@ -37,7 +37,8 @@ func TestResult(t *testing.T) {
 	f("a look that was longer than anything is promised for", "", func(o *outcome) {
 		o.looked(time.Time{}, time.Hour, time.Second, verdict{Missing: 3, Findings: []string{"3 rows"}})
 	})
-	f("the view gave no answer", "the view gave no answer: refused", func(o *outcome) { o.blind(errors.New("refused")) })
+	f("the view gave no answer", "the view gave no answer: refused", func(o *outcome) { o.blind(errors.New("refused"), false) })
+	f("the view gave no answer, and could not", "", func(o *outcome) { o.blind(errors.New("refused"), true) })
 	f("not run to its end", "not run to its end: stack is gone", func(o *outcome) { o.Err = errors.New("stack is gone") })
 
 	var table strings.Builder

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"penstock/ops/local/child"
+	"penstock/ops/local/s3/faultproxy"
 	"penstock/schema"
 )
 
@@ -23,6 +24,8 @@ type round struct {
 	table  *table
 	ledger *ledger
 	today  schema.Day
+	// proxy is between S3 and who uses it; nil but in rounds of faults of S3.
+	proxy *faultproxy.Proxy
 	// a is the compactor that is broken, b the one that runs all the time.
 	a, b *program
 	out  *outcome
@@ -98,8 +101,18 @@ func (r *round) prepare(ctx context.Context) (err error) {
 	// The first tries every moment to get the lease, the second now and then:
 	// else the first would hardly ever come to a place to die at.
 	r.a, r.b = r.program("a", 100*time.Millisecond), r.program("b", 4*time.Second)
+	s := settings{ClickHouse: a.ClickHouse, S3: a.S3, Database: r.database(), Endpoint: a.S3.Endpoint, Queries: a.S3.Endpoint, Config: r.cfg}
+	if r.Scenario == S3 {
+		if r.proxy, err = faultproxy.Listen(a.S3.Endpoint); err != nil {
+			return err
+		}
+		s.Endpoint = r.proxy.Endpoint()
+		if r.queriesFail() {
+			s.Queries = s.Endpoint
+		}
+	}
 	for _, p := range []*program{r.a, r.b} {
-		err := p.write(settings{ClickHouse: a.ClickHouse, S3: a.S3, Database: r.database(), Endpoint: a.S3.Endpoint, Queries: a.S3.Endpoint, Config: r.cfg})
+		err := p.write(s)
 		if err != nil {
 			return err
 		}
@@ -158,7 +171,7 @@ func (r *round) prove(ctx context.Context) error {
 // one: a compactor may die, or find another at work, but never find anything
 // that does not match.
 func (r *round) complaints() error {
-	if scenarios[r.Scenario].alone {
+	if scenarios[r.Scenario].excuses {
 		return nil
 	}
 	for _, p := range []*program{r.a, r.b} {
@@ -187,6 +200,9 @@ func (r *round) end(ctx context.Context) error {
 	}
 	if ctx.Err() == nil && errors.Join(errs...) == nil && !r.cfg.Keep && !r.out.violated() {
 		errs = append(errs, r.table.drop(ctx), os.RemoveAll(r.dir))
+	}
+	if r.proxy != nil {
+		errs = append(errs, r.proxy.Close())
 	}
 	return errors.Join(append(errs, r.table.close())...)
 }

@@ -15,6 +15,7 @@ type Scenario string
 const (
 	Failpoints     Scenario = "failpoints"      // a compactor dies at a named place in its own code
 	Zombie         Scenario = "zombie"          // it stands still there past its lease, and then goes on
+	S3             Scenario = "s3"              // requests to S3 are refused, delayed, cut, or carried out and not answered
 	ClickHouseKill Scenario = "clickhouse-kill" // kill -9 of ClickHouse while a day moves or is dropped
 )
 
@@ -26,22 +27,25 @@ type about struct {
 	// perRound bounds a round: what is found is found in one round, and the files
 	// of its late rows become many.
 	perRound int
-	// places are the failpoints the scenario uses; nil for none.
+	// places are where the scenario's faults happen: failpoints, or requests.
 	places []string
 	// alone: it breaks what other rounds use.
 	alone bool
+	// excuses: passes may fail by its faults, and have to get over it.
+	excuses bool
 	// flag and help are those of the command.
 	flag, help string
 }
 
 var scenarios = map[Scenario]about{
-	Failpoints:     {1, 20, 20, failpoint.Compactor(), false, "failpoints", "deaths at each failpoint"},
-	Zombie:         {1, 20, 10, []string{"moving.before", "move.before", "publish.before", "cutover.before", "drop.before", "expired.after"}, false, "zombies", "compactors frozen at each place that matters"},
-	ClickHouseKill: {2, 20, 10, []string{"move.before", "drop.before"}, true, "clickhouse-kills", "kills of ClickHouse around a move, and around a drop"},
+	Failpoints:     {1, 20, 20, failpoint.Compactor(), false, false, "failpoints", "deaths at each failpoint"},
+	Zombie:         {1, 20, 10, []string{"moving.before", "move.before", "publish.before", "cutover.before", "drop.before", "expired.after"}, false, false, "zombies", "compactors frozen at each place that matters"},
+	S3:             {1, 10, 44, requestFaults(), false, true, "s3-faults", "times of each fault of S3"},
+	ClickHouseKill: {2, 20, 10, []string{"move.before", "drop.before"}, true, true, "clickhouse-kills", "kills of ClickHouse around a move, and around a drop"},
 }
 
 // Scenarios returns all scenarios in the order they run.
-func Scenarios() []Scenario { return []Scenario{Failpoints, Zombie, ClickHouseKill} }
+func Scenarios() []Scenario { return []Scenario{Failpoints, Zombie, S3, ClickHouseKill} }
 
 // ParseScenarios reads the names of scenarios; none means all of them.
 func ParseScenarios(names []string) ([]Scenario, error) {
