@@ -29,7 +29,7 @@ func TestCorruptionIsFound(t *testing.T) {
 	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
 	e.clickHouse.Database, e.bucket.Prefix = "corruption", "corruption"
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
-		c.SliceRows = 4_000
+		c.FileBytes, c.RowGroupRows = 1, 4_000
 		c.Grace = time.Hour
 	})
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
@@ -150,10 +150,11 @@ func (s *services) program(t *testing.T, e coldTier) func(args ...string) (said 
 s3: {endpoint: %q, bucket: %q, prefix: %q, access_key: %q, secret_key: %q, attempts: 2}
 grace: 1h
 late_every: 0s
-slice_rows: %d
+file_bytes: 1
+row_group_rows: %d
 spool_dir: %q
 `, s.at.Addr, s.at.User, s.at.Password, s.at.Database, s.at.NamedCollection,
-		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey, s.config.SliceRows, dir))
+		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey, s.config.RowGroupRows, dir))
 	return func(args ...string) (string, error) {
 		said, err := exec.CommandContext(t.Context(), path, slices.Concat(args, []string{"--config", config})...).CombinedOutput()
 		return string(said), err
