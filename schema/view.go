@@ -149,15 +149,22 @@ func (s *Schema) allView(t Tables, create string, cold Cold) string {
 		b.WriteString("\nWHERE " + strings.Join(filter, "\n  AND "))
 	}
 	if cold.Source != "" {
-		files := make([]string, 0, len(cold.Files))
-		for _, f := range cold.Files {
-			files = append(files, QuoteString(f))
-		}
-		day := fmt.Sprintf("CAST(substring(%s, 5, 10), 'Date') AS %s", coldFile, QuoteIdent(ColDay))
-		fmt.Fprintf(&b, "\nUNION ALL\n%s\nWHERE %s IN (%s)", s.FileRows(cold.Source, day), coldFile, strings.Join(files, ", "))
+		b.WriteString("\nUNION ALL\n" + s.ColdRows(cold.Source, cold.Files))
 	}
 	b.WriteString("\nCOMMENT " + QuoteString(ViewComment{SchemaVersion: s.Version, Cold: cold}.String()))
 	return b.String()
+}
+
+// ColdRows returns the query for what the analysts' view takes from the cold tier,
+// whose [Cold.Source] and [Cold.Files] these are: the rows of those files, with
+// their day as [ColDay].
+func (s *Schema) ColdRows(source string, files []string) string {
+	quoted := make([]string, 0, len(files))
+	for _, f := range files {
+		quoted = append(quoted, QuoteString(f))
+	}
+	day := fmt.Sprintf("CAST(substring(%s, 5, 10), 'Date') AS %s", coldFile, QuoteIdent(ColDay))
+	return fmt.Sprintf("%s\nWHERE %s IN (%s)", s.FileRows(source, day), coldFile, strings.Join(quoted, ", "))
 }
 
 // FileRows returns the query for the rows of Parquet files of the cold tier, whose

@@ -154,21 +154,27 @@ var S3 = Item{
 	},
 }
 
-// DuckDB is a Python environment with DuckDB in it, as an analyst would have
-// it. Its folder has been renamed, so only its bin/python is of use: scripts
-// beside it still name the old folder.
-var DuckDB = Item{
-	Name: "duckdb", Version: "1.5.5",
-	Provides: "bin/python",
-	Tools:    []Tool{python},
-	Bytes:    150e6,
-	build: func(ctx context.Context, w *workshop) error {
-		if err := w.run(ctx, nil, "python3", "-m", "venv", w.dir); err != nil {
-			return err
-		}
-		return w.run(ctx, nil, w.path("bin", "python"), "-m", "pip", "install", "--no-cache-dir",
-			"--disable-pip-version-check", "duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5")
-	},
+// DuckDB is a Python environment with DuckDB in it, as an analyst would have it.
+var DuckDB = Venv("duckdb", "1.5.5", 150e6, "duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5")
+
+// Venv is a Python environment with these packages from PyPI, pinned in the form
+// of pip. Its version should name theirs: with others it is another item. Its
+// folder has been renamed, so only its bin/python is of use: scripts beside it
+// still name the old folder. For bytes see [Item.Bytes].
+func Venv(name, version string, bytes int64, packages ...string) Item {
+	return Item{
+		Name: name, Version: version,
+		Provides: "bin/python",
+		Tools:    []Tool{python},
+		Bytes:    bytes,
+		build: func(ctx context.Context, w *workshop) error {
+			if err := w.run(ctx, nil, "python3", "-m", "venv", w.dir); err != nil {
+				return err
+			}
+			pip := []string{"-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check"}
+			return w.run(ctx, nil, w.path("bin", "python"), append(pip, packages...)...)
+		},
+	}
 }
 
 // Items are all of them, in the order people read about them.

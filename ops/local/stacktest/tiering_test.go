@@ -40,6 +40,7 @@ func TestColdTier(t *testing.T) {
 		"view_prunes":            testViewPrunes,
 		"restore":                testRestore,
 		"restore_over_versions":  testRestoreOverVersions,
+		"ddl":                    testDDL,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.

@@ -1,11 +1,8 @@
 package stacktest
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,19 +10,12 @@ import (
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
-	"penstock/ops/local/fetch"
 	"penstock/pipeline/evolve"
 	"penstock/schema"
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
 )
-
-// The readers of Parquet are pinned, so that a new release of theirs is a change
-// of ours. A venv is named after what is in it.
-const parquetReaders = "parquet-readers-1.5.5-26.0.1-2.1.0"
-
-var parquetPackages = []string{"duckdb==1.5.5", "pyarrow==26.0.1", "polars==2.1.0"}
 
 // newColumns are three fields of a later version of the schema.
 const newColumns = `
@@ -100,19 +90,10 @@ func testVersionsReadAsOne(t *testing.T, e coldTier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	python, local := readersVenv(t), s.download(t, files)
+	local := s.download(t, files)
 	for _, reader := range []string{"duckdb", "pyarrow", "polars"} {
-		cmd := exec.CommandContext(t.Context(), python, append([]string{filepath.Join("testdata", "readers.py"), reader}, local...)...)
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		said, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%s: %v: %s", reader, err, stderr.String())
-		}
 		var got seen
-		if err := json.Unmarshal(said, &got); err != nil {
-			t.Fatalf("%s said %q: %v", reader, said, err)
-		}
+		runPython(t, &got, "readers.py", append([]string{reader}, local...)...)
 		if diff := got.Noise - before.Noise; diff > 1e-6 || diff < -1e-6 || got.Rows != want.Rows || got.Fan != before.Fan || got.Doors != before.Doors {
 			t.Errorf("%s reads %+v, want %d rows, and of the columns %+v", reader, got, want.Rows, before)
 		}
@@ -167,36 +148,4 @@ func (s *services) download(t *testing.T, keys []string) (paths []string) {
 		paths = append(paths, path)
 	}
 	return paths
-}
-
-// readersVenv returns a Python that has the readers, making it in the cache the
-// first time.
-func readersVenv(t *testing.T) (python string) {
-	t.Helper()
-	cache, err := fetch.DefaultDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := filepath.Join(cache, parquetReaders)
-	python = filepath.Join(dir, "bin", "python")
-	complete := filepath.Join(dir, "complete")
-	if _, err := os.Stat(complete); err == nil {
-		return python
-	}
-	python3, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatal("no python3 for the readers of Parquet; install Python 3.9 or later with venv and pip, for example: apt-get install -y python3-venv")
-	}
-	for _, cmd := range []*exec.Cmd{
-		exec.CommandContext(t.Context(), python3, "-m", "venv", "--clear", dir),
-		exec.CommandContext(t.Context(), python, append([]string{"-m", "pip", "install", "--quiet"}, parquetPackages...)...),
-	} {
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", cmd, err, out)
-		}
-	}
-	if err := os.WriteFile(complete, nil, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return python
 }
