@@ -9,8 +9,9 @@ CACHE          ?= $(CURDIR)/.cache
 GOLANGCI       := v2.15.0
 GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 
-# The two modules: the product, and the stack it is tried on.
-MODULES := . ops/local
+# The modules: the product, what follows its cold tier with a library of its own,
+# and the stack all is tried on.
+MODULES := . tiering/iceberg ops/local
 
 .PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier fuzz clean
 
@@ -40,6 +41,7 @@ faults-cold: build ## the cold tier broken while days move, the view proven; COL
 
 build: ## the programs, into bin/
 	@go build -o bin/ ./cmd/... ./loadtest/cmd/...
+	@cd tiering/iceberg && go build -o ../../bin/ ./cmd/...
 	@cd ops/local && go build -o ../../bin/local .
 
 test: test-unit test-stack ## all tests
@@ -48,6 +50,7 @@ test: test-unit test-stack ## all tests
 # side by side than there are cores.
 test-unit: ## the tests that need no server
 	go test -parallel 12 ./...
+	cd tiering/iceberg && go test ./...
 	cd ops/local && go test $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
 
 test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
@@ -56,6 +59,7 @@ test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
 
 race: ## the unit tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race ./...
+	cd tiering/iceberg && CGO_ENABLED=1 go test -race ./...
 	cd ops/local && CGO_ENABLED=1 go test -race $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
 
 check: $(GOLANGCI_LINT) ## format, vet, lint, tidy modules, and a clean tree
