@@ -231,8 +231,7 @@ func TestSumsAddUp(t *testing.T) {
 }
 
 // A byte of the file flipped is found: by the checksum, or because the file
-// can no longer be read. The bytes of statistics and indexes, which Read does
-// not use, are covered by the SHA-256 of the whole object.
+// can no longer be read. For what stands beside the data see TestWrongIndexes.
 func TestFlippedByteInData(t *testing.T) {
 	s := everyType(t)
 	b := archive.NewBlock(s)

@@ -23,10 +23,14 @@ type pageValues struct {
 }
 
 // scanPages calls each for every page of a column chunk, in row order, with the
-// row it begins at.
+// row it begins at, and holds what a query would skip it by against it.
 func scanPages(chunk parquet.ColumnChunk, t schema.Type, rows int, each func(row int, p pageValues) error) (err error) {
 	pages := chunk.Pages()
 	defer func() { err = errors.Join(err, pages.Close()) }()
+	skips, err := skippingOf(chunk)
+	if err != nil {
+		return err
+	}
 	var words []uint64
 	row := 0
 	for {
@@ -40,6 +44,9 @@ func scanPages(chunk parquet.ColumnChunk, t schema.Type, rows int, each func(row
 		n := int(page.NumValues()) // flat columns: one a row
 		if row+n > rows {
 			return fmt.Errorf("more values than the row group's %d rows", rows)
+		}
+		if err := skips.check(row, page); err != nil {
+			return err
 		}
 		p := pageValues{Values: page.Data(), levels: page.DefinitionLevels(), rows: n}
 		if dictionary := page.Dictionary(); dictionary != nil {
@@ -58,7 +65,7 @@ func scanPages(chunk parquet.ColumnChunk, t schema.Type, rows int, each func(row
 	if row != rows {
 		return fmt.Errorf("%d values, want the row group's %d rows", row, rows)
 	}
-	return nil
+	return skips.end()
 }
 
 // integers copies the values of a page without NULL, of at most 32 bits, to dst.

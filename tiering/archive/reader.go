@@ -17,7 +17,11 @@ type Content struct {
 	Sums Sums
 }
 
+// readBuffer is what is read of a file at a time: a page of most columns.
+const readBuffer = 64 << 10
+
 // Read reads all of a Parquet file with parquet-go and returns what it holds.
+// What queries skip by, statistics, page index and bloom filter, has to be true.
 // The file has to have exactly these columns, known by their field ids: those of
 // the schema it was written with.
 func Read(r io.ReaderAt, size int64, columns []schema.Column) (_ Content, err error) {
@@ -27,9 +31,7 @@ func Read(r io.ReaderAt, size int64, columns []schema.Column) (_ Content, err er
 			err = fmt.Errorf("read Parquet file of %d bytes: %v", size, fault)
 		}
 	}()
-	// The bloom filter and page index are for queries that skip; here
-	// everything is read.
-	file, err := parquet.OpenFile(r, size, parquet.SkipBloomFilters(true), parquet.SkipPageIndex(true))
+	file, err := parquet.OpenFile(r, size, parquet.PrefetchBloomFilters(true), parquet.ReadBufferSize(readBuffer))
 	if err != nil {
 		return Content{}, fmt.Errorf("open Parquet file of %d bytes: %w", size, err)
 	}

@@ -224,10 +224,14 @@ func (w *Writer) Rows() uint64 { return w.summary.Rows }
 // Close writes the last row group and the footer and returns what the file
 // holds. It does not close the underlying writer.
 func (w *Writer) Close() (Summary, error) {
-	if w.rows > 0 || w.file == nil {
-		if err := w.endGroup(); err != nil {
-			return Summary{}, err
-		}
+	var err error
+	if w.rows > 0 {
+		err = w.endGroup()
+	} else if w.file == nil {
+		err = w.begin()
+	}
+	if err != nil {
+		return Summary{}, err
 	}
 	if err := w.file.Close(); err != nil {
 		return Summary{}, fmt.Errorf("finish Parquet file of %d rows: %w", w.summary.Rows, err)
