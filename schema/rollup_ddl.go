@@ -44,6 +44,9 @@ func (r RollupTables) State() string { return r.tables.qualified(r.StateName()) 
 // Feed returns the quoted name of the view that feeds it.
 func (r RollupTables) Feed() string { return r.tables.qualified(r.FeedName()) }
 
+// ByDevice reports whether a row of the rollup is of one device.
+func (r RollupTables) ByDevice() bool { return r.schema.by(r.Rollup) == r.schema.Device }
+
 // Period returns the quoted name of the column that says when a row's period
 // began, in UTC.
 func (r RollupTables) Period() string { return QuoteIdent(periods[r.Every].column) }

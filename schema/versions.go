@@ -107,9 +107,9 @@ func (c Column) definition() string {
 	return b.String()
 }
 
-// system is the table expression of a system table of all servers that have
+// System is the table expression of a system table of all servers that have
 // tables of t.
-func (t Tables) system(table string) string {
+func (t Tables) System(table string) string {
 	if t.Cluster == "" {
 		return "system." + table
 	}
@@ -132,6 +132,6 @@ func (s *Schema) MissingColumns(t Tables, since int) string {
 	}
 	return fmt.Sprintf(`SELECT hostName() AS host, table, countIf(name IN (%s)) AS has FROM %s
 WHERE database = %s AND table IN (%s, %s) GROUP BY host, table HAVING has < %d`,
-		strings.Join(names, ", "), t.system("columns"), QuoteString(cmp.Or(t.Database, "default")),
+		strings.Join(names, ", "), t.System("columns"), QuoteString(cmp.Or(t.Database, "default")),
 		QuoteString(s.Name), QuoteString(s.Name+"_sealed"), len(names))
 }

@@ -196,6 +196,21 @@ func (w crashingWarehouse) SealedBeside(ctx context.Context, s *schema.Schema, d
 	return n, err
 }
 
+func (w crashingWarehouse) RowsOf(ctx context.Context, devices []string) (out []Partition, err error) {
+	err = w.do("RowsOf", func() error { out, err = w.Warehouse.RowsOf(ctx, devices); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) Erase(ctx context.Context, devices []string, sealed []schema.Day) (out []string, err error) {
+	err = w.do("Erase", func() error { out, err = w.Warehouse.Erase(ctx, devices, sealed); return err })
+	return out, err
+}
+
+func (w crashingWarehouse) Erasing(ctx context.Context) (out uint64, err error) {
+	err = w.do("Erasing", func() error { out, err = w.Warehouse.Erasing(ctx); return err })
+	return out, err
+}
+
 func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
 	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
 }

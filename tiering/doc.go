@@ -35,11 +35,18 @@
 //
 // A generation whose sealed partition is dropped is not final. Small ones of a
 // day are merged into one, so that a day with late rows does not come to have a
-// file for each of them. A day that is older than the policy keeps days is retired:
-// its manifest lists no generation. Either is a manifest version, and then the
-// view. A merge changes nothing of what the view shows, so
-// whichever of both lists a query has planned with is right; the files that are
-// no longer listed stay in the store until nothing can have planned with them.
+// file for each of them. A device is erased: files that hold rows of it are
+// written anew without them. A day that is older than the policy keeps days is
+// retired: its manifest lists no generation. Each is a manifest version, and then
+// the view. A merge changes nothing of what the view shows, so whichever of both
+// lists a query has planned with is right; what is erased or retired is shown
+// until the view is replaced. The files that are no longer listed stay in the
+// store until nothing can have planned with them; then gc deletes them, and the
+// manifest versions that listed them.
+//
+// An erasure deletes hot rows, and sealed ones that are in no published file, by
+// mutations. It does not touch the sealed partition of an open generation, which
+// would no longer be what it is compared with at its drop.
 //
 // A version that lists a file no more says since when by its time: history is
 // what older versions say. A generation's number is used once, so no folder ever
@@ -84,7 +91,8 @@
 //     one statement. After the drop it may read both, since one is empty.
 //   - A day is sealed again only after the view reads that day of the sealed
 //     table again: every pass begins by writing the view from the manifests.
-//   - Nothing is deleted but by that DROP PART on the sealed table.
+//   - No row is deleted but by that DROP PART on the sealed table, and by those
+//     who ask for it: an erasure, or retention and then gc.
 //   - The view reads the sealed partition of a restored day if and only if it
 //     reads no file of the day.
 //

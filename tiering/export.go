@@ -30,7 +30,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	if err != nil {
 		return err
 	}
-	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, total: counted}
+	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, fileBytes: p.cfg.FileBytes, total: counted}
 	defer e.abandon()
 	if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
 		return err
@@ -83,7 +83,8 @@ type exporter struct {
 	schema     *schema.Schema
 	day        schema.Day
 	generation int
-	firstPart  int // number of its first file in the generation
+	firstPart  int   // number of its first file in the generation
+	fileBytes  int64 // ends a file
 	total      uint64
 
 	read, duplicates uint64
@@ -137,7 +138,7 @@ func (e *exporter) keep(from, to int) {
 }
 
 // write writes runs of rows to files, each of which ends with the row group that
-// reaches file_bytes.
+// reaches fileBytes.
 func (e *exporter) write(b *archive.Block, runs []archive.Run) (err error) {
 	for len(runs) > 0 {
 		if e.writer == nil {
@@ -150,7 +151,7 @@ func (e *exporter) write(b *archive.Block, runs []archive.Run) (err error) {
 		if runs, err = e.writer.Write(b, runs); err != nil {
 			return err
 		}
-		if e.writer.Bytes() >= e.cfg.FileBytes {
+		if e.writer.Bytes() >= e.fileBytes {
 			if err := e.store(); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -91,9 +92,10 @@ type warehouse struct {
 	cutOver     []schema.Day
 	files       []string
 	blockRows   int
-	shortScan   bool // a scan ends before its last block, without an error
-	forge       bool // a scan of files has another value in its last row
-	twice       bool // a scan of files has its last row twice
+	shortScan   bool     // a scan ends before its last block, without an error
+	forge       bool     // a scan of files has another value in its last row
+	twice       bool     // a scan of files has its last row twice
+	erasing     []func() // mutations that have begun
 	lastBlock   int64
 	dropped     func() error // called after each part that is dropped; may be nil
 	tokens      map[schema.Day]map[string]bool
@@ -343,6 +345,58 @@ func (w *warehouse) drop(day schema.Day, part Part) error {
 
 // leavesOut reports whether the view does not read a day's sealed rows.
 func (w *warehouse) leavesOut(day schema.Day) bool { return slices.Contains(w.cutOver, day) }
+
+func (w *warehouse) RowsOf(_ context.Context, devices []string) ([]Partition, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	byDay := map[schema.Day]Partition{}
+	count := func(tables map[schema.Day][]event, add func(*Partition)) {
+		for day, events := range tables {
+			for _, e := range events {
+				if slices.Contains(devices, e.device) {
+					p := byDay[day]
+					p.Day = day
+					add(&p)
+					byDay[day] = p
+				}
+			}
+		}
+	}
+	count(w.hot, func(p *Partition) { p.HotRows++ })
+	count(w.sealed, func(p *Partition) { p.SealedRows++ })
+	return slices.Collect(maps.Values(byDay)), nil
+}
+
+// Erase takes effect in the second look at Erasing.
+func (w *warehouse) Erase(_ context.Context, devices []string, sealed []schema.Day) ([]string, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.erasing = append(w.erasing, func() {
+		gone := func(e event) bool { return slices.Contains(devices, e.device) }
+		for day := range w.hot {
+			if w.hot[day] = slices.DeleteFunc(w.hot[day], gone); len(w.hot[day]) == 0 {
+				delete(w.hot, day)
+			}
+		}
+		for _, day := range sealed {
+			if w.sealed[day] = slices.DeleteFunc(w.sealed[day], gone); len(w.sealed[day]) == 0 {
+				delete(w.sealed, day)
+			}
+		}
+	})
+	return []string{"telemetry_1m_site"}, nil
+}
+
+func (w *warehouse) Erasing(context.Context) (uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := uint64(len(w.erasing))
+	for _, erase := range w.erasing {
+		erase()
+	}
+	w.erasing = nil
+	return left, nil
+}
 
 // visible returns how often the view shows each Kafka offset. Offsets of a file
 // are read with parquet-go and kept, since objects never change.

@@ -43,16 +43,18 @@ type Manifest struct {
 // Generation is the rows of a day that were sealed together, or those of several
 // generations that were merged.
 type Generation struct {
-	Generation    int `json:"generation"`
+	Generation int `json:"generation"`
+	// SchemaVersion is the newest that one of the files was written with.
 	SchemaVersion int `json:"schema_version"`
 	// Merged are the generations that this one took the place of.
 	Merged []int `json:"merged,omitempty"`
-	// RowsRead = Rows + Duplicates: what the sealed partition held, what of it
-	// is in the files, and what repeated the identity of another row, of this
-	// generation or an earlier one.
+	// RowsRead = Rows + Duplicates + Erased: what the sealed partition held, what
+	// of it is in the files, what repeated the identity of another row, of this
+	// generation or an earlier one, and what was erased from the files since.
 	RowsRead   uint64 `json:"rows_read"`
 	Rows       uint64 `json:"rows"`
 	Duplicates uint64 `json:"duplicates"`
+	Erased     uint64 `json:"erased,omitempty"`
 	// LastBlock is the highest block of the sealed partition that was read. A
 	// part with higher ones came later and is not in the files.
 	LastBlock int64 `json:"last_block"`

@@ -48,6 +48,7 @@ func merged(parts []Generation) Generation {
 		g.RowsRead += part.RowsRead
 		g.Rows += part.Rows
 		g.Duplicates += part.Duplicates
+		g.Erased += part.Erased
 	}
 	return g
 }

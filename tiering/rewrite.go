@@ -55,7 +55,7 @@ func (c *content) add(b *archive.Block, runs []archive.Run) {
 func (p *pass) rewriting(ctx context.Context, s *schema.Schema, day schema.Day, generation, firstPart int, inputs []File) *rewriting {
 	columns := len(s.Columns())
 	r := &rewriting{
-		exporter: &exporter{pass: p, ctx: ctx, schema: s, day: day, generation: generation, firstPart: firstPart},
+		exporter: &exporter{pass: p, ctx: ctx, schema: s, day: day, generation: generation, firstPart: firstPart, fileBytes: p.cfg.FileBytes},
 		inputs:   inputs, scanned: make([]content, len(inputs)), of: make([][]archive.Run, len(inputs)),
 		omitted: content{sums: make(archive.Sums, columns)},
 	}

@@ -35,8 +35,8 @@ func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day
 	if rows != g.Rows {
 		faults = append(faults, fmt.Errorf("the files of generation %d have %d rows, want %d", g.Generation, rows, g.Rows))
 	}
-	if g.Rows+g.Duplicates != g.RowsRead {
-		faults = append(faults, fmt.Errorf("generation %d: %d rows and %d duplicates are not the %d rows read", g.Generation, g.Rows, g.Duplicates, g.RowsRead))
+	if g.Rows+g.Duplicates+g.Erased != g.RowsRead {
+		faults = append(faults, fmt.Errorf("generation %d: %d rows, %d duplicates and %d erased are not the %d rows read", g.Generation, g.Rows, g.Duplicates, g.Erased, g.RowsRead))
 	}
 	return errors.Join(faults...)
 }

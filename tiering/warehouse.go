@@ -41,6 +41,16 @@ type Warehouse interface {
 	// SealedBeside counts a day's sealed rows whose identity is in none of these
 	// files of the cold tier.
 	SealedBeside(ctx context.Context, s *schema.Schema, day schema.Day, files []string) (uint64, error)
+	// RowsOf counts the rows of devices by day, hot and sealed; no bytes.
+	RowsOf(ctx context.Context, devices []string) ([]Partition, error)
+	// Erase begins to delete the rows of devices: all that are hot, those that are
+	// sealed of these days, and those of rollups that are kept by device. It
+	// returns the names of the rollups that are not. What has begun goes on by
+	// itself, and to begin it again is no error.
+	Erase(ctx context.Context, devices []string, sealed []schema.Day) (rollups []string, err error)
+	// Erasing returns how many parts of the tables deletions have still to
+	// rewrite; an error if one does not get on.
+	Erasing(ctx context.Context) (parts uint64, err error)
 	// ReplaceView makes the analysts' view show this, with the schema's columns,
 	// in one statement.
 	ReplaceView(ctx context.Context, s *schema.Schema, v View) error

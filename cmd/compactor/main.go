@@ -39,6 +39,6 @@ as PENSTOCK_COMPACTOR_S3__SECRET_KEY. A --set overrides a variable, and a variab
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
 	root.AddCommand(planCommand(&from, out), calendarCommand(&from, out), runCommand(&from, out), verifyCommand(&from, out), filesCommand(&from, out),
-		ddlCommand(&from, out), restoreCommand(&from, out), releaseCommand(&from, out), gcCommand(&from, out))
+		ddlCommand(&from, out), restoreCommand(&from, out), releaseCommand(&from, out), eraseCommand(&from, out), gcCommand(&from, out))
 	return root
 }

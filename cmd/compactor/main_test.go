@@ -107,6 +107,8 @@ func TestCommandFaults(t *testing.T) {
 	f(`--day: day "soon" is not written as`, "restore", "--day", "2026-10-01..soon")
 	f("--day 2026-10-02..2026-10-01 ends before it begins", "release", "--day", "2026-10-02..2026-10-01")
 	f("--for is -1h0m0s", "restore", "--day", "2026-10-01", "--for", "-1h")
+	f(`required flag(s) "device" not set`, "erase")
+	f("--device is empty", "erase", "--device", "a", "--device", "")
 	f("hot_days is 0", "plan", "--set", "hot_days=0")
 	f(`unknown command "move"`, "move")
 }

@@ -38,6 +38,9 @@ type Store interface {
 	// Get opens an object; ErrNotFound. The caller closes the reader, which
 	// ends with io.EOF at the object's end only.
 	Get(ctx context.Context, key string) (io.ReadCloser, Object, error)
+	// GetRange returns the bytes [from, to) of an object; ErrNotFound. It is an
+	// error if the object has no such bytes.
+	GetRange(ctx context.Context, key string, from, to int64) ([]byte, error)
 	// Head describes an object; ErrNotFound.
 	Head(ctx context.Context, key string) (Object, error)
 	// List returns the keys that begin with prefix, in ascending order.

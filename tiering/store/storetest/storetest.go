@@ -148,6 +148,8 @@ func Run(t *testing.T, s store.Store) {
 		is(t, err, context.Canceled)
 	})
 
+	t.Run("parts of an object", func(t *testing.T) { ranges(t, s) })
+
 	t.Run("copy reads and sums", func(t *testing.T) {
 		big := bytes.Repeat([]byte("penstock"), 1<<17)
 		is(t, store.CreateBytes(ctx, s, "big", big), nil)
@@ -195,5 +197,44 @@ func Sweep(t *testing.T, s interface {
 	}
 	if _, err := s.Head(ctx, "sweep/b"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("got error %v of what is deleted, want %v", err, store.ErrNotFound)
+	}
+}
+
+// ranges holds a store to what it says of parts of objects.
+func ranges(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	body := make([]byte, 300_000)
+	for i := range body {
+		body[i] = byte(i ^ i>>8)
+	}
+	if err := store.CreateBytes(ctx, s, "part/of", body); err != nil {
+		t.Fatal(err)
+	}
+	r := store.NewReaderAt(ctx, s, "part/of", int64(len(body)))
+	f := func(at, n, wantN int, wantErr error) {
+		t.Helper()
+		p := make([]byte, n)
+		got, err := r.ReadAt(p, int64(at))
+		if got != wantN || !errors.Is(err, wantErr) {
+			t.Fatalf("%d bytes at %d: got %d, %v; want %d, %v", n, at, got, err, wantN, wantErr)
+		}
+		if !bytes.Equal(p[:got], body[min(at, len(body)):min(at, len(body))+got]) {
+			t.Errorf("%d bytes at %d are others", n, at)
+		}
+	}
+	f(len(body)-8, 8, 8, nil)
+	f(len(body)-2_000, 1_992, 1_992, nil)
+	if r.Bytes > 100_000 {
+		t.Errorf("%d bytes were read for the end of the object", r.Bytes)
+	}
+	f(0, 4, 4, nil)
+	f(70_000, 150_000, 150_000, nil)
+	f(len(body)-3, 10, 3, io.EOF)
+	f(len(body), 1, 0, io.EOF)
+	if _, err := s.GetRange(ctx, "part/of nothing", 0, 1); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("got error %v, want %v", err, store.ErrNotFound)
+	}
+	if _, err := s.GetRange(ctx, "part/of", 299_999, 300_001); err == nil {
+		t.Error("bytes beyond the end: no error")
 	}
 }
