@@ -19,6 +19,9 @@ func (s *S3) GetRange(ctx context.Context, key string, from, to int64) (body []b
 		if err != nil {
 			return nil, s.fail("get", key, err)
 		}
+		if sent := aws.ToInt64(out.ContentLength); sent != to-from {
+			return nil, errors.Join(s.fail("get", key, fmt.Errorf("asked for bytes %d to %d, the service sends %d", from, to, sent)), out.Body.Close())
+		}
 		body = make([]byte, to-from)
 		_, err = io.ReadFull(out.Body, body)
 		if err = errors.Join(err, out.Body.Close()); err == nil {
