@@ -140,7 +140,7 @@ func TestMismatchDropsNothing(t *testing.T) {
 		if len(w.sealed[cold]) != before {
 			t.Errorf("%s: the sealed rows are gone", name)
 		}
-		if _, err := c.Verify(t.Context(), &cold); err == nil {
+		if _, err := c.Verify(t.Context(), &Scope{Day: &cold}); err == nil {
 			t.Errorf("%s: verify finds nothing", name)
 		}
 	}

@@ -124,7 +124,7 @@ func (p *pass) load(ctx context.Context, day schema.Day) error {
 				return err
 			}
 			if err := l.file(ctx, f); err != nil {
-				return fmt.Errorf("%s: %w", p.catalog.key(f.Path), err)
+				return err
 			}
 		}
 	}
@@ -173,7 +173,7 @@ func (l *loading) file(ctx context.Context, f File) error {
 			}
 			token := l.manifests[l.day].Restored.token(l.table, l.day, f.Path, block)
 			if err := l.warehouse.InsertSealed(ctx, rows, token); err != nil {
-				return err
+				return fmt.Errorf("block %d of %s: %w", block, l.catalog.key(f.Path), err)
 			}
 			block++
 			l.rows += uint64(rows.Len())

@@ -70,7 +70,7 @@ func (at *tier) settle(t *testing.T) {
 // wrong with.
 func (at *tier) manifest(t *testing.T, d schema.Day) *Manifest {
 	t.Helper()
-	all, err := at.compactor().Verify(t.Context(), &d)
+	all, err := at.compactor().Verify(t.Context(), &Scope{Day: &d})
 	if err != nil {
 		t.Fatal(err)
 	}

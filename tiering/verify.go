@@ -20,23 +20,43 @@ func (c *Compactor) verify(ctx context.Context, s *schema.Schema, day schema.Day
 	if err := written(s, day, g); err != nil {
 		return err
 	}
+	return errors.Join(c.verifyFiles(ctx, s, day, g.Files, each), counts(day, g))
+}
+
+// verifyFiles verifies files of one generation.
+func (c *Compactor) verifyFiles(ctx context.Context, s *schema.Schema, day schema.Day, files []File, each func(context.Context) error) error {
+	var all Extent
+	for _, f := range files {
+		all.Add(f)
+	}
 	var faults []error
 	var rows uint64
-	for _, f := range g.Files {
+	for _, f := range files {
 		if err := each(ctx); err != nil {
-			return err
+			return errors.Join(append(faults, err)...)
 		}
-		if err := c.verifyFile(ctx, s, day, f); err != nil {
-			faults = append(faults, fmt.Errorf("%s: %w", c.catalog.key(f.Path), err))
-		}
+		faults = append(faults, c.verifyFile(ctx, s, day, f))
 		rows += f.Rows
-		c.events.Verified(day, rows, g.Rows)
+		c.events.Verified(day, rows, all.Rows)
+	}
+	return errors.Join(faults...)
+}
+
+// counts compares the numbers of a generation with each other.
+func counts(day schema.Day, g Generation) error {
+	var rows uint64
+	for _, f := range g.Files {
+		rows += f.Rows
+	}
+	var faults []error
+	say := func(format string, args ...any) {
+		faults = append(faults, &Fault{Day: day.String(), Damage: Miscounted, Detail: fmt.Sprintf(format, args...)})
 	}
 	if rows != g.Rows {
-		faults = append(faults, fmt.Errorf("the files of generation %d have %d rows, want %d", g.Generation, rows, g.Rows))
+		say("the files of generation %d have %d rows, want %d", g.Generation, rows, g.Rows)
 	}
 	if g.Rows+g.Duplicates+g.Erased != g.RowsRead {
-		faults = append(faults, fmt.Errorf("generation %d: %d rows, %d duplicates and %d erased are not the %d rows read", g.Generation, g.Rows, g.Duplicates, g.Erased, g.RowsRead))
+		say("generation %d: %d rows, %d duplicates and %d erased are not the %d rows read", g.Generation, g.Rows, g.Duplicates, g.Erased, g.RowsRead)
 	}
 	return errors.Join(faults...)
 }
@@ -60,14 +80,30 @@ func (c *Compactor) fetch(ctx context.Context, day schema.Day, f File, do func(s
 	defer func() { err = errors.Join(err, removeSpool(spool)) }()
 
 	sum, size, err := store.Copy(ctx, c.catalog.objects, c.catalog.key(f.Path), spool)
-	if err != nil {
+	if err := c.same(day, f, store.Object{Size: size, Sum: &sum}, err); err != nil {
 		return err
-	}
-	if size != f.Bytes || sum != f.SHA256 {
-		return fmt.Errorf("the object has %d bytes with SHA-256 %s; the manifest says %d and %s", size, sum, f.Bytes, f.SHA256)
 	}
 	c.events.FileRead(day, f)
 	return do(spool)
+}
+
+// same compares what is known of an object, or the error of looking at it, with
+// its entry in the manifest.
+func (c *Compactor) same(day schema.Day, f File, o store.Object, err error) error {
+	found := &Fault{Day: day.String(), File: c.catalog.key(f.Path)}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		found.Damage, found.Detail, found.cause = Missing, fmt.Sprintf("object does not exist; the manifest lists it with %d bytes", f.Bytes), err
+	case err != nil:
+		return fmt.Errorf("%s: %w", found.File, err)
+	case o.Size != f.Bytes:
+		found.Damage, found.Detail = OtherSize, fmt.Sprintf("the object has %d bytes; the manifest says %d", o.Size, f.Bytes)
+	case o.Sum != nil && *o.Sum != f.SHA256:
+		found.Damage, found.Detail = OtherBytes, fmt.Sprintf("the object has the SHA-256 %s; the manifest says %s", *o.Sum, f.SHA256)
+	default:
+		return nil
+	}
+	return found
 }
 
 // verifyFile compares one object with its entry in the manifest: the bytes by
@@ -78,16 +114,23 @@ func (c *Compactor) verifyFile(ctx context.Context, s *schema.Schema, day schema
 	if err != nil {
 		return err
 	}
-	return c.fetch(ctx, day, f, func(spool *os.File) error { return verifyContent(spool, f, columns) })
+	return c.fetch(ctx, day, f, func(spool *os.File) error {
+		fault := verifyContent(spool, f, columns)
+		if fault == nil {
+			return nil
+		}
+		fault.Day, fault.File = day.String(), c.catalog.key(f.Path)
+		return fault
+	})
 }
 
-func verifyContent(spool *os.File, f File, columns []schema.Column) error {
+func verifyContent(spool *os.File, f File, columns []schema.Column) *Fault {
 	content, err := archive.Read(spool, f.Bytes, columns)
 	if err != nil {
-		return err
+		return &Fault{Damage: Unreadable, Detail: err.Error(), cause: err}
 	}
 	if content.Rows != f.Rows {
-		return fmt.Errorf("%d rows read back, %d written", content.Rows, f.Rows)
+		return &Fault{Damage: OtherRows, Detail: fmt.Sprintf("%d rows read back, %d written", content.Rows, f.Rows)}
 	}
 	var differ []string
 	for i, column := range columns {
@@ -96,56 +139,7 @@ func verifyContent(spool *os.File, f File, columns []schema.Column) error {
 		}
 	}
 	if len(differ) > 0 {
-		return fmt.Errorf("the content read back is not what ClickHouse held: checksum of %s", strings.Join(differ, "; of "))
-	}
-	return nil
-}
-
-// Verify reads back all files of the days that have a manifest, or of the one
-// day, and where a sealed partition still exists compares its count. It
-// returns the manifests and every fault.
-func (c *Compactor) Verify(ctx context.Context, only *schema.Day) ([]*Manifest, error) {
-	manifests, err := c.catalog.manifests(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if only != nil && manifests[*only] == nil {
-		return nil, fmt.Errorf("day %s has no manifest under %s", *only, c.catalog.manifestFolder())
-	}
-	s, err := c.warehouse.Schema(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var read []*Manifest
-	var faults []error
-	for _, day := range daysOf(manifests) {
-		if only != nil && *only != day {
-			continue
-		}
-		m := manifests[day]
-		read = append(read, m)
-		for _, g := range m.Generations {
-			faults = append(faults, c.verify(ctx, s, day, g, context.Cause))
-		}
-		if g := m.open(); g != nil {
-			faults = append(faults, c.verifySealed(ctx, day, *g))
-		}
-	}
-	return read, errors.Join(faults...)
-}
-
-// verifySealed compares what is sealed of the day with its open generation.
-func (c *Compactor) verifySealed(ctx context.Context, day schema.Day, g Generation) error {
-	parts, err := c.warehouse.SealedParts(ctx, day)
-	if err != nil {
-		return err
-	}
-	_, strays, err := g.own(parts)
-	if err == nil && len(strays) > 0 {
-		err = fmt.Errorf("%d rows were sealed after generation %d was read, by a compactor that had lost the lease; the view shows them again when that is dropped", rowsOf(strays), g.Generation)
-	}
-	if err != nil {
-		return fmt.Errorf("day %s: %w", day, err)
+		return &Fault{Damage: OtherValue, Detail: "the content read back is not what ClickHouse held: checksum of " + strings.Join(differ, "; of ")}
 	}
 	return nil
 }

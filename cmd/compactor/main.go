@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"penstock/ops/settings"
+	"penstock/tiering"
 )
 
 func main() {
@@ -21,8 +22,17 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	if err := command(os.Stdout).ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "compactor:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-		os.Exit(1)
+		os.Exit(status(err))
 	}
+}
+
+// status is the exit status of a command that ended with an error: 2 if it found
+// that the cold tier is not what the manifests say.
+func status(err error) int {
+	if faults, _ := tiering.Faults(err); len(faults) > 0 {
+		return 2
+	}
+	return 1
 }
 
 func command(out io.Writer) *cobra.Command {

@@ -109,6 +109,8 @@ func TestCommandFaults(t *testing.T) {
 	f("--for is -1h0m0s", "restore", "--day", "2026-10-01", "--for", "-1h")
 	f(`required flag(s) "device" not set`, "erase")
 	f("--device is empty", "erase", "--device", "a", "--device", "")
+	f("--sample is 0", "verify", "--sample", "0")
+	f("--months is 0", "calendar", "--months", "0")
 	f("hot_days is 0", "plan", "--set", "hot_days=0")
 	f(`unknown command "move"`, "move")
 }

@@ -118,26 +118,42 @@ func (p *progress) of(day schema.Day) *task {
 	return p.tasks[day]
 }
 
+// noDay is the task that is about all of the days.
+const noDay schema.Day = 0
+
+// whole shows work on all days together.
+func (p *progress) whole(doing string, rows, of uint64, bytes int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.draw(p.of(noDay), doing, rows, of, bytes)
+}
+
 func (p *progress) show(doing string, day schema.Day, rows, of uint64, bytes func(*task) int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	t, now := p.of(day), time.Now()
-	if t.name != doing {
+	t := p.of(day)
+	p.draw(t, fmt.Sprintf("%s %s", doing, day), rows, of, bytes(t))
+}
+
+// draw shows a task's figures. The caller holds the lock.
+func (p *progress) draw(t *task, name string, rows, of uint64, bytes int64) {
+	now := time.Now()
+	if t.name != name {
 		t.end()
-		t.name, t.begun = doing, now
+		t.name, t.begun = name, now
 	}
-	text := figures(rows, of, bytes(t), now.Sub(t.begun))
+	text := figures(rows, of, bytes, now.Sub(t.begun))
 	t.text.Store(&text)
 	if p.bars == nil {
 		if now.Sub(t.said) >= lineEvery {
-			p.say("  %s %s: %s", doing, day, text)
+			p.say("  %s: %s", name, text)
 			t.said = now
 		}
 		return
 	}
 	if t.bar == nil {
 		t.bar = p.bars.AddBar(int64(of), mpb.BarRemoveOnComplete(),
-			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-7s %s ", doing, day))),
+			mpb.PrependDecorators(decor.Name(name+" ")),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return " " + *t.text.Load() })))
 	}
 	t.bar.SetCurrent(int64(rows))

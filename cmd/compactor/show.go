@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -67,60 +66,6 @@ func nextOf(now time.Time, s tiering.Step) string {
 		next += "; late rows stay hot until then"
 	}
 	return next
-}
-
-func verifyCommand(from *settings.Sources, out io.Writer) *cobra.Command {
-	var only string
-	cmd := &cobra.Command{
-		Use:   "verify",
-		Short: "Read the Parquet files back and compare them with their manifest",
-		Long: `Read every published file, or those of one day, back from S3 with a Parquet library other than the one that
-wrote it, and compare size, SHA-256, rows and a content checksum per column with the manifest; and the row
-count with the sealed rows where they still exist. Files of every version of the schema are read by the newest.
-Every fault is reported. Nothing is changed.`,
-		Example: `  compactor verify --config compactor.yaml
-  compactor verify --config compactor.yaml --day 2026-10-01`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			var day *schema.Day
-			if only != "" {
-				d, err := schema.ParseDay(only)
-				if err != nil {
-					return fmt.Errorf("--day: %w", err)
-				}
-				day = &d
-			}
-			cfg, err := load(*from)
-			if err != nil {
-				return err
-			}
-			return cfg.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
-				manifests, err := c.Verify(cmd.Context(), day)
-				return errors.Join(showVerified(out, manifests), err)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&only, "day", "", "only this `day`, as 2026-10-01")
-	return cmd
-}
-
-func showVerified(out io.Writer, manifests []*tiering.Manifest) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(table, "day\tversion\tgenerations\tfiles\tbytes\trows\tduplicates\t\n")
-	for _, m := range manifests {
-		var files int
-		var bytes int64
-		var duplicates uint64
-		for _, g := range m.Generations {
-			files += len(g.Files)
-			duplicates += g.Duplicates
-			for _, f := range g.Files {
-				bytes += f.Bytes
-			}
-		}
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", m.Day, m.Version, len(m.Generations), files, bytes, m.Rows(), duplicates)
-	}
-	return table.Flush()
 }
 
 func filesCommand(from *settings.Sources, out io.Writer) *cobra.Command {

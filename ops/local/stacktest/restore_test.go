@@ -86,6 +86,11 @@ func testRestore(t *testing.T, e coldTier) {
 	if n := s.count(t, "SELECT count() FROM "+s.schema.Sealed(s.tables)); n != 0 {
 		t.Errorf("%d sealed rows are left", n)
 	}
+	for turn := range uint64(3) {
+		if _, err := c.Verify(t.Context(), &tiering.Scope{OneIn: 3, Turn: turn}); err != nil {
+			t.Error(err)
+		}
+	}
 	// A second stay is not taken for the first, whose tokens may be remembered.
 	if _, err := c.Restore(t.Context(), days, until); err != nil {
 		t.Fatal(err)
