@@ -27,6 +27,7 @@ func Ingest() []string {
 func Compactor() []string {
 	return []string{
 		"lease.taken", "lease.renewed",
+		"view.before",                                // prepared, and the lease confirmed
 		"moving.before", "move.before", "move.after", // the view that minds the move, and the move
 		"file.after", "verify.before", "verify.after", "publish.before", "publish.after",
 		"cutover.before", "cutover.shown", "cutover.after", // the view, and the version that says so

@@ -48,7 +48,7 @@ func TestParseMechanisms(t *testing.T) {
 // A name of two programs would be hit in the wrong one.
 func TestNames(t *testing.T) {
 	if ingest, compactor := Ingest(), Compactor(); len(ingest) != 14 || !slices.Contains(ingest, "letters.before") || !slices.Contains(ingest, "settle.after") ||
-		len(compactor) != 19 || !slices.Contains(compactor, "drop.before") {
+		len(compactor) != 20 || !slices.Contains(compactor, "drop.before") {
 		t.Errorf("the failpoints are %v and %v", ingest, compactor)
 	}
 	if names := slices.Sorted(slices.Values(known())); len(slices.Compact(names)) != len(known()) {

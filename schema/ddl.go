@@ -118,7 +118,7 @@ func (s *Schema) DDL(t Tables) []string {
 // EventDDL returns those of the events alone: the hot
 // and the sealed table, and the analysts' view of both.
 func (s *Schema) EventDDL(t Tables) []string {
-	return []string{s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed"), s.allView(t, "CREATE VIEW IF NOT EXISTS", Cold{}), s.versions(t)}
+	return []string{s.eventTable(t, s.Name), s.eventTable(t, s.Name+"_sealed"), s.viewAs(t, "CREATE VIEW IF NOT EXISTS "+s.All(t), Cold{}), s.versions(t)}
 }
 
 // Relations returns the bare names of the tables and views that DDL creates.

@@ -133,18 +133,19 @@ func (s *Schema) ViewCommentQuery(t Tables) string {
 // on the path, and not as s3('{a,b}'): ClickHouse applies what a query asks of
 // [ColDay] to the paths it has listed, and to none that are spelled out.
 func (s *Schema) AllView(t Tables, cold Cold) string {
-	return s.allView(t, "CREATE OR REPLACE VIEW", cold)
+	return s.viewAs(t, "CREATE OR REPLACE VIEW "+s.All(t), cold)
 }
 
-func (s *Schema) allView(t Tables, create string, cold Cold) string {
+// viewAs is the statement that begins like this.
+func (s *Schema) viewAs(t Tables, create string, cold Cold) string {
 	names := make([]string, 0, len(s.Fields)+len(ownColumns)+1)
 	for _, c := range s.Columns() {
 		names = append(names, QuoteIdent(c.Name))
 	}
 	names = append(names, fmt.Sprintf("toDate(%s) AS %s", QuoteIdent(s.Time.Field), QuoteIdent(ColDay)))
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s%s AS\nSELECT %s FROM %s\nUNION ALL\nSELECT %[4]s FROM %[6]s",
-		create, s.All(t), t.onCluster(), strings.Join(names, ", "), s.Hot(t), s.Sealed(t))
+	fmt.Fprintf(&b, "%s%s AS\nSELECT %s FROM %s\nUNION ALL\nSELECT %[3]s FROM %[5]s",
+		create, t.onCluster(), strings.Join(names, ", "), s.Hot(t), s.Sealed(t))
 	if filter := s.countedInSealed(t, cold); len(filter) > 0 {
 		b.WriteString("\nWHERE " + strings.Join(filter, "\n  AND "))
 	}

@@ -105,6 +105,9 @@ func (c *Compactor) underLease(ctx context.Context, do func(*pass) error) (err e
 	if p.manifests, err = c.catalog.manifests(ctx); err != nil {
 		return err
 	}
+	if err := c.warehouse.Fence(ctx, l.held.Fence); err != nil {
+		return err
+	}
 	// The view first: a crash may have left it behind the manifests, and a day
 	// must not be sealed while the view leaves it out of the sealed table.
 	if err := p.show(ctx, p.manifests); err != nil {
@@ -211,8 +214,11 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	if err := p.settle(ctx, v); err != nil {
 		return err
 	}
+	if err := p.lease.renew(ctx); err != nil {
+		return err
+	}
 	failpoint.At("move.before")
-	if err := p.warehouse.Seal(ctx, day); err != nil {
+	if err := p.warehouse.Seal(ctx, day, p.lease.end()); err != nil {
 		return err
 	}
 	failpoint.At("move.after")

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"penstock/schema"
 	"penstock/tiering/archive"
@@ -162,8 +163,8 @@ func (w crashingWarehouse) HotRow(ctx context.Context, day schema.Day) (out sche
 	return out, err
 }
 
-func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day) error {
-	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day) })
+func (w crashingWarehouse) Seal(ctx context.Context, day schema.Day, before time.Time) error {
+	return w.do("Seal", func() error { return w.Warehouse.Seal(ctx, day, before) })
 }
 
 func (w crashingWarehouse) SealedParts(ctx context.Context, day schema.Day) (out []Part, err error) {
@@ -211,8 +212,12 @@ func (w crashingWarehouse) Erasing(ctx context.Context) (out uint64, err error) 
 	return out, err
 }
 
-func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
-	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v) })
+func (w crashingWarehouse) Fence(ctx context.Context, fence uint64) error {
+	return w.do("Fence", func() error { return w.Warehouse.Fence(ctx, fence) })
+}
+
+func (w crashingWarehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error {
+	return w.do("ReplaceView", func() error { return w.Warehouse.ReplaceView(ctx, s, v, fence, confirm) })
 }
 
 func (w crashingWarehouse) DropSealed(ctx context.Context, day schema.Day, choose func([]Part) ([]Part, error)) error {

@@ -119,15 +119,16 @@
 // another compactor holds the lease. What each statement does then:
 //
 //   - DROP PART drops what this compactor counted, or finds no such part.
-//   - MOVE PARTITION seals rows that came late. If no generation of the day is
-//     open they are exported like any others. If one is, the view leaves them out
-//     until its drop, which spares them: then they are the day's next generation,
-//     and [Events].Strayed told of them. A query at that moment may see the day
-//     twice, since the view does not mind the move. Only if ClickHouse has merged
+//   - MOVE PARTITION names a partition that cannot be once the lease has run out
+//     by ClickHouse's clock, so it fails. Should the clocks differ by more than a
+//     tenth of the lease it seals rows that came late. If no generation of the day
+//     is open they are exported like any others. If one is, the view leaves them
+//     out until its drop, which spares them: then they are the day's next
+//     generation, and [Events].Strayed told of them. Only if ClickHouse has merged
 //     them into one part with exported rows does the day wait for a person.
-//   - CREATE OR REPLACE VIEW brings back an older view, which may lack the files
-//     of a day that was dropped since, until the next pass writes it anew. No day
-//     moves or is dropped under a view that is not as it should be.
+//   - The view is prepared under a name of this compactor's, then the lease is
+//     confirmed, then both are exchanged; and whoever takes the lease begins by
+//     dropping what others have prepared. So the exchange finds nothing.
 //   - A manifest version is created or exists: if it exists the compactor is told
 //     so and ends, if not it says what is true of the version before, which is
 //     all there is, and the holder of the lease ends its pass and reads it.

@@ -64,9 +64,19 @@ func (f *frozen) freeze(statement string) {
 	}
 }
 
-func (f *frozen) Seal(ctx context.Context, day schema.Day) error {
+func (f *frozen) Seal(ctx context.Context, day schema.Day, before time.Time) error {
 	f.freeze("Seal")
-	return f.Warehouse.Seal(ctx, day)
+	return f.Warehouse.Seal(ctx, day, before)
+}
+
+func (f *frozen) ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error {
+	return f.Warehouse.ReplaceView(ctx, s, v, fence, func(ctx context.Context) error {
+		if err := confirm(ctx); err != nil {
+			return err
+		}
+		f.freeze("ReplaceView")
+		return nil
+	})
 }
 
 func (f *frozen) ScanSealed(ctx context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
@@ -88,12 +98,15 @@ func (f *frozen) DropSealed(ctx context.Context, day schema.Day, choose func([]P
 // one goes on. No row is lost or counted twice once passes go on.
 func TestFrozenCompactor(t *testing.T) {
 	cold := day("2026-10-01")
-	f := func(name, statement string, passes int, grace time.Duration) {
+	f := func(name, statement string, passes int, grace time.Duration, clocksAgree bool) {
 		t.Helper()
 		s, objects, cache := testSchema(t), new(store.Memory), map[string][]int64{}
 		rows := readings(cold, 0, 20)
 		w := newWarehouse(s, objects, rows...)
 		now := &clock{today}
+		if clocksAgree {
+			w.wall = now.now
+		}
 		cfg := testConfig(t)
 		cfg.Grace = grace
 		late := func() {
@@ -122,6 +135,9 @@ func TestFrozenCompactor(t *testing.T) {
 		if zombie.before != "" {
 			t.Fatalf("%s: it was never frozen", name)
 		}
+		if clocksAgree {
+			check(t, w.visible(t, objects, cache), rows)
+		}
 		for range 4 {
 			now.Time = now.Add(time.Hour)
 			pass(other)
@@ -135,10 +151,14 @@ func TestFrozenCompactor(t *testing.T) {
 		}
 	}
 	for passes := 1; passes <= 3; passes++ {
-		f(fmt.Sprint("before it drops, ", passes, " passes of another"), "DropSealed", passes, 0)
-		f(fmt.Sprint("before it seals, ", passes, " passes of another"), "Seal", passes, 0)
-		f(fmt.Sprint("before it seals, ", passes, " passes of another, with a grace period"), "Seal", passes, time.Minute)
-		f(fmt.Sprint("before it publishes, ", passes, " passes of another"), "publish", passes, time.Minute)
+		f(fmt.Sprint("before it drops, ", passes, " passes of another"), "DropSealed", passes, 0, true)
+		f(fmt.Sprint("before it seals, ", passes, " passes of another"), "Seal", passes, 0, true)
+		f(fmt.Sprint("before it seals, ", passes, " passes of another, with a grace period"), "Seal", passes, time.Minute, true)
+		f(fmt.Sprint("before it seals and clocks differ, ", passes, " passes of another"), "Seal", passes, 0, false)
+		f(fmt.Sprint("before it seals and clocks differ, ", passes, " passes of another, with a grace period"), "Seal", passes, time.Minute, false)
+		f(fmt.Sprint("before it publishes, ", passes, " passes of another"), "publish", passes, time.Minute, true)
+		f(fmt.Sprint("before it replaces the view, ", passes, " passes of another"), "ReplaceView", passes, 0, true)
+		f(fmt.Sprint("before it replaces the view, ", passes, " passes of another, with a grace period"), "ReplaceView", passes, time.Minute, true)
 	}
 }
 

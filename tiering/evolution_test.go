@@ -199,7 +199,7 @@ type evolving struct {
 	later *schema.Schema
 }
 
-func (e evolving) ReplaceView(ctx context.Context, s *schema.Schema, v View) error {
+func (e evolving) ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error {
 	e.warehouse.schema = e.later
-	return e.warehouse.ReplaceView(ctx, s, v)
+	return e.warehouse.ReplaceView(ctx, s, v, fence, confirm)
 }

@@ -86,8 +86,10 @@ type warehouse struct {
 	schema      *schema.Schema // the newest that is ready
 	unknown     []string       // columns of the tables that are no schema's
 	shown       string         // what the view is
-	overwrites  int            // how often the view is replaced by someone else, right after the compactor
-	objects     *store.Memory  // where it reads the files of earlier generations
+	fence       uint64
+	wall        func() time.Time // its own clock; nil: nothing is too late
+	overwrites  int              // how often the view is replaced by someone else, right after the compactor
+	objects     *store.Memory    // where it reads the files of earlier generations
 	hot, sealed map[schema.Day][]event
 	cutOver     []schema.Day
 	files       []string
@@ -144,9 +146,12 @@ func (w *warehouse) HotRow(_ context.Context, day schema.Day) (schema.Row, error
 	return schema.Row{Day: day, Topic: "telemetry"}, nil
 }
 
-func (w *warehouse) Seal(_ context.Context, day schema.Day) error {
+func (w *warehouse) Seal(_ context.Context, day schema.Day, before time.Time) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.wall != nil && !w.wall().Before(before) {
+		return fmt.Errorf("too late: it is %v", w.wall())
+	}
 	if !strings.Contains(w.shown, fmt.Sprint("while ", day, " moves")) {
 		return fmt.Errorf("day %v moves, and the view %q does not mind it", day, w.shown)
 	}
@@ -269,9 +274,22 @@ func (e event) sortKey() [][]byte {
 	return [][]byte{[]byte(e.device), fmt.Appendf(nil, "%020d %020d %020d", e.time, e.seq, e.offset)}
 }
 
-func (w *warehouse) ReplaceView(_ context.Context, s *schema.Schema, v View) error {
+func (w *warehouse) Fence(_ context.Context, fence uint64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.fence = fence
+	return nil
+}
+
+func (w *warehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error {
+	if err := confirm(ctx); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if fence != w.fence {
+		return fmt.Errorf("the view prepared under fence %d is gone; that of the compactor is %d", fence, w.fence)
+	}
 	if w.overwrites > 0 {
 		w.overwrites-- // another has read the view before, and replaces it after
 		return nil

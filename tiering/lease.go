@@ -125,6 +125,11 @@ func (l *lease) renew(ctx context.Context) error {
 	if l.held.Expires.Sub(l.now()) > l.ttl*2/3 {
 		return nil
 	}
+	return l.extend(ctx)
+}
+
+// extend extends the lease, and so proves that it is ours at this moment.
+func (l *lease) extend(ctx context.Context) error {
 	l.held.Expires = l.now().Add(l.ttl).UTC()
 	if err := l.write(ctx, l.tag); err != nil {
 		return err
@@ -132,6 +137,9 @@ func (l *lease) renew(ctx context.Context) error {
 	failpoint.At("lease.renewed")
 	return nil
 }
+
+// end is when the lease runs out, less what clocks may differ by.
+func (l *lease) end() time.Time { return l.held.Expires.Add(-l.ttl / 10) }
 
 // release lets the next compactor take the lease at once.
 func (l *lease) release(ctx context.Context) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"penstock/failpoint"
 	"penstock/schema"
 )
 
@@ -23,13 +24,23 @@ func (p *pass) show(ctx context.Context, manifests map[schema.Day]*Manifest) err
 	return p.replace(ctx, p.catalog.view(manifests))
 }
 
+// confirm makes sure that the lease is ours still. Whoever takes it after that
+// has what was prepared under ours fail, see [Warehouse.Fence].
+func (p *pass) confirm(ctx context.Context) error {
+	if err := p.lease.extend(ctx); err != nil {
+		return err
+	}
+	failpoint.At("view.before")
+	return nil
+}
+
 func (p *pass) replace(ctx context.Context, v View) error {
 	for {
 		s, err := p.warehouse.Schema(ctx)
 		if err != nil {
 			return err
 		}
-		if err := p.warehouse.ReplaceView(ctx, s, v); err != nil {
+		if err := p.warehouse.ReplaceView(ctx, s, v, p.lease.held.Fence, p.confirm); err != nil {
 			return err
 		}
 		newest, err := p.warehouse.Schema(ctx)

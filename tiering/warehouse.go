@@ -2,6 +2,7 @@ package tiering
 
 import (
 	"context"
+	"time"
 
 	"penstock/schema"
 	"penstock/tiering/archive"
@@ -20,8 +21,9 @@ type Warehouse interface {
 	Partitions(ctx context.Context) ([]Partition, error)
 	// HotRow returns any one row of a day's hot partition.
 	HotRow(ctx context.Context, day schema.Day) (schema.Row, error)
-	// Seal moves a day's hot partition to the sealed table.
-	Seal(ctx context.Context, day schema.Day) error
+	// Seal moves a day's hot partition to the sealed table, if it is executed
+	// before this time, by ClickHouse's clock.
+	Seal(ctx context.Context, day schema.Day, before time.Time) error
 	// SealedParts returns the parts of a day's partition of the sealed table, in
 	// any order, all as of one moment.
 	SealedParts(ctx context.Context, day schema.Day) ([]Part, error)
@@ -51,9 +53,13 @@ type Warehouse interface {
 	// Erasing returns how many parts of the tables deletions have still to
 	// rewrite; an error if one does not get on.
 	Erasing(ctx context.Context) (parts uint64, err error)
+	// Fence has ReplaceView fail for every other fencing number, also where
+	// confirm has been called already.
+	Fence(ctx context.Context, fence uint64) error
 	// ReplaceView makes the analysts' view show this, with the schema's columns,
 	// in one statement.
-	ReplaceView(ctx context.Context, s *schema.Schema, v View) error
+	// Right before that it calls confirm, and ends with its error.
+	ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error
 	// Shows reports whether the view is what ReplaceView would make it.
 	Shows(ctx context.Context, s *schema.Schema, v View) (bool, error)
 	// DropSealed drops parts of a day's partition of the sealed table: those

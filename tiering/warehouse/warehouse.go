@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -114,27 +115,20 @@ func (w *ClickHouse) HotRow(ctx context.Context, day schema.Day) (schema.Row, er
 }
 
 // Seal implements [tiering.Warehouse].
-func (w *ClickHouse) Seal(ctx context.Context, day schema.Day) error {
-	return w.exec(ctx, fmt.Sprintf("ALTER TABLE %s MOVE PARTITION %s TO TABLE %s",
-		w.schema.Hot(w.config.Tables()), schema.QuoteString(day.String()), w.schema.Sealed(w.config.Tables())))
+func (w *ClickHouse) Seal(ctx context.Context, day schema.Day, before time.Time) error {
+	return w.exec(ctx, w.moveStatement(day, before))
+}
+
+// moveStatement names a partition that cannot be once its time has come: whoever
+// sends it may be frozen before he does.
+func (w *ClickHouse) moveStatement(day schema.Day, before time.Time) string {
+	return fmt.Sprintf("ALTER TABLE %s MOVE PARTITION tuple(if(toUnixTimestamp64Milli(now64(3)) < %d, %s, 'too late: the lease has run out')) TO TABLE %s",
+		w.schema.Hot(w.config.Tables()), before.UnixMilli(), schema.QuoteString(day.String()), w.schema.Sealed(w.config.Tables()))
 }
 
 // maxQuery bounds the text of a statement: a list of files is as long as the cold
 // tier is large.
 const maxQuery = 256 << 20
-
-// ReplaceView implements [tiering.Warehouse].
-func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tiering.View) error {
-	if err := w.collect(ctx, v.Files); err != nil {
-		return err
-	}
-	cold, err := w.cold(v)
-	if err != nil {
-		return err
-	}
-	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": maxQuery}))
-	return w.exec(ctx, s.AllView(w.config.Tables(), cold))
-}
 
 func (w *ClickHouse) cold(v tiering.View) (schema.Cold, error) {
 	cold := schema.Cold{CutOver: v.CutOver, Moving: v.Moving}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"penstock/schema"
 	"penstock/tiering"
@@ -48,6 +49,10 @@ func TestStatementsGolden(t *testing.T) {
 	}
 
 	w := testClickHouse()
+	show("move of a day, within a lease", w.moveStatement(day, time.UnixMilli(1_790_000_000_000)))
+	show("view prepared, shown, and the old one dropped", strings.Join([]string{
+		w.schema.NextView(w.config.Tables(), 7, schema.Cold{}), w.schema.ExchangeView(w.config.Tables(), 7), w.schema.DropNextView(w.config.Tables(), 7)}, "\n"))
+	show("views prepared", w.schema.NextViewsQuery(w.config.Tables()))
 	show("scan of a first generation", w.scanQuery(w.schema, day, ""))
 	source, err := w.source.files(files)
 	if err != nil {

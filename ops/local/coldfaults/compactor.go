@@ -143,7 +143,7 @@ func (p *program) leases() (int, error) {
 func failures(log string) (errs []string) {
 	for line := range strings.Lines(log) {
 		if strings.Contains(line, "pass failed") && !strings.Contains(line, "another compactor holds the lease") &&
-			!strings.Contains(line, "lease.json: checksum did not match") {
+			!strings.Contains(line, "lease.json: its SHA-256 is") {
 			errs = append(errs, strings.TrimSpace(line))
 		}
 	}

@@ -85,7 +85,7 @@ func TestParse(t *testing.T) {
 func TestFailures(t *testing.T) {
 	log := `level=INFO msg="pass done"
 level=ERROR msg="pass failed" error="publish: another compactor holds the lease: it replaced fence 3"
-level=ERROR msg="pass failed" error="read telemetry/lease.json: checksum did not match: algorithm CRC32"
+level=ERROR msg="pass failed" error="read telemetry/lease.json: its SHA-256 is 01, it was stored with 02"
 level=ERROR msg="pass failed" error="7 rows read back, 8 written"
 level=INFO msg="pass left to another compactor"
 `

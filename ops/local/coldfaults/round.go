@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -179,7 +180,15 @@ func (r *round) complaints() error {
 		if err != nil {
 			return err
 		}
-		if failed := failures(string(said)); len(failed) > 0 {
+		failed := failures(string(said))
+		if r.Scenario == Zombie {
+			// A version that a frozen compactor creates before the holder of the
+			// lease does ends the holder's pass, and is what its next one reads.
+			failed = slices.DeleteFunc(failed, func(line string) bool {
+				return strings.Contains(line, "publish version") && strings.Contains(line, "exists already")
+			})
+		}
+		if len(failed) > 0 {
 			r.out.found("%d passes of %s failed, first: %s", len(failed), p.name, failed[0])
 		}
 	}

@@ -39,7 +39,7 @@ type about struct {
 
 var scenarios = map[Scenario]about{
 	Failpoints:     {1, 20, 20, failpoint.Compactor(), false, false, "failpoints", "deaths at each failpoint"},
-	Zombie:         {1, 20, 10, []string{"moving.before", "move.before", "publish.before", "cutover.before", "drop.before", "expired.after"}, false, false, "zombies", "compactors frozen at each place that matters"},
+	Zombie:         {1, 20, 10, []string{"view.before", "moving.before", "move.before", "publish.before", "cutover.shown", "drop.before"}, false, false, "zombies", "compactors frozen at each place that matters"},
 	S3:             {1, 10, 44, requestFaults(), false, true, "s3-faults", "times of each fault of S3"},
 	ClickHouseKill: {2, 20, 10, []string{"move.before", "drop.before"}, true, true, "clickhouse-kills", "kills of ClickHouse around a move, and around a drop"},
 }

@@ -17,7 +17,7 @@ func testDropIsOfWhatWasListed(t *testing.T, e coldTier) {
 	today := schema.DayOf(time.Now().UnixMilli())
 	seal := func(day schema.Day) {
 		t.Helper()
-		if err := s.warehouse.Seal(t.Context(), day); err != nil {
+		if err := s.warehouse.Seal(t.Context(), day, time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

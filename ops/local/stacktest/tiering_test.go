@@ -37,6 +37,7 @@ func TestColdTier(t *testing.T) {
 		"versions_read_as_one":   testVersionsReadAsOne,
 		"generations_rewritten":  testGenerationsAreRewritten,
 		"drop_names_parts":       testDropIsOfWhatWasListed,
+		"late_statements":        testLateStatements,
 		"view_prunes":            testViewPrunes,
 		"restore":                testRestore,
 		"restore_over_versions":  testRestoreOverVersions,

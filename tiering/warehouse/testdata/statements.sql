@@ -1,3 +1,18 @@
+-- move of a day, within a lease
+ALTER TABLE `default`.`telemetry` MOVE PARTITION tuple(if(toUnixTimestamp64Milli(now64(3)) < 1790000000000, '2026-10-01', 'too late: the lease has run out')) TO TABLE `default`.`telemetry_sealed`
+
+-- view prepared, shown, and the old one dropped
+CREATE OR REPLACE VIEW `default`.`telemetry_all_next_7` AS
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `default`.`telemetry`
+UNION ALL
+SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `default`.`telemetry_sealed`
+COMMENT '{"schema_version":1,"cold":{}}'
+EXCHANGE TABLES `default`.`telemetry_all_next_7` AND `default`.`telemetry_all`
+DROP VIEW IF EXISTS `default`.`telemetry_all_next_7` SYNC
+
+-- views prepared
+SELECT DISTINCT toUInt64(substring(name, 20)) FROM system.tables WHERE database = 'default' AND match(name, '^telemetry_all_next_[0-9]+$')
+
 -- scan of a first generation
 SELECT t.`device_id` AS `device_id`, t.`seq` AS `seq`, toUnixTimestamp64Milli(t.`ts`) AS `ts`, t.`event_id` AS `event_id`, CAST(t.`firmware`, 'LowCardinality(String)') AS `firmware`, CAST(t.`site`, 'LowCardinality(String)') AS `site`, CAST(t.`line`, 'LowCardinality(String)') AS `line`, CAST(t.`status`, 'LowCardinality(String)') AS `status`, t.`temperature` AS `temperature`, t.`humidity` AS `humidity`, t.`pressure` AS `pressure`, t.`vibration_x` AS `vibration_x`, t.`vibration_y` AS `vibration_y`, t.`vibration_z` AS `vibration_z`, t.`voltage` AS `voltage`, t.`current` AS `current`, t.`power` AS `power`, t.`frequency` AS `frequency`, t.`flow_rate` AS `flow_rate`, t.`battery` AS `battery`, t.`rssi` AS `rssi`, t.`latitude` AS `latitude`, t.`longitude` AS `longitude`, t.`uptime` AS `uptime`, t.`error_code` AS `error_code`, t.`door_open` AS `door_open`, t.`extra` AS `extra`, CAST(t.`_topic`, 'LowCardinality(String)') AS `_topic`, t.`_partition` AS `_partition`, t.`_offset` AS `_offset`, toUnixTimestamp64Milli(t.`_ingested_at`) AS `_ingested_at`, t.`_index` AS `_index`, CAST(false, 'Bool') AS `known` FROM `default`.`telemetry_sealed` AS t WHERE toDate(t.`ts`) = '2026-10-01' ORDER BY t.`device_id`, t.`ts`, t.`seq`, t.`_topic`, t.`_partition`, t.`_offset`, t.`_index`
 
