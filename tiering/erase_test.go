@@ -168,6 +168,29 @@ func readAllEvents(at *tier, keys []string) (all []coldEvent, err error) {
 	return all, nil
 }
 
+// A restored day is released by comparing its sealed rows with its files, so
+// neither may change; no other day is erased from before it is said.
+func TestEraseRefusesARestoredDay(t *testing.T) {
+	at, kept := eraseStates(t)
+	before := len(at.shows(t))
+	at.config.Grace = 0
+	if _, err := at.compactor().Restore(t.Context(), []schema.Day{otherDay}, today.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	refused, err := at.compactor().Erase(t.Context(), []string{"device-a"}, noWait)
+	if err == nil || !strings.Contains(err.Error(), "compactor release --day 2026-10-02") || len(at.shows(t)) != before {
+		t.Errorf("got %v and %d rows shown after %d; want the day named, and nothing erased", err, len(at.shows(t)), before)
+	}
+	if len(refused.Days) == 0 {
+		t.Error("what was found is not reported")
+	}
+	// One that is not in the restored day is erased.
+	if err := erase(t.Context(), at.compactor()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, at.shows(t), kept)
+}
+
 // A dry run says where to look and changes nothing, and needs no lease.
 func TestPlanErase(t *testing.T) {
 	at, kept := eraseStates(t)

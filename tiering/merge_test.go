@@ -127,6 +127,25 @@ func TestMergeProvesWhatItRead(t *testing.T) {
 	f("a row is known twice", func(at *tier) { at.twice = true }, "read 2 rows, the manifest says 1")
 }
 
+// A row that two generations have, by whatever fault, is not dropped in silence.
+func TestMergeRefusesAnIdentityTwice(t *testing.T) {
+	cold := day("2026-10-01")
+	at, rows := newTier(t, readings(cold, 0, 9), 1, cold)
+	resend := rows[4]
+	resend.offset = 900
+	at.blind = true
+	at.insert(resend)
+	at.settle(t)
+	at.config.MergeGenerations = 2
+	_, err := at.compactor().Pass(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "11 rows of 3 files became 10 rows in 1") {
+		t.Errorf("got %v, want both counts", err)
+	}
+	if got := numbers(at.manifest(t, cold)); !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("generations %v; want what was there", got)
+	}
+}
+
 func TestCrashWhileMerging(t *testing.T) {
 	cold := day("2026-10-01")
 	var rows []event

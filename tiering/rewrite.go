@@ -153,9 +153,9 @@ func (r *rewriting) finish() ([]File, error) {
 		}
 	}
 	if got.rows != want.rows || !slices.Equal(got.sums, want.sums) {
-		return nil, fmt.Errorf("%d rows of %d files became %d rows of %d, of which %d are left out; "+
-			"the files repeat an identity or hold other content, nothing is published: run `compactor verify`",
-			want.rows, len(r.inputs), got.rows, len(r.files), r.omitted.rows)
+		return nil, fmt.Errorf("%d rows of %d files became %d rows in %d and %d that are left out: a file repeats the identity of a row of another, which no export writes; "+
+			"nothing is published: find out how it came there, or leave the day as it is with a higher merge_generations",
+			want.rows, len(r.inputs), got.rows-r.omitted.rows, len(r.files), r.omitted.rows)
 	}
 	return append([]File{}, r.files...), nil // [] in JSON, also if every row is left out
 }
