@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"penstock/tiering/archive"
 )
@@ -35,6 +36,7 @@ func TestMerge(t *testing.T) {
 	}
 
 	at.config.MergeGenerations, at.config.MergeRows = 4, 20
+	at.clock.Time = at.clock.Add(time.Hour)
 	at.settle(t)
 	check(t, at.shows(t), rows)
 	m := at.manifest(t, cold)
@@ -44,6 +46,9 @@ func TestMerge(t *testing.T) {
 	g := m.Generations[1]
 	if !slices.Equal(g.Merged, []int{2, 3, 4, 5, 6}) || g.RowsRead != 5 || g.Rows != 5 || len(g.Files) != 1 || g.ExpiredAt == nil {
 		t.Errorf("merged generation %+v; want 2 to 6, 5 rows in one file", g)
+	}
+	if !g.PublishedAt.Equal(today) {
+		t.Errorf("published at %v; want when the last of its rows were, by which the next late ones are due", g.PublishedAt)
 	}
 	if m.Version != before.Version+1 || !maps.Equal(sums(m), sums(before)) {
 		t.Errorf("version %d after %d; want one more, and the same checksums", m.Version, before.Version)
