@@ -21,6 +21,11 @@ type Config struct {
 	// S3Endpoint is the URL by which ClickHouse reaches S3. The default is
 	// empty: the compactor's own, s3.endpoint.
 	S3Endpoint string `koanf:"s3_endpoint"`
+	// S3AccessKey and S3SecretKey are the credentials by which ClickHouse reads
+	// S3. The default is empty: the compactor's own, s3.access_key. Of their own
+	// they may have fewer rights: ClickHouse only reads.
+	S3AccessKey string `koanf:"s3_access_key"`
+	S3SecretKey string `koanf:"s3_secret_key"`
 	// NamedCollection holds the place and the credentials of the bucket in
 	// ClickHouse, so that the view's definition holds none and a new key needs
 	// no new view. The compactor creates and updates it, for which its user
@@ -64,6 +69,7 @@ func (c Config) Validate() error {
 	check(c.Addr != "", "clickhouse.addr is empty; want host:port of the native protocol, such as 127.0.0.1:9000")
 	check(c.Database != "", "clickhouse.database is empty; the server's own is called default")
 	check(c.User != "", "clickhouse.user is empty; the server's own is called default")
+	check((c.S3AccessKey == "") == (c.S3SecretKey == ""), "clickhouse.s3_access_key and clickhouse.s3_secret_key go together; set both, or neither for those of s3")
 	check(c.NamedCollection == "" || collections.MatchString(c.NamedCollection),
 		"clickhouse.named_collection is %q; want letters, digits and _, or nothing for credentials in the view", c.NamedCollection)
 	check(c.BlockRows >= 1, "clickhouse.block_rows is %d; want at least 1", c.BlockRows)

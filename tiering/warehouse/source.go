@@ -47,13 +47,25 @@ func (s source) objects(name string) (string, error) {
 	}
 	credentials := ""
 	if s.secret() {
-		credentials = quote(s.bucket.AccessKey) + ", " + quote(s.bucket.SecretKey) + ", "
+		access, secret := s.credentials()
+		credentials = quote(access) + ", " + quote(secret) + ", "
 	}
 	return fmt.Sprintf("s3(%s, %s'Parquet', ", quote(base+name), credentials), nil
 }
 
 // secret reports whether the credentials stand in the table expression.
-func (s source) secret() bool { return s.config.NamedCollection == "" && s.bucket.AccessKey != "" }
+func (s source) secret() bool {
+	access, _ := s.credentials()
+	return s.config.NamedCollection == "" && access != ""
+}
+
+// credentials returns those by which ClickHouse reads; empty for its own.
+func (s source) credentials() (access, secret string) {
+	if s.config.S3AccessKey != "" {
+		return s.config.S3AccessKey, s.config.S3SecretKey
+	}
+	return s.bucket.AccessKey, s.bucket.SecretKey
+}
 
 // collection returns the statements that make the named collection what the
 // configuration says, whatever it was.
@@ -64,8 +76,8 @@ func (s source) collection() ([]string, error) {
 	}
 	quote := schema.QuoteString
 	content := "url = " + quote(base)
-	if s.bucket.AccessKey != "" {
-		content += ", access_key_id = " + quote(s.bucket.AccessKey) + ", secret_access_key = " + quote(s.bucket.SecretKey)
+	if access, secret := s.credentials(); access != "" {
+		content += ", access_key_id = " + quote(access) + ", secret_access_key = " + quote(secret)
 	} else {
 		content += ", use_environment_credentials = 1"
 	}

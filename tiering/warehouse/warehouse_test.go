@@ -71,6 +71,9 @@ func TestStatementsGolden(t *testing.T) {
 
 	w = testClickHouse()
 	w.source.config.S3Endpoint, w.source.config.Cluster = "http://gateway:7070", "main"
+	w.source.config.S3AccessKey, w.source.config.S3SecretKey = "reader", "of its own"
+	show("named collection: a reader of its own", collection(w))
+	w.source.config.S3AccessKey, w.source.config.S3SecretKey = "", ""
 	w.source.bucket.PathStyle, w.source.bucket.AccessKey = false, ""
 	show("named collection: cluster, its own endpoint, bucket in the host name, credentials of the server", collection(w))
 
@@ -105,11 +108,11 @@ func TestStatementsGolden(t *testing.T) {
 }
 
 func TestConfigNamesEveryFault(t *testing.T) {
-	err := Config{NamedCollection: "a-b"}.Validate()
+	err := Config{NamedCollection: "a-b", S3AccessKey: "reader"}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, want := range []string{"clickhouse.addr", "clickhouse.database", "clickhouse.user", `clickhouse.named_collection is "a-b"`,
+	for _, want := range []string{"clickhouse.addr", "clickhouse.database", "clickhouse.user", "clickhouse.s3_secret_key", `clickhouse.named_collection is "a-b"`,
 		"clickhouse.block_rows is 0", "clickhouse.read_threads is 0", "clickhouse.dial_timeout is 0s", "clickhouse.read_timeout is 0s"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error does not name %s: %v", want, err)

@@ -48,6 +48,10 @@ SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status
 WHERE toDate(`ts`) NOT IN ('2026-10-01')
 COMMENT '{"schema_version":1,"cold":{"cut_over":["2026-10-01"]}}'
 
+-- named collection: a reader of its own
+CREATE NAMED COLLECTION IF NOT EXISTS penstock_cold ON CLUSTER `main` AS url = 'http://gateway:7070/cold/penstock/', access_key_id = 'reader', secret_access_key = 'of its own'
+ALTER NAMED COLLECTION penstock_cold ON CLUSTER `main` SET url = 'http://gateway:7070/cold/penstock/', access_key_id = 'reader', secret_access_key = 'of its own'
+
 -- named collection: cluster, its own endpoint, bucket in the host name, credentials of the server
 CREATE NAMED COLLECTION IF NOT EXISTS penstock_cold ON CLUSTER `main` AS url = 'http://cold.gateway:7070/penstock/', use_environment_credentials = 1
 ALTER NAMED COLLECTION penstock_cold ON CLUSTER `main` SET url = 'http://cold.gateway:7070/penstock/', use_environment_credentials = 1
