@@ -14,6 +14,7 @@ import (
 
 func clickhouseCommand() *cobra.Command {
 	var cfg clickhouse.Config
+	var grants string
 	cmd := &cobra.Command{
 		Use:   "clickhouse",
 		Short: "Run only ClickHouse, in this process",
@@ -37,6 +38,15 @@ shows it.`,
 				}
 				cfg.Lib = cache.Path(fetch.ClickHouse)
 			}
+			if grants != "" {
+				script, err := os.ReadFile(grants)
+				if err != nil {
+					return err
+				}
+				if cfg.Grants, err = clickhouse.ParseGrants(string(script)); err != nil {
+					return fmt.Errorf("%s: %w", grants, err)
+				}
+			}
 			cfg.Password = os.Getenv("CLICKHOUSE_PASSWORD")
 			return clickhouse.Serve(cmd.Context(), cfg, func(tcp, http net.Addr) {
 				fmt.Fprintf(cmd.OutOrStdout(), "clickhouse native %v http %v pid %d\n", tcp, http, os.Getpid())
@@ -48,6 +58,7 @@ shows it.`,
 	cmd.Flags().StringVar(&cfg.TCP, "tcp", "127.0.0.1:9000", "address of the native protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.HTTP, "http", "127.0.0.1:8123", "address of the HTTP protocol; port 0 takes a free one")
 	cmd.Flags().StringVar(&cfg.User, "user", "penstock", "the one account")
+	cmd.Flags().StringVar(&grants, "grants", "", "`file` of GRANT statements: what the account may do (default: everything)")
 	cmd.Flags().BoolVar(&cfg.DiscardInserts, "discard-inserts", false, "throw rows away and count them: GET http://ADDRESS"+discard.Path)
 	if err := cmd.MarkFlagRequired("path"); err != nil {
 		panic("BUG: " + err.Error())

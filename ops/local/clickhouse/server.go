@@ -44,6 +44,9 @@ type Config struct {
 	// they fail with MEMORY_LIMIT_EXCEEDED, as on a production server. Zero
 	// means 4 GiB: enough for a day's export, and room for Kafka beside it.
 	Memory int64
+	// Grants are the GRANT statements, without TO, that say what the account may
+	// do; nil: everything.
+	Grants []string
 	// DiscardInserts counts the rows that come over the native protocol instead
 	// of storing them; see package discard.
 	DiscardInserts bool
@@ -73,7 +76,7 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 	if cfg.User == "" {
 		cfg.User = "default"
 	}
-	e, err := engine.Open(engine.Config{Lib: cfg.Lib, Path: cfg.Path, Memory: cmp.Or(cfg.Memory, 4<<30)})
+	e, err := engine.Open(engine.Config{Lib: cfg.Lib, Path: cfg.Path, Memory: cmp.Or(cfg.Memory, 4<<30), Grants: cfg.Grants})
 	if err != nil {
 		return fmt.Errorf("clickhouse: %w", err)
 	}

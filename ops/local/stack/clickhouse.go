@@ -31,6 +31,7 @@ type ClickHouse struct {
 	data         string
 	disk         int // MiB of the disk of its own; 0: none
 	discards     bool
+	grants       string // path of a script; empty: every right
 	native, http string
 	process      *child.Process // nil while it does not run
 }
@@ -89,6 +90,9 @@ func (c *ClickHouse) Start(ctx context.Context) error {
 	if c.discards {
 		spec.Args = append(slices.Clip(spec.Args), "--discard-inserts")
 	}
+	if c.grants != "" {
+		spec.Args = append(slices.Clip(spec.Args), "--grants", c.grants)
+	}
 	if c.disk > 0 {
 		spec.Args = append(confined(c.disk, c.data), spec.Args...)
 	}
@@ -108,6 +112,11 @@ func (c *ClickHouse) Start(ctx context.Context) error {
 // DiscardInserts has the server count rows instead of storing them, or store
 // them again, from its next Start.
 func (c *ClickHouse) DiscardInserts(discard bool) { c.discards = discard }
+
+// Grant has the account have the rights of this script of GRANT statements and no
+// others, from its next Start; every right again if it is empty. It is the
+// engine that holds the account to them.
+func (c *ClickHouse) Grant(script string) { c.grants = script }
 
 // answers asks over both protocols; the native one is asked for the database.
 func (c *ClickHouse) answers(ctx context.Context) (err error) {
@@ -135,6 +144,9 @@ func (c *ClickHouse) answers(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
+	if c.grants != "" {
+		return conn.Ping(ctx) // there may be no right to create it
+	}
 	return conn.Exec(ctx, "CREATE DATABASE IF NOT EXISTS "+database)
 }
 

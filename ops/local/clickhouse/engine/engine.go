@@ -22,6 +22,9 @@ type Config struct {
 	Lib    string // path of libchdb.so
 	Path   string // data folder, created if missing
 	Memory int64  // bytes statements and merges may hold; zero leaves it to the engine, 0.9 of the machine
+	// Grants are the GRANT statements, without TO, that say what the engine's one
+	// user may do; nil: everything, as is its own default.
+	Grants []string
 }
 
 // Engine is the running engine. Close it, or the data folder stays locked.
@@ -47,6 +50,13 @@ func Open(cfg Config) (*Engine, error) {
 	// Signals belong to the process, not to a library in it.
 	lib.setSignals(0)
 	e := &Engine{lib: lib, args: arguments(cfg)}
+	if cfg.Grants != nil {
+		file, err := restrict(cfg.Path, cfg.Grants)
+		if err != nil {
+			return nil, err
+		}
+		e.args = append(e.args, "--config-file="+file)
+	}
 	if e.root, err = e.Connect(); err != nil {
 		return nil, fmt.Errorf("open the data folder %s: %w; is another process using it?", cfg.Path, err)
 	}
