@@ -1,5 +1,5 @@
 // Package s3 runs the S3 of a local stack: versitygw over a plain folder, with
-// one account and one bucket. Objects are files below the folder's data, under
+// one bucket, an account that may do everything, and those of Allow. Objects are files below the folder's data, under
 // their own names.
 package s3
 
@@ -19,7 +19,7 @@ import (
 	"penstock/ops/local/child"
 )
 
-// The one account and its region. They guard nothing: the gateway listens on
+// The account that may do everything, and its region. They guard nothing: the gateway listens on
 // the loopback interface only.
 const (
 	AccessKey = "penstock"
@@ -59,14 +59,15 @@ func (g *Gateway) Process() *child.Process { return g.process }
 // Start starts the gateway, waits until it answers and creates the bucket.
 func (g *Gateway) Start(ctx context.Context) error {
 	objects, metadata := filepath.Join(g.cfg.Dir, "data"), filepath.Join(g.cfg.Dir, "metadata")
-	for _, dir := range []string{objects, metadata} {
+	accounts := filepath.Join(g.cfg.Dir, "accounts")
+	for _, dir := range []string{objects, metadata, accounts} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("start s3: %w", err)
 		}
 	}
 	process, err := child.Start(child.Spec{
 		Name: "versitygw",
-		Args: []string{g.cfg.Program, "--quiet", "--port", child.Loopback(g.cfg.Port), "--region", Region,
+		Args: []string{g.cfg.Program, "--quiet", "--port", child.Loopback(g.cfg.Port), "--region", Region, "--iam-dir", accounts,
 			// Metadata goes to files, not extended attributes: those are missing
 			// on tmpfs and on many a container's file system.
 			"posix", "--sidecar", metadata, objects},
@@ -86,7 +87,7 @@ func (g *Gateway) Start(ctx context.Context) error {
 	return nil
 }
 
-// Client is a client of the gateway with its one account.
+// Client is a client of the gateway with the account that may do everything.
 func (g *Gateway) Client() *s3.Client {
 	return s3.New(s3.Options{
 		BaseEndpoint: aws.String(g.Endpoint()),
