@@ -110,7 +110,7 @@ func (c *Compactor) underLease(ctx context.Context, do func(*pass) error) (err e
 	}
 	// The view first: a crash may have left it behind the manifests, and a day
 	// must not be sealed while the view leaves it out of the sealed table.
-	if err := p.show(ctx, p.manifests); err != nil {
+	if err := p.catchUp(ctx); err != nil {
 		return err
 	}
 	return do(p)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
@@ -202,4 +203,33 @@ type evolving struct {
 func (e evolving) ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error {
 	e.warehouse.schema = e.later
 	return e.warehouse.ReplaceView(ctx, s, v, fence, confirm)
+}
+
+// A pass that finds another view than there has to be drops nothing before
+// queries that were planned with it have looked at the sealed table.
+func TestStaleViewIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, objects := testSchema(t), new(store.Memory)
+		w := newWarehouse(s, objects, readings(day("2026-10-01"), 0, 9)...)
+		now := &clock{today}
+		cfg := testConfig(t)
+		cfg.Grace, cfg.Settle = time.Hour, time.Second
+		var dropped time.Time
+		w.dropped = func() error { dropped = time.Now(); return nil }
+		c := New(cfg, Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+		pass := func() {
+			t.Helper()
+			if _, err := c.Pass(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass()
+		now.Time = now.Add(time.Hour)
+		w.shown = "what someone else has put back"
+		begun := time.Now()
+		pass()
+		if took := dropped.Sub(begun); took < cfg.Settle {
+			t.Errorf("the day was dropped %v after the view was put right, want %v", took, cfg.Settle)
+		}
+	})
 }

@@ -68,13 +68,39 @@ func (p *pass) settle(ctx context.Context, v View) error {
 		if err := p.replace(ctx, v); err != nil {
 			return err
 		}
-		select {
-		case <-time.After(p.cfg.Settle):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := p.wait(ctx, p.cfg.Settle); err != nil {
+			return err
 		}
 	}
 	return fmt.Errorf("the analysts' view was replaced %d times by somebody else, so the day stays where it is; find who does, then run again", settleTries)
+}
+
+// catchUp makes the view what the manifests say, whatever it was: also one that
+// shows the same is written, since its credentials may be others. If it showed
+// something else, which someone who adds a column or a crash has left, queries
+// that were planned with it may be about to look at what this pass drops.
+func (p *pass) catchUp(ctx context.Context) error {
+	s, err := p.warehouse.Schema(ctx)
+	if err != nil {
+		return err
+	}
+	shown, err := p.warehouse.Shows(ctx, s, p.catalog.view(p.manifests))
+	if err != nil {
+		return err
+	}
+	if err := p.show(ctx, p.manifests); err != nil || shown {
+		return err
+	}
+	return p.wait(ctx, p.cfg.Settle)
+}
+
+func (p *pass) wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // ErrUnknownColumn is the error of a table that has a column its schema has not.
