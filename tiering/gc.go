@@ -2,9 +2,11 @@ package tiering
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +30,14 @@ const (
 	Outdated Reason = "old manifest" // a manifest version that is not the highest
 	Upload   Reason = "upload"       // parts of an object that was never completed
 	Foreign  Reason = "foreign"      // not the compactor's, which leaves it alone
+	// Unfinished: of an export or a merge that is to be repeated, and that takes an
+	// object which is there for its own. A gc that was frozen with the deletion
+	// would delete it when it is listed.
+	Unfinished Reason = "unfinished"
 )
+
+// Stays reports whether gc leaves such objects alone, however old they are.
+func (r Reason) Stays() bool { return r == Foreign || r == Unfinished }
 
 // Garbage is an object in the table's folder that the cold tier is not made of.
 type Garbage struct {
@@ -49,7 +58,7 @@ type Garbage struct {
 }
 
 // dataFiles are the names of files, of every release.
-var dataFiles = regexp.MustCompile(`^day=(\d{4}-\d\d-\d\d)/gen=\d{6,}/[^/]+\.parquet$`)
+var dataFiles = regexp.MustCompile(`^day=(\d{4}-\d\d-\d\d)/gen=(\d{6,})/[^/]+\.parquet$`)
 
 // GC returns the objects in the table's folder that the cold tier is not made
 // of, and with remove deletes those that have not been part of it for longer than
@@ -78,7 +87,7 @@ func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Du
 		}
 		for i := range all {
 			g := &all[i]
-			g.Due = g.Reason != Foreign && c.now().Sub(g.Since) > after
+			g.Due = !g.Reason.Stays() && c.now().Sub(g.Since) > after
 			if !g.Due || !remove {
 				continue
 			}
@@ -129,8 +138,18 @@ func (p *pass) garbage(ctx context.Context, stored []store.Stored) ([]Garbage, e
 			rest = append(rest, g)
 		}
 	}
+	partitions, err := p.warehouse.Partitions(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for i := range files {
-		if err := h.judge(ctx, &files[i]); err != nil {
+		day, generation, err := h.parse(files[i].Key)
+		if err != nil {
+			return nil, err
+		}
+		if p.repeats(partitionOf(partitions, day), generation) {
+			files[i].Reason = Unfinished
+		} else if err := h.judge(ctx, day, &files[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -141,6 +160,12 @@ func (p *pass) garbage(ctx context.Context, stored []store.Stored) ([]Garbage, e
 		}
 	}
 	return slices.Concat(files, manifests, rest), nil
+}
+
+// repeats reports whether the day's next step writes this generation.
+func (p *pass) repeats(part Partition, generation int) bool {
+	m := p.manifests[part.Day]
+	return generation == m.nextGeneration() && m.open() == nil && (part.SealedRows > 0 || m.mergeable(p.cfg.Policy) != nil)
 }
 
 // histories is what the manifest versions that are still there say of the past.
@@ -174,12 +199,19 @@ func (h histories) of(day schema.Day) []store.Stored {
 	return h.versions[day]
 }
 
-// judge says of a file that is not listed why, and since when.
-func (h histories) judge(ctx context.Context, g *Garbage) error {
-	day, err := schema.ParseDay(dataFiles.FindStringSubmatch(strings.TrimPrefix(g.Key, h.root+"/"))[1])
-	if err != nil {
-		return fmt.Errorf("%s is in the folder of no day: %w; move it elsewhere", g.Key, err)
+// parse returns the day and the generation in whose folder a file is.
+func (h histories) parse(key string) (schema.Day, int, error) {
+	parts := dataFiles.FindStringSubmatch(strings.TrimPrefix(key, h.root+"/"))
+	day, err := schema.ParseDay(parts[1])
+	generation, err2 := strconv.Atoi(parts[2])
+	if err = errors.Join(err, err2); err != nil {
+		return 0, 0, fmt.Errorf("%s is in the folder of no generation of a day: %w; move it elsewhere", key, err)
 	}
+	return day, generation, nil
+}
+
+// judge says of a file that is not listed why, and since when.
+func (h histories) judge(ctx context.Context, day schema.Day, g *Garbage) error {
 	if h.replaced[day] == nil {
 		if err := h.read(ctx, day); err != nil {
 			return err

@@ -146,6 +146,58 @@ func (s crashingSweeper) Delete(ctx context.Context, key string) error {
 	return s.do("Delete "+key, func() error { return s.Sweeper.Delete(ctx, key) })
 }
 
+// What a step left that is to be repeated stays until it is: the repetition
+// takes it for its own.
+func TestGCLeavesWhatIsUnfinished(t *testing.T) {
+	cold := day("2026-10-01")
+	at, rows := newTier(t, nil, 0)
+	rows = append(rows, readings(cold, 0, 12)...)
+	at.insert(rows...)
+	c := &crash{}
+	dying := New(at.config, Dependencies{Table: at.schema.Name, Warehouse: at.warehouse, Objects: crashingStore{at.objects, c}, Now: at.clock.now, Holder: "dying"})
+	c.called = func() {
+		if keys, err := at.objects.List(t.Context(), "telemetry/day="); err != nil || len(keys) == 1 {
+			c.at = c.calls // after its first file
+		}
+	}
+	if _, err := dying.Pass(t.Context()); !errors.Is(err, errCrash) {
+		t.Fatalf("the pass ended with %v", err)
+	}
+	f := func(name string, want Reason) {
+		t.Helper()
+		at.clock.Time = at.clock.Add(2 * GCAfter)
+		all, err := at.compactor().GC(t.Context(), at.objects, GCAfter, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(all, func(g Garbage) bool { return g.Reason == want && g.Deleted != want.Stays() }) {
+			t.Errorf("%s: %+v; want one that is %s, and only deleted if that does not stay", name, all, want)
+		}
+	}
+	f("to be exported", Unfinished)
+	at.settle(t)
+	check(t, at.shows(t), rows)
+	f("exported", Outdated) // none that is unfinished: the file is listed
+	at.manifest(t, cold)
+
+	orphan := "telemetry/day=2026-10-01/gen=000002/part-00000-0123456789abcdef.parquet"
+	if err := store.CreateBytes(t.Context(), at.objects, orphan, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	late := event{device: "late", seq: 1, time: cold.Start().UnixMilli(), offset: 900}
+	at.insert(late)
+	at.settle(t)
+	at.config.MergeGenerations = 1
+	if err := store.CreateBytes(t.Context(), at.objects, strings.Replace(orphan, "000002", "000003", 1), []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	f("of a generation that was published without it", Orphan)
+	f("to be merged", Unfinished)
+	at.settle(t)
+	f("merged", Orphan)
+	check(t, at.shows(t), append(rows, late))
+}
+
 func TestGCRefuses(t *testing.T) {
 	cold := day("2026-10-01")
 	at, _ := newTier(t, readings(cold, 0, 9), 0)

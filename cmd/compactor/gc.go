@@ -24,8 +24,8 @@ func gcCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 that were merged, erased or retired (replaced), and manifest versions that are not the highest (old manifest);
 and uploads in parts that a crash cut short (upload), which are paid for and are no object.
 With --delete those are deleted that have not been part of the cold tier for longer than --older-than, by the time
-they were stored and by that of the manifest version which replaced them. What the compactor did not name
-(foreign), the lease and everything a current manifest lists stay.
+they were stored and by that of the manifest version which replaced them. What a step left that is to be repeated
+(unfinished), what the compactor did not name (foreign), the lease and everything a current manifest lists stay.
 
 To be rid of what was erased or retired, run it regularly, such as daily. The history of a day is its old
 manifests, and goes with them. It needs the rights to delete objects (s3:DeleteObject) and to list uploads
@@ -70,7 +70,7 @@ func showGarbage(out io.Writer, all []tiering.Garbage, after time.Duration, remo
 			fate, deleted, deletedBytes = "deleted", deleted+1, deletedBytes+g.Bytes
 		case g.Due:
 			fate, due, dueBytes = "due", due+1, dueBytes+g.Bytes
-		case g.Reason != tiering.Foreign:
+		case !g.Reason.Stays():
 			fate, kept, keptBytes = "due at "+g.Since.Add(after).UTC().Format("2006-01-02 15:04"), kept+1, keptBytes+g.Bytes
 		}
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\n", g.Reason, g.Since.UTC().Format("2006-01-02 15:04"), g.Bytes, fate, g.Key)
