@@ -18,7 +18,7 @@ import (
 // it and drops it. Every event is seen at every look, and no Kafka offset twice.
 func testRestore(t *testing.T, e coldTier) {
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
-		c.FileBytes, c.RowGroupRows = 1, 8_000
+		c.FileBytes, c.RowGroupRows = 200_000, 2_000 // a file of a few row groups
 		c.Settle, c.Grace = time.Second, time.Second // longer than a query takes here
 	})
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
