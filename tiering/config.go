@@ -52,7 +52,8 @@ type Config struct {
 	FileBytes int64 `koanf:"file_bytes"`
 	// RowGroupRows is the most rows of a row group, which is what a query skips
 	// by statistics and bloom filter, and what the writer keeps in memory: some
-	// 250 bytes a row. The default is 250,000.
+	// 250 bytes a row. A day of fewer than 28 of them has smaller ones, down to
+	// 25,000 rows. The default is 250,000.
 	RowGroupRows int `koanf:"row_group_rows"`
 	// SpoolDir holds a file while it is written and hashed, and while it is
 	// verified: its name on S3 is known only at its end. The default is the

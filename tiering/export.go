@@ -146,7 +146,7 @@ func (e *exporter) write(b *archive.Block, runs []archive.Run) (err error) {
 				return fmt.Errorf("spool file: %w; check spool_dir", err)
 			}
 			e.hash = sha256.New()
-			e.writer = archive.NewWriter(io.MultiWriter(e.spool, e.hash), e.schema, e.cfg.RowGroupRows)
+			e.writer = archive.NewWriter(io.MultiWriter(e.spool, e.hash), e.schema, rowGroupRows(e.cfg.RowGroupRows, e.total))
 		}
 		if runs, err = e.writer.Write(b, runs); err != nil {
 			return err
@@ -158,6 +158,20 @@ func (e *exporter) write(b *archive.Block, runs []archive.Run) (err error) {
 		}
 	}
 	return nil
+}
+
+// A row group of a small day is a share of it: whoever asks for one device fetches
+// a row group of each column at least, and ClickHouse of all between those it
+// needs too. Of fewer rows it is not worth its own dictionaries and statistics.
+const (
+	rowGroupShare = 28
+	rowGroupLeast = 25_000
+)
+
+// rowGroupRows returns how many rows a row group has at most, where total are
+// written and the configuration says no more than this.
+func rowGroupRows(most int, total uint64) int {
+	return min(most, max(rowGroupLeast, int(total/rowGroupShare)))
 }
 
 // store closes the open file and puts it on S3.

@@ -42,6 +42,7 @@ func TestColdTier(t *testing.T) {
 		"restore":                testRestore,
 		"restore_over_versions":  testRestoreOverVersions,
 		"ddl":                    testDDL,
+		"one_device_of_a_day":    testOneDeviceOfADay,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
@@ -83,12 +84,17 @@ func (s *services) compactor(events tiering.Events) *tiering.Compactor {
 
 func openColdTier(t *testing.T, e coldTier, configure func(*tiering.Config, *warehouse.Config)) *services {
 	t.Helper()
+	return openColdTierOf(t, e, schema.Telemetry(), configure)
+}
+
+func openColdTierOf(t *testing.T, e coldTier, of *schema.Schema, configure func(*tiering.Config, *warehouse.Config)) *services {
+	t.Helper()
 	config := e.config()
 	tier := tiering.DefaultConfig()
 	tier.Grace, tier.LateEvery, tier.SpoolDir = 0, 0, t.TempDir()
 	configure(&tier, &config)
 
-	s := &services{schema: schema.Telemetry(), tables: config.Tables(), at: config, config: tier}
+	s := &services{schema: of, tables: config.Tables(), at: config, config: tier}
 	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{config.Addr}, Auth: clickhouse.Auth{Username: config.User, Password: config.Password}})
 	if err != nil {
 		t.Fatal(err)
