@@ -42,6 +42,7 @@ func TestColdTier(t *testing.T) {
 		"restore":                testRestore,
 		"restore_over_versions":  testRestoreOverVersions,
 		"ddl":                    testDDL,
+		"readers_agree":          testReadersAgree,
 		"one_device_of_a_day":    testOneDeviceOfADay,
 	} {
 		t.Run(name, func(t *testing.T) {
