@@ -10,9 +10,9 @@ import (
 func (s *Schema) nextView(fence uint64) string { return fmt.Sprintf("%s_all_next_%d", s.Name, fence) }
 
 // NextView returns the statement that prepares another analysts' view, see
-// [Schema.AllView], under a name of its own.
+// [Schema.AllView], under a name of its own; it fails if there is one by now.
 func (s *Schema) NextView(t Tables, fence uint64, cold Cold) string {
-	return s.viewAs(t, "CREATE OR REPLACE VIEW "+t.qualified(s.nextView(fence)), cold)
+	return s.viewAs(t, "CREATE VIEW "+t.qualified(s.nextView(fence)), cold)
 }
 
 // ExchangeView returns the statement that makes the view which was prepared the

@@ -40,13 +40,14 @@ func rowsOf(parts []Part) (rows uint64) {
 // made of, in the order of their blocks, and strays, which came later: from a
 // compactor that was frozen with the statement that seals and did not notice
 // that its lease had passed to another. Strays are in no file of the generation.
-func (g Generation) own(parts []Part) (own, strays []Part, err error) {
+// An error is a [Fault] of the day.
+func (g Generation) own(day schema.Day, parts []Part) (own, strays []Part, err error) {
 	for _, part := range parts {
 		switch {
 		case part.FirstBlock > g.LastBlock:
 			strays = append(strays, part)
 		case part.LastBlock > g.LastBlock:
-			return nil, nil, fmt.Errorf("part %s of the sealed partition has blocks up to %d, and generation %d was made of those up to %d: ClickHouse merged rows that are in its files with rows that were sealed later; "+
+			return nil, nil, ofDay(day, NotSealed, "part %s of the sealed partition has blocks up to %d, and generation %d was made of those up to %d: ClickHouse merged rows that are in its files with rows that were sealed later; "+
 				"nothing is dropped: insert the rows that no file has into the hot table, then drop the part by hand", part.Name, part.LastBlock, g.Generation, g.LastBlock)
 		default:
 			own = append(own, part)
@@ -55,7 +56,7 @@ func (g Generation) own(parts []Part) (own, strays []Part, err error) {
 	// Fewer than were read is a drop that was interrupted, or another's. None is
 	// a drop that was done and not recorded.
 	if rows := rowsOf(own); rows > g.RowsRead || rows < g.RowsRead && len(own) > 0 && g.DropBegunAt == nil {
-		return nil, nil, fmt.Errorf("the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
+		return nil, nil, ofDay(day, NotSealed, "the sealed partition has %d rows, generation %d was made of %d; nothing is dropped: find who changed the sealed table", rows, g.Generation, g.RowsRead)
 	}
 	slices.SortFunc(own, func(a, b Part) int { return cmp.Compare(a.LastBlock, b.LastBlock) })
 	return own, strays, nil
@@ -83,7 +84,7 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	failpoint.At("drop.before")
 	var left []Part
 	err = p.warehouse.DropSealed(ctx, day, func(parts []Part) (own []Part, err error) {
-		own, left, err = p.manifests[day].open().own(parts)
+		own, left, err = p.manifests[day].open().own(day, parts)
 		return own, err
 	})
 	if err != nil {
@@ -114,7 +115,7 @@ func (p *pass) beginDrop(ctx context.Context, day schema.Day) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := g.own(parts); err != nil {
+	if _, _, err := g.own(day, parts); err != nil {
 		return err
 	}
 	next := p.nextManifest(day)

@@ -17,13 +17,14 @@ func TestOwnParts(t *testing.T) {
 	part := func(first, last int64, rows uint64) Part {
 		return Part{Name: fmt.Sprintf("p_%d_%d", first, last), FirstBlock: first, LastBlock: last, Rows: rows}
 	}
+	day, _ := schema.ParseDay("2026-10-01")
 	f := func(name string, begun bool, parts []Part, want string) {
 		t.Helper()
 		g := Generation{Generation: 3, RowsRead: 10, LastBlock: 8}
 		if begun {
 			g.DropBegunAt = &today
 		}
-		own, strays, err := g.own(parts)
+		own, strays, err := g.own(day, parts)
 		names := func(parts []Part) (all []string) {
 			for _, p := range parts {
 				all = append(all, p.Name)
@@ -43,10 +44,10 @@ func TestOwnParts(t *testing.T) {
 	f("nothing is left", false, nil, "[] and not []")
 	f("some was sealed later", false, []Part{part(9, 9, 3), part(5, 8, 10)}, "[p_5_8] and not [p_9_9]")
 	f("only what was sealed later", false, []Part{part(9, 12, 30)}, "[] and not [p_9_12]")
-	f("a part is gone", false, []Part{part(8, 8, 4)}, "the sealed partition has 4 rows, generation 3 was made of 10; nothing is dropped")
+	f("a part is gone", false, []Part{part(8, 8, 4)}, "day 2026-10-01: the sealed partition has 4 rows, generation 3 was made of 10; nothing is dropped")
 	f("a part is dropped", true, []Part{part(8, 8, 4)}, "[p_8_8] and not []")
-	f("too many", true, []Part{part(5, 8, 11)}, "the sealed partition has 11 rows, generation 3 was made of 10; nothing is dropped")
-	f("merged with what came later", true, []Part{part(8, 9, 7)}, "part p_8_9 of the sealed partition has blocks up to 9, and generation 3 was made of those up to 8")
+	f("too many", true, []Part{part(5, 8, 11)}, "day 2026-10-01: the sealed partition has 11 rows, generation 3 was made of 10; nothing is dropped")
+	f("merged with what came later", true, []Part{part(8, 9, 7)}, "day 2026-10-01: part p_8_9 of the sealed partition has blocks up to 9, and generation 3 was made of those up to 8")
 }
 
 // frozen is a warehouse whose compactor stops before one of its statements, and

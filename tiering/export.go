@@ -59,7 +59,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	if parts, err = p.warehouse.SealedParts(ctx, s.Day); err != nil {
 		return err
 	}
-	if _, strays, err := g.own(parts); err != nil {
+	if _, strays, err := g.own(s.Day, parts); err != nil {
 		return err
 	} else if len(strays) > 0 {
 		return fmt.Errorf("%d rows more were sealed while the day was exported, by another compactor that was stopped and went on; the next pass exports them with the others", rowsOf(strays))

@@ -3,6 +3,8 @@ package tiering
 import (
 	"errors"
 	"fmt"
+
+	"penstock/schema"
 )
 
 // Damage is the kind of a fault.
@@ -28,6 +30,11 @@ type Fault struct {
 	Damage Damage `json:"fault"`
 	Detail string `json:"detail"`
 	cause  error  // nil if nothing but the comparison says so
+}
+
+// ofDay returns a fault of a whole day.
+func ofDay(day schema.Day, damage Damage, format string, args ...any) error {
+	return &Fault{Day: day.String(), Damage: damage, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Error names the file, or the day.

@@ -120,24 +120,17 @@ func (c *Compactor) verifySealed(ctx context.Context, day schema.Day, m *Manifes
 	if err != nil {
 		return err
 	}
-	fault := &Fault{Day: day.String(), Damage: NotSealed}
 	if g == nil {
 		if rows := rowsOf(parts); rows != m.Rows() {
-			fault.Detail = fmt.Sprintf("the day is restored; its sealed partition has %d rows, its files %d", rows, m.Rows())
-			return fault
+			return ofDay(day, NotSealed, "the day is restored; its sealed partition has %d rows, its files %d", rows, m.Rows())
 		}
 		return nil
 	}
-	_, strays, err := g.own(parts)
-	switch {
-	case err != nil:
-		fault.Detail, fault.cause = err.Error(), err
-		return fault
-	case len(strays) > 0:
-		fault.Detail = fmt.Sprintf("%d rows were sealed after generation %d was read, by a compactor that had lost the lease; the view shows them again when that is dropped", rowsOf(strays), g.Generation)
-		return fault
+	_, strays, err := g.own(day, parts)
+	if err == nil && len(strays) > 0 {
+		err = ofDay(day, NotSealed, "%d rows were sealed after generation %d was read, by a compactor that had lost the lease; the view shows them again when that is dropped", rowsOf(strays), g.Generation)
 	}
-	return nil
+	return err
 }
 
 // within returns the manifests of a scope's days.

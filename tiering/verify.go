@@ -50,7 +50,7 @@ func counts(day schema.Day, g Generation) error {
 	}
 	var faults []error
 	say := func(format string, args ...any) {
-		faults = append(faults, &Fault{Day: day.String(), Damage: Miscounted, Detail: fmt.Sprintf(format, args...)})
+		faults = append(faults, ofDay(day, Miscounted, format, args...))
 	}
 	if rows != g.Rows {
 		say("the files of generation %d have %d rows, want %d", g.Generation, rows, g.Rows)

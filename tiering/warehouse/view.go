@@ -48,6 +48,12 @@ func (w *ClickHouse) ReplaceView(ctx context.Context, s *schema.Schema, v tierin
 	if err != nil {
 		return err
 	}
+	// Two statements and not CREATE OR REPLACE, which makes the view under a random
+	// name first, and so needs rights on any table of such a name. What is there is
+	// of an earlier try of this compactor.
+	if err := w.exec(ctx, s.DropNextView(w.config.Tables(), fence)); err != nil {
+		return err
+	}
 	large := clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{"max_query_size": maxQuery}))
 	if err := w.exec(large, s.NextView(w.config.Tables(), fence, cold)); err != nil {
 		return err

@@ -6,10 +6,11 @@ GRANT SELECT, ALTER MOVE PARTITION ON penstock.telemetry TO compactor;
 -- And into the sealed one, which is counted, read, dropped part by part, and
 -- filled again by a restore.
 GRANT SELECT, INSERT, ALTER DELETE ON penstock.telemetry_sealed TO compactor;
--- The analysts' view is replaced in one statement: ClickHouse creates the new one
--- under another name and exchanges the two, which counts as renaming a table.
-GRANT INSERT, CREATE VIEW, CREATE TABLE, DROP VIEW ON penstock.telemetry_all TO compactor;
-GRANT SELECT, DROP TABLE ON penstock._tmp_replace_* TO compactor;
+-- The analysts' view is made anew under a name with the compactor's fencing
+-- number, and exchanged for the one there is, which counts as renaming both. The
+-- rights to make and drop tables hold those to make and drop views.
+GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE ON penstock.telemetry_all TO compactor;
+GRANT SELECT, INSERT, CREATE TABLE, DROP TABLE ON penstock.telemetry_all_next_* TO compactor;
 -- Which version of the schema is ready.
 GRANT SELECT ON penstock.telemetry_schema TO compactor;
 -- Days, their parts, the tables' columns and the view's comment.

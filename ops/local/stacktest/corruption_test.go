@@ -21,8 +21,9 @@ import (
 
 // TestCorruptionIsFound damages a day that is about to be dropped, in one way
 // after the other: its objects behind the back of S3, a manifest, the sealed
-// rows. Each time `compactor verify` and `compactor run` end with status 1 and
-// name what it is, with both values, and nothing is dropped.
+// rows. Each time `compactor verify` and `compactor run` end with a status that
+// tells a fault of the cold tier from what kept them from looking, name what it
+// is, with both values, and nothing is dropped.
 func TestCorruptionIsFound(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
 	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
@@ -51,13 +52,14 @@ func TestCorruptionIsFound(t *testing.T) {
 	compactor := s.program(t, e)
 	sealed := s.count(t, "SELECT count() FROM "+s.schema.Sealed(s.tables))
 
-	found := func(name string, want ...string) {
+	const fault, hindered = 2, 1
+	found := func(name string, status int, want ...string) {
 		t.Helper()
 		for _, args := range [][]string{{"verify"}, {"run", "--once", "--set", "grace=0s"}} {
 			said, err := compactor(args...)
 			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Errorf("%s: compactor %s ended with %v, want status 1:\n%s", name, args[0], err, said)
+			if !errors.As(err, &exit) || exit.ExitCode() != status {
+				t.Errorf("%s: compactor %s ended with %v, want status %d:\n%s", name, args[0], err, status, said)
 			}
 			for _, text := range want {
 				if !strings.Contains(said, text) {
@@ -71,14 +73,14 @@ func TestCorruptionIsFound(t *testing.T) {
 	}
 	path := func(key string) string { return filepath.Join(folder, key) }
 	// damaged has files changed and put right again.
-	damaged := func(name string, paths []string, damage func(), want ...string) {
+	damaged := func(name string, status int, paths []string, damage func(), want ...string) {
 		t.Helper()
 		kept := map[string][]byte{}
 		for _, p := range paths {
 			kept[p] = bytesOf(t, p)
 		}
 		damage()
-		found(name, want...)
+		found(name, status, want...)
 		for p, body := range kept {
 			overwrite(t, p, body)
 		}
@@ -87,23 +89,23 @@ func TestCorruptionIsFound(t *testing.T) {
 	size := len(bytesOf(t, one))
 
 	sum := store.SumBytes(bytesOf(t, one)).String()
-	damaged("a byte flipped", []string{one}, func() {
+	damaged("a byte flipped", fault, []string{one}, func() {
 		body := bytesOf(t, one)
 		body[size/2] ^= 1
 		overwrite(t, one, body)
-	}, keys[0], fmt.Sprintf("the object has %d bytes with SHA-256 ", size), sum)
-	damaged("an object cut short", []string{one}, func() { overwrite(t, one, bytesOf(t, one)[:size-100]) },
+	}, keys[0], "the object has the SHA-256 ", "the manifest says "+sum)
+	damaged("an object cut short", fault, []string{one}, func() { overwrite(t, one, bytesOf(t, one)[:size-100]) },
 		keys[0], fmt.Sprintf("the object has %d bytes", size-100), fmt.Sprintf("the manifest says %d", size))
-	damaged("an object missing", []string{one}, func() {
+	damaged("an object missing", fault, []string{one}, func() {
 		if err := os.Remove(one); err != nil {
 			t.Fatal(err)
 		}
 	}, keys[0], "object does not exist")
-	damaged("two objects exchanged", []string{one, other}, func() {
+	damaged("two objects exchanged", fault, []string{one, other}, func() {
 		body := bytesOf(t, one)
 		overwrite(t, one, bytesOf(t, other))
 		overwrite(t, other, body)
-	}, keys[0], keys[1], sum)
+	}, keys[0], keys[1])
 
 	// Of the manifest, a count that was changed behind the back of S3, and one that
 	// was changed by way of it.
@@ -114,18 +116,18 @@ func TestCorruptionIsFound(t *testing.T) {
 		}
 		return changed
 	}
-	damaged("a manifest", []string{manifest}, func() { overwrite(t, manifest, recounted(bytesOf(t, manifest))) },
+	damaged("a manifest", hindered, []string{manifest}, func() { overwrite(t, manifest, recounted(bytesOf(t, manifest))) },
 		strings.TrimPrefix(manifest, folder+"/"), store.SumBytes(bytesOf(t, manifest)).String())
 	original := bytesOf(t, manifest)
 	s.replace(t, strings.TrimPrefix(manifest, folder+"/"), recounted(original))
-	found("a count in the manifest", keys[0], "4000 rows read back, 4001 written", "the files of generation 1 have 10001 rows, want 10000")
+	found("a count in the manifest", fault, keys[0], "4000 rows read back, 4001 written", "the files of generation 1 have 10001 rows, want 10000")
 	s.replace(t, strings.TrimPrefix(manifest, folder+"/"), original)
 
 	// A count of the sealed rows says what was lost beside the compactor.
 	s.exec(t, fmt.Sprintf("ALTER TABLE %s DELETE WHERE seq < 7 SETTINGS mutations_sync = 2", s.schema.Sealed(s.tables)))
 	was := sealed
 	sealed = s.count(t, "SELECT count() FROM "+s.schema.Sealed(s.tables))
-	found("sealed rows deleted", day.String(), fmt.Sprint(sealed, " rows"), fmt.Sprint(was))
+	found("sealed rows deleted", fault, day.String(), fmt.Sprint(sealed, " rows"), fmt.Sprint(was))
 }
 
 // replace replaces an object by way of S3.

@@ -2,7 +2,7 @@
 ALTER TABLE `default`.`telemetry` MOVE PARTITION tuple(if(toUnixTimestamp64Milli(now64(3)) < 1790000000000, '2026-10-01', 'too late: the lease has run out')) TO TABLE `default`.`telemetry_sealed`
 
 -- view prepared, shown, and the old one dropped
-CREATE OR REPLACE VIEW `default`.`telemetry_all_next_7` AS
+CREATE VIEW `default`.`telemetry_all_next_7` AS
 SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `default`.`telemetry`
 UNION ALL
 SELECT `device_id`, `seq`, `ts`, `event_id`, `firmware`, `site`, `line`, `status`, `temperature`, `humidity`, `pressure`, `vibration_x`, `vibration_y`, `vibration_z`, `voltage`, `current`, `power`, `frequency`, `flow_rate`, `battery`, `rssi`, `latitude`, `longitude`, `uptime`, `error_code`, `door_open`, `extra`, `_topic`, `_partition`, `_offset`, `_ingested_at`, `_index`, toDate(`ts`) AS `_day` FROM `default`.`telemetry_sealed`
