@@ -1,8 +1,10 @@
 package ops
 
 import (
+	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -130,6 +132,7 @@ func pipelineStory(e pipeline.Events) []event {
 // tieringStory calls every hook of a compactor at least once.
 func tieringStory(e tiering.Events) []event {
 	step := tiering.Step{Day: 20_700, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 1000}}
+	beside := tiering.Step{Day: 20_701, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 600}}
 	return []event{
 		{"LeaseTaken", func() { e.LeaseTaken(7) }},
 		{"Strayed", func() { e.Strayed(20_699, 17) }},
@@ -138,7 +141,11 @@ func tieringStory(e tiering.Events) []event {
 		{"Compared", func() { e.Compared(20_600, 200, 800) }},
 		{"Begun", func() { e.Begun(step) }},
 		{"Exporting", func() { e.Exporting(step.Day, 400, 1000) }},
+		{"Yielded", func() { e.Yielded(step.Day, "2026-11-30 has 312 active parts") }},
+		{"Begun", func() { e.Begun(beside) }},
+		{"Exporting", func() { e.Exporting(beside.Day, 200, 600) }},
 		{"Exporting", func() { e.Exporting(step.Day, 1000, 1000) }},
+		{"Failed", func() { e.Failed(beside, fmt.Errorf("stopped: %w", context.Canceled)) }}, // no failure of its own
 		{"FileStored", func() {
 			e.FileStored(step.Day, tiering.File{Path: "day=2026-09-04/1.parquet", Rows: 990, Bytes: 65_000})
 		}},

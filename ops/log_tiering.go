@@ -44,6 +44,9 @@ func LogTiering(log *slog.Logger) tiering.Events {
 		Strayed: func(day schema.Day, rows uint64) {
 			say(slog.LevelWarn, "rows were sealed by a compactor that had lost the lease; they become the day's next generation", slog.String("day", day.String()), slog.Uint64("rows", rows))
 		},
+		Yielded: func(day schema.Day, why string) {
+			say(slog.LevelInfo, "reading the day waits for ClickHouse", slog.String("day", day.String()), slog.String("why", why))
+		},
 		LeaseTaken: func(fence uint64) { say(slog.LevelInfo, "lease taken", slog.Uint64("fence", fence)) },
 	}
 }

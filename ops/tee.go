@@ -47,6 +47,7 @@ func TeeTiering(all ...tiering.Events) tiering.Events {
 		t.Strayed = both2(t.Strayed, e.Strayed)
 		t.Loaded = both3(t.Loaded, e.Loaded)
 		t.Compared = both3(t.Compared, e.Compared)
+		t.Yielded = both2(t.Yielded, e.Yielded)
 		t.LeaseTaken = both(t.LeaseTaken, e.LeaseTaken)
 	}
 	return t

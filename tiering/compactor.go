@@ -5,7 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"penstock/failpoint"
 	"penstock/schema"
@@ -13,13 +18,14 @@ import (
 )
 
 // Compactor takes the days of one table to the cold tier. It is used by one
-// goroutine at a time.
+// goroutine at a time; several may share a [Budget].
 type Compactor struct {
 	cfg       Config
 	table     string
 	warehouse Warehouse
 	catalog   catalog
 	events    Events
+	budget    *Budget
 	now       func() time.Time
 	holder    string
 }
@@ -31,6 +37,9 @@ type Dependencies struct {
 	Warehouse Warehouse
 	Objects   store.Store
 	Events    Events
+	// Budget bounds what the compactor takes. The default is one day at a time,
+	// read as fast as it can.
+	Budget *Budget
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 	// Holder names this process in the lease, for the one that has to wait.
@@ -42,8 +51,11 @@ func New(cfg Config, d Dependencies) *Compactor {
 	if d.Now == nil {
 		d.Now = time.Now
 	}
+	if d.Budget == nil {
+		d.Budget = NewBudget(1, 0)
+	}
 	return &Compactor{
-		cfg: cfg, table: d.Table, warehouse: d.Warehouse, events: d.Events.withDefaults(), now: d.Now, holder: d.Holder,
+		cfg: cfg, table: d.Table, warehouse: d.Warehouse, events: d.Events.withDefaults(), budget: d.Budget, now: d.Now, holder: d.Holder,
 		catalog: newCatalog(d.Objects, d.Table),
 	}
 }
@@ -62,25 +74,22 @@ func (c *Compactor) Plan(ctx context.Context) ([]Step, error) {
 	return Plan(c.now(), partitions, manifests, c.cfg.Policy), nil
 }
 
-// Pass does every step that is due, day by day, oldest first, and returns what
-// is left to wait for. It holds the lease meanwhile; ErrHeld if another does.
-// The first error ends it: what is wrong with one day may be wrong with all.
+// Pass does every step that is due, oldest day first and as many days at once as
+// the budget has room for, and returns what is left to wait for. It holds the
+// lease meanwhile; ErrHeld if another does. The first error ends it: what is wrong
+// with one day may be wrong with all.
 func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
+	if err := c.budget.take(ctx); err != nil {
+		return nil, err
+	}
+	defer c.budget.giveBack()
 	err = c.underLease(ctx, func(p *pass) error {
 		partitions, err := c.warehouse.Partitions(ctx)
 		if err != nil {
 			return err
 		}
-		for _, step := range Plan(c.now(), partitions, p.manifests, c.cfg.Policy) {
-			step, err := p.advance(ctx, step)
-			if err != nil {
-				return err
-			}
-			if step.Action != Nothing {
-				left = append(left, step)
-			}
-		}
-		return nil
+		left, err = p.all(ctx, Plan(c.now(), partitions, p.manifests, c.cfg.Policy))
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -116,17 +125,62 @@ func (c *Compactor) underLease(ctx context.Context, do func(*pass) error) (err e
 	return do(p)
 }
 
-// pass is one pass under the lease.
+// pass is one pass under the lease. Its days have their turns at what concerns
+// all of them: the view, the manifests, the tables. What is about one day's files
+// alone is done apart, beside the turns of others.
 type pass struct {
 	*Compactor
-	lease     *lease
+	lease *lease
+
+	turn      sync.Mutex // held by advance; guards what follows
 	manifests map[schema.Day]*Manifest
+}
+
+// all takes days as far as they can go now and returns the steps that are left.
+func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	work := func() error {
+		for i := next.Add(1) - 1; i < int64(len(steps)); i = next.Add(1) - 1 {
+			step, err := p.advance(ctx, steps[i])
+			if err != nil {
+				return err
+			}
+			steps[i] = step
+		}
+		return nil
+	}
+	due := 0
+	for _, s := range steps {
+		if s.Ready(p.now()) {
+			due++
+		}
+	}
+	g.Go(work)
+	for ; due > 1 && p.budget.try(); due-- {
+		g.Go(func() error {
+			defer p.budget.giveBack()
+			return work()
+		})
+	}
+	err := g.Wait()
+	return slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing }), err
+}
+
+// apart does what takes long and is about nothing but the files and the sealed
+// rows of the day whose turn it is, while others have theirs.
+func (p *pass) apart(do func() error) error {
+	p.turn.Unlock()
+	defer p.turn.Lock()
+	return do()
 }
 
 // advance takes one generation of a day as far as it can go now, and returns
 // the step that is left. A day whose late rows trickle in gets one generation a
 // pass: with more it might never end, and each would be a file of few rows.
 func (p *pass) advance(ctx context.Context, step Step) (Step, error) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	for generation := step.Generation; step.Ready(p.now()) && step.Generation == generation; {
 		if err := p.lease.renew(ctx); err != nil {
 			return step, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +18,11 @@ import (
 // its effect, while late rows arrive. Another one finishes its work. After
 // every single call the view shows each row once.
 func TestCrashAtEveryCall(t *testing.T) {
+	t.Run("a day at a time", func(t *testing.T) { crashAtEveryCall(t, 1) })
+	t.Run("both days at once", func(t *testing.T) { crashAtEveryCall(t, 2) })
+}
+
+func crashAtEveryCall(t *testing.T, daysAtOnce int) {
 	s := testSchema(t)
 	days := []schema.Day{day("2026-09-30"), day("2026-10-01")}
 	ctx := context.Background()
@@ -44,9 +50,10 @@ func TestCrashAtEveryCall(t *testing.T) {
 		}
 		now := &clock{today}
 		cfg := testConfig(t)
-		dying := New(cfg, Dependencies{Table: s.Name, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying"})
+		dying := New(cfg, Dependencies{Table: s.Name, Warehouse: crashingWarehouse{w, crash}, Objects: crashingStore{objects, crash}, Now: now.now, Holder: "dying",
+			Budget: NewBudget(daysAtOnce, 0)})
 		_, err := dying.Pass(ctx)
-		if at > 0 && !errors.Is(err, errCrash) {
+		if at > 0 && crash.calls >= at && !errors.Is(err, errCrash) {
 			t.Fatalf("crash at call %d, %s: the pass ended with %v", at, crash.last, err)
 		}
 		calls, what = crash.calls, crash.last
@@ -117,29 +124,33 @@ func check(t *testing.T, seen map[int64]int, rows []event) {
 type crash struct {
 	at     int // 0 for never
 	after  bool
-	calls  int
-	called func() // after each call that had an effect
-	last   string // the call it stopped at
+	called func() // after each call that had an effect, one at a time
+
+	mu    sync.Mutex // guards what follows
+	calls int
+	last  string // the call it stopped at
 }
 
 var errCrash = errors.New("crashed")
 
 func (c *crash) do(what string, call func() error) error {
+	c.mu.Lock()
 	c.calls++
-	if c.at > 0 && c.calls > c.at {
+	crashed, here := c.at > 0 && c.calls > c.at, c.calls == c.at
+	if here {
+		c.last = what
+	}
+	c.mu.Unlock()
+	if crashed || here && !c.after {
 		return errCrash
 	}
-	if c.calls == c.at {
-		c.last = what
-		if !c.after {
-			return errCrash
-		}
-	}
 	err := call()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.called != nil {
 		c.called()
 	}
-	if c.calls == c.at {
+	if c.at > 0 && c.calls >= c.at {
 		return errCrash
 	}
 	return err

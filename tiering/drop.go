@@ -69,7 +69,8 @@ func (p *pass) expire(ctx context.Context, day schema.Day) error {
 	if err != nil {
 		return err
 	}
-	if err := p.verify(ctx, s, day, *p.manifests[day].open(), p.lease.renew); err != nil {
+	g := *p.manifests[day].open()
+	if err := p.apart(func() error { return p.verify(ctx, s, day, g, p.lease.renew) }); err != nil {
 		return fmt.Errorf("nothing is dropped: %w", err)
 	}
 	if err := p.lease.renew(ctx); err != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // Events are called as a compactor works; any may be nil. They are called from
-// the goroutine that does the work and must not block.
+// the goroutines that do the work, for several days at once, and must not block.
 type Events struct {
 	// Begun: a step of a day begins.
 	Begun func(Step)
@@ -32,6 +32,8 @@ type Events struct {
 	Loaded func(day schema.Day, rows, of uint64)
 	// Compared: of those, read back from ClickHouse so far.
 	Compared func(day schema.Day, rows, of uint64)
+	// Yielded: reading the day waits for ClickHouse, which is busy with this.
+	Yielded func(day schema.Day, why string)
 	// LeaseTaken: this compactor holds the lease, with this fencing number.
 	LeaseTaken func(fence uint64)
 }
@@ -66,6 +68,9 @@ func (e Events) withDefaults() Events {
 	}
 	if e.Compared == nil {
 		e.Compared = func(schema.Day, uint64, uint64) {}
+	}
+	if e.Yielded == nil {
+		e.Yielded = func(schema.Day, string) {}
 	}
 	if e.LeaseTaken == nil {
 		e.LeaseTaken = func(uint64) {}

@@ -9,6 +9,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"time"
 
 	"penstock/failpoint"
 	"penstock/schema"
@@ -32,10 +33,14 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, fileBytes: p.cfg.FileBytes, total: counted}
 	defer e.abandon()
-	if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(p.manifests[s.Day]), e.block); err != nil {
-		return err
-	}
-	if err := e.store(); err != nil {
+	earlier := p.catalog.files(p.manifests[s.Day])
+	err = p.apart(func() error {
+		if err := p.warehouse.ScanSealed(ctx, known, s.Day, earlier, e.block); err != nil {
+			return err
+		}
+		return e.store()
+	})
+	if err != nil {
 		return err
 	}
 	if e.read != counted {
@@ -47,7 +52,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 		Files: append([]File{}, e.files...), // [] in JSON, also if every row is known
 	}
 	failpoint.At("verify.before")
-	if err := p.verify(ctx, known, s.Day, g, p.lease.renew); err != nil {
+	if err := p.apart(func() error { return p.verify(ctx, known, s.Day, g, p.lease.renew) }); err != nil {
 		return err
 	}
 	failpoint.At("verify.after")
@@ -90,6 +95,8 @@ type exporter struct {
 	read, duplicates uint64
 	identity, last   []byte // of this row and of the one before, in any block
 	files            []File
+	asked            time.Time // when ClickHouse was last asked whether it is busy,
+	busy             bool      // and whether it was
 
 	// The open file. The spool is nil between files, and then so is the writer.
 	spool  *os.File
@@ -108,6 +115,12 @@ type exporter struct {
 // dropped, found no receipt of what it had stored, and stored it again.
 func (e *exporter) block(b *archive.Block, known []bool) error {
 	if err := e.lease.renew(e.ctx); err != nil {
+		return err
+	}
+	if err := e.pay(e.ctx, b.Bytes()); err != nil {
+		return err
+	}
+	if err := e.yield(e.ctx); err != nil {
 		return err
 	}
 	e.runs = e.runs[:0]

@@ -102,7 +102,8 @@ type warehouse struct {
 	lastBlock   int64
 	dropped     func() error // called after each part that is dropped; may be nil
 	tokens      map[schema.Day]map[string]bool
-	forgetful   bool // no token is remembered
+	forgetful   bool          // no token is remembered
+	busy        func() string // what Busy says; nil for nothing
 }
 
 func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
@@ -136,6 +137,13 @@ func (w *warehouse) Partitions(context.Context) ([]Partition, error) {
 		out = append(out, p)
 	}
 	return out, nil
+}
+
+func (w *warehouse) Busy(context.Context) (string, error) {
+	if w.busy == nil {
+		return "", nil
+	}
+	return w.busy(), nil
 }
 
 func (w *warehouse) HotRow(_ context.Context, day schema.Day) (schema.Row, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"penstock/failpoint"
@@ -37,6 +38,9 @@ type lease struct {
 	ttl     time.Duration
 	now     func() time.Time
 
+	// mu guards what follows, but for held.Fence, which stays. It is held while
+	// the lease is written: whoever renews meanwhile needs to know the outcome.
+	mu   sync.Mutex
 	held holding
 	tag  string // of the object that says held
 }
@@ -122,14 +126,23 @@ func (l *lease) ours(ctx context.Context) (tag string, err error) {
 // took it. One that ran out unnoticed is still ours if nobody did: to replace
 // it from the state we know proves that.
 func (l *lease) renew(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if l.held.Expires.Sub(l.now()) > l.ttl*2/3 {
 		return nil
 	}
-	return l.extend(ctx)
+	return l.prolong(ctx)
 }
 
 // extend extends the lease, and so proves that it is ours at this moment.
 func (l *lease) extend(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.prolong(ctx)
+}
+
+// prolong extends the lease. The caller holds the lock.
+func (l *lease) prolong(ctx context.Context) error {
 	l.held.Expires = l.now().Add(l.ttl).UTC()
 	if err := l.write(ctx, l.tag); err != nil {
 		return err
@@ -139,10 +152,16 @@ func (l *lease) extend(ctx context.Context) error {
 }
 
 // end is when the lease runs out, less what clocks may differ by.
-func (l *lease) end() time.Time { return l.held.Expires.Add(-l.ttl / 10) }
+func (l *lease) end() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held.Expires.Add(-l.ttl / 10)
+}
 
 // release lets the next compactor take the lease at once.
 func (l *lease) release(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.held.Expires = l.now().UTC()
 	return l.write(ctx, l.tag)
 }

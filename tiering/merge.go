@@ -71,10 +71,13 @@ func (p *pass) merge(ctx context.Context, day schema.Day) error {
 	}
 	g := merged(parts)
 	g.Generation, g.SchemaVersion = m.nextGeneration(), s.Version
-	if g.Files, err = p.rewrite(ctx, p.rewriting(ctx, s, day, g.Generation, 0, inputs)); err != nil {
-		return err
-	}
-	if err := p.verify(ctx, s, day, g, p.lease.renew); err != nil {
+	err = p.apart(func() error {
+		if g.Files, err = p.rewrite(ctx, p.rewriting(ctx, s, day, g.Generation, 0, inputs)); err != nil {
+			return err
+		}
+		return p.verify(ctx, s, day, g, p.lease.renew)
+	})
+	if err != nil {
 		return err
 	}
 	if err := p.lease.renew(ctx); err != nil {

@@ -19,6 +19,9 @@ type Warehouse interface {
 	Unknown(ctx context.Context, s *schema.Schema) ([]string, error)
 	// Partitions returns the days that have rows, hot or sealed, in any order.
 	Partitions(ctx context.Context) ([]Partition, error)
+	// Busy says what keeps ClickHouse busy that matters more than a day's move;
+	// empty if nothing does.
+	Busy(ctx context.Context) (why string, err error)
 	// HotRow returns any one row of a day's hot partition.
 	HotRow(ctx context.Context, day schema.Day) (schema.Row, error)
 	// Seal moves a day's hot partition to the sealed table, if it is executed

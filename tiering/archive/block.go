@@ -21,7 +21,8 @@ type Block struct {
 	offset    *numbers[int64, int64, int64]
 	index     *numbers[uint16, uint16, int32]
 
-	rows []uint64 // keys of the rows that are summed up
+	rows  []uint64 // keys of the rows that are summed up
+	width int      // bytes of a row's values of fixed size
 }
 
 // Run is the rows [From, To) of a block.
@@ -36,6 +37,7 @@ func NewBlock(s *schema.Schema) *Block {
 	byName := make(map[string]vector)
 	for _, c := range b.columns {
 		v, result := newVector(c)
+		b.width += v.width()
 		byName[c.Name] = v
 		b.vectors = append(b.vectors, v)
 		b.results = append(b.results, proto.ResultColumn{Name: c.Name, Data: result})
@@ -87,6 +89,9 @@ func (b *Block) Sums(runs []Run) Sums {
 	}
 	return out
 }
+
+// Bytes is about how much was decoded into the block.
+func (b *Block) Bytes() int { return b.Rows()*b.width + b.textBytes(Run{0, b.Rows()}) }
 
 // textBytes is the length of all strings of a run.
 func (b *Block) textBytes(r Run) (sum int) {

@@ -20,6 +20,8 @@ type vector interface {
 	appendValue(dst []byte, row int) []byte
 	// textBytes is the length of a run's texts; 0 for what is none.
 	textBytes(run Run) int
+	// width is how many bytes each row has beside its text.
+	width() int
 	// newChunk returns what a file's writer collects the column's values in.
 	newChunk() chunk
 	// appendTo appends the values of runs to such a chunk.
@@ -132,6 +134,8 @@ func (n *numbers[T, B, P]) appendValue(dst []byte, row int) []byte {
 
 func (n *numbers[T, B, P]) textBytes(Run) int { return 0 }
 
+func (n *numbers[T, B, P]) width() int { return binary.Size(T(0)) }
+
 func (n *numbers[T, B, P]) newChunk() chunk {
 	return &numberChunk[P]{levels: levels{nullable: n.nulls != nil}}
 }
@@ -180,6 +184,8 @@ func (t *truths) appendValue(dst []byte, row int) []byte {
 }
 
 func (t *truths) textBytes(Run) int { return 0 }
+
+func (t *truths) width() int { return 1 }
 
 func (t *truths) newChunk() chunk { return &truthChunk{levels: levels{nullable: t.nulls != nil}} }
 

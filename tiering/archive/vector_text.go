@@ -44,6 +44,8 @@ func (t *texts) textBytes(run Run) int {
 	return t.col.Pos[run.To-1].End - t.col.Pos[run.From].Start
 }
 
+func (t *texts) width() int { return 0 }
+
 func (t *texts) newChunk() chunk { return &textChunk{levels: levels{nullable: t.nulls != nil}} }
 
 func (t *texts) appendTo(to chunk, runs []Run) {
@@ -92,6 +94,8 @@ func (w *words) appendValue(dst []byte, row int) []byte {
 
 // textBytes is 0: a chunk has each value once.
 func (w *words) textBytes(Run) int { return 0 }
+
+func (w *words) width() int { return 1 }
 
 func (w *words) newChunk() chunk { return &textChunk{words: newTextDictionary()} }
 

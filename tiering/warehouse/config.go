@@ -40,6 +40,13 @@ type Config struct {
 	// Larger: faster. Smaller: less is taken from inserts and queries. The
 	// default is 2.
 	ReadThreads int `koanf:"read_threads"`
+	// BusyParts is from how many active parts in one day of the hot table on
+	// ClickHouse is too busy to be read fast: merges do not keep up with inserts,
+	// whatever they lack, and at parts_to_delay_insert inserts begin to wait.
+	// Larger: days move faster beside a busy server. Smaller: it has more of itself
+	// for inserts. The default is 300, of the 1,000 at which ClickHouse delays; 0
+	// for never.
+	BusyParts int `koanf:"busy_parts"`
 	// DialTimeout bounds a connection attempt. The default is 3s.
 	DialTimeout time.Duration `koanf:"dial_timeout"`
 	// ReadTimeout bounds the wait for the next packet of an answer; the first
@@ -51,7 +58,7 @@ type Config struct {
 func Default() Config {
 	return Config{
 		Database: "default", User: "default", NamedCollection: "penstock_cold",
-		BlockRows: 65_536, ReadThreads: 2, DialTimeout: 3 * time.Second, ReadTimeout: 5 * time.Minute,
+		BlockRows: 65_536, ReadThreads: 2, BusyParts: 300, DialTimeout: 3 * time.Second, ReadTimeout: 5 * time.Minute,
 	}
 }
 
@@ -74,6 +81,7 @@ func (c Config) Validate() error {
 		"clickhouse.named_collection is %q; want letters, digits and _, or nothing for credentials in the view", c.NamedCollection)
 	check(c.BlockRows >= 1, "clickhouse.block_rows is %d; want at least 1", c.BlockRows)
 	check(c.ReadThreads >= 1, "clickhouse.read_threads is %d; want at least 1", c.ReadThreads)
+	check(c.BusyParts >= 0, "clickhouse.busy_parts is %d; want a number of parts, or 0 for never", c.BusyParts)
 	check(c.DialTimeout > 0, "clickhouse.dial_timeout is %v; want a positive duration", c.DialTimeout)
 	check(c.ReadTimeout > 0, "clickhouse.read_timeout is %v; want a positive duration", c.ReadTimeout)
 	return errors.Join(errs...)

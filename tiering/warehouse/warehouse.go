@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ClickHouse/ch-go"
@@ -30,6 +31,8 @@ type ClickHouse struct {
 	schema *schema.Schema // the file's; [ClickHouse.Schema] is the tables'
 	conn   driver.Conn
 	source source
+
+	mu sync.Mutex // guards what follows
 	// collected: the named collection is what the configuration says.
 	collected bool
 }
@@ -103,6 +106,24 @@ func (w *ClickHouse) Partitions(ctx context.Context) (_ []tiering.Partition, err
 	return out, nil
 }
 
+// Busy implements [tiering.Warehouse].
+func (w *ClickHouse) Busy(ctx context.Context) (why string, err error) {
+	if w.config.BusyParts == 0 {
+		return "", nil
+	}
+	var parts uint64
+	var day string
+	err = w.conn.QueryRow(ctx, "SELECT max(n), argMax(day, n) FROM (SELECT count() AS n, partition AS day FROM system.parts WHERE active AND database = $1 AND table = $2 GROUP BY partition)",
+		w.config.Database, w.schema.Name).Scan(&parts, &day)
+	if err != nil {
+		return "", w.fail("count active parts", err)
+	}
+	if parts < uint64(w.config.BusyParts) {
+		return "", nil
+	}
+	return fmt.Sprintf("%s has %d active parts in %s, and clickhouse.busy_parts is %d", day, parts, w.schema.Hot(w.config.Tables()), w.config.BusyParts), nil
+}
+
 // HotRow implements [tiering.Warehouse].
 func (w *ClickHouse) HotRow(ctx context.Context, day schema.Day) (schema.Row, error) {
 	row := schema.Row{Day: day}
@@ -164,6 +185,8 @@ func (w *ClickHouse) Shows(ctx context.Context, s *schema.Schema, v tiering.View
 // collect makes the named collection what the configuration says, once, before
 // the first statement that reads files by it.
 func (w *ClickHouse) collect(ctx context.Context, files []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if len(files) == 0 || w.collected || w.config.NamedCollection == "" {
 		return nil
 	}
