@@ -1,14 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
+	"strings"
 
 	"penstock/ops"
 	"penstock/ops/settings"
-	"penstock/schema"
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
@@ -19,60 +18,111 @@ const envPrefix = "PENSTOCK_COMPACTOR_"
 
 // config is what a compactor is started with.
 type config struct {
-	Tiering    tiering.Config   `koanf:",squash"`
-	ClickHouse warehouse.Config `koanf:"clickhouse"`
-	S3         store.S3Config   `koanf:"s3"`
+	// Own is the only table, or what each of Tables begins as.
+	Own    tableConfig          `koanf:",squash"`
+	Budget tiering.BudgetConfig `koanf:",squash"`
 	// Admin and Log are of a run that lasts; its admin.unready_after is about
 	// passes. The default of admin.addr is localhost:9465: ingest, which may
 	// share the machine, has 9464.
 	Admin ops.Config    `koanf:"admin"`
 	Log   ops.LogConfig `koanf:"log"`
-	// Schema is the file that describes the event. The default is the one the
-	// program was built with.
-	Schema string `koanf:"schema"`
+	// Tables are those whose days are moved, if it is more than one: of several
+	// streams, or of several shards, each of which has its own rows of every day.
+	// Each begins as what is set outside of them. The default is none: what is
+	// set outside is the only one.
+	Tables settings.Named[tableConfig] `koanf:"tables"`
+	// Table is the one of the tables that a command is for. The default is
+	// nothing, for all of them.
+	Table string `koanf:"table"`
+}
+
+func defaults() config {
+	cfg := config{
+		Own:    tableConfig{Tiering: tiering.DefaultConfig(), ClickHouse: warehouse.Default(), S3: store.DefaultS3Config()},
+		Budget: tiering.DefaultBudget(), Admin: ops.Default(), Log: ops.DefaultLog(),
+	}
+	cfg.Admin.Addr = "localhost:9465"
+	return cfg
 }
 
 // Validate returns every fault.
 func (c config) Validate() error {
-	return errors.Join(c.Tiering.Validate(), c.ClickHouse.Validate(), c.S3.Validate(), c.Admin.Validate(), c.Log.Validate())
+	tables, err := c.tables()
+	errs := []error{err, c.Admin.Validate(), c.Log.Validate()}
+	// What is wrong with all of them is wrong outside of them.
+	of := map[string][]string{}
+	var faults []error
+	var day int64
+	for _, t := range tables {
+		for _, fault := range settings.Leaves(t.Validate()) {
+			if of[fault.Error()] == nil {
+				faults = append(faults, fault)
+			}
+			of[fault.Error()] = append(of[fault.Error()], t.name)
+		}
+		day = max(day, t.memory())
+	}
+	for _, fault := range faults {
+		if names := of[fault.Error()]; len(names) < len(tables) {
+			fault = fmt.Errorf("tables.%s.%w", strings.Join(names, ", tables."), fault)
+		}
+		errs = append(errs, fault)
+	}
+	return errors.Join(append(errs, c.Budget.Validate(day))...)
 }
 
-func load(from settings.Sources) (config, error) {
-	cfg := config{Tiering: tiering.DefaultConfig(), ClickHouse: warehouse.Default(), S3: store.DefaultS3Config(), Admin: ops.Default(), Log: ops.DefaultLog()}
-	cfg.Admin.Addr = "localhost:9465"
+// tables returns those that a command is for.
+func (c config) tables() ([]tableConfig, error) {
+	names := c.Tables.Names()
+	if c.Table != "" {
+		if !slices.Contains(names, c.Table) {
+			return nil, fmt.Errorf("table is %q; want one of those under tables (%s), or nothing for all of them", c.Table, strings.Join(names, ", "))
+		}
+		names = []string{c.Table}
+	}
+	if len(names) == 0 {
+		return []tableConfig{c.Own}, nil
+	}
+	var all []tableConfig
+	for _, name := range names {
+		t := c.Tables.Get(name)
+		t.name = name
+		all = append(all, t)
+	}
+	return all, nil
+}
+
+// loadTables returns the config and the tables it is for, which share a budget.
+func loadTables(from settings.Sources) (config, []tableConfig, error) {
+	cfg := defaults()
+	cfg.Tables.Begin = func(string) tableConfig { return cfg.Own }
 	if err := settings.Load(&cfg, from); err != nil {
-		return config{}, fmt.Errorf("config:\n%w", err)
+		return config{}, nil, fmt.Errorf("config:\n%w", err)
 	}
-	return cfg, nil
+	all, err := cfg.tables()
+	if err != nil {
+		return config{}, nil, err
+	}
+	ops.LimitMemory(cfg.Budget.MaxMemory)
+	budget := cfg.Budget.Budget()
+	for i := range all {
+		all[i].budget = budget
+	}
+	return cfg, all, open(all)
 }
 
-// with builds the compactor, calls do, and closes what was opened.
-func (c config) with(ctx context.Context, events tiering.Events, do func(*tiering.Compactor) error) (err error) {
-	s, err := schema.Open(c.Schema)
+// load returns the only table, for commands that are for one at a time.
+func load(from settings.Sources) (tableConfig, error) {
+	_, all, err := loadTables(from)
 	if err != nil {
-		return err
+		return tableConfig{}, err
 	}
-	objects, err := store.OpenS3(ctx, c.S3)
-	if err != nil {
-		return err
+	if len(all) == 1 {
+		return all[0], nil
 	}
-	w, err := warehouse.Open(ctx, c.ClickHouse, c.S3, s)
-	if err != nil {
-		return err
+	names := make([]string, len(all))
+	for i, t := range all {
+		names[i] = t.name
 	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	holder, err := holder()
-	if err != nil {
-		return err
-	}
-	return do(tiering.New(c.Tiering, tiering.Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Events: events, Holder: holder}))
-}
-
-// holder names this process to a compactor that has to wait for it.
-func holder() (string, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("name of this host, for the lease: %w", err)
-	}
-	return fmt.Sprintf("%s, process %d", host, os.Getpid()), nil
+	return tableConfig{}, fmt.Errorf("this is for one table at a time; name it with --table: %s", strings.Join(names, ", "))
 }

@@ -10,29 +10,49 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/tiering"
 )
 
-// daemon wires a compactor and whoever watches it, makes passes until ctx ends,
-// and returns when it has stopped.
-func daemon(ctx context.Context, cfg config, every time.Duration, stderr io.Writer) error {
+// daemon wires the compactors of tables and whoever watches them, has them make
+// passes until ctx ends, and returns when they have stopped.
+func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Duration, stderr io.Writer) error {
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
-	health := &health{limit: cfg.Admin.UnreadyAfter}
-	events := ops.TeeTiering(ops.NewMetrics(registry).TieringEvents(), ops.LogTiering(log))
-
-	admin, err := ops.NewAdmin(cfg.Admin, registry, health.problems, nil)
+	ops.NewMetrics(registry) // the process's
+	tables := make([]ops.Table, len(all))
+	healths := make([]*health, len(all))
+	for i, t := range all {
+		tables[i] = ops.NewTable(t.name, registry, log)
+		healths[i] = &health{limit: cfg.Admin.UnreadyAfter}
+	}
+	problems := func() (faults []string) {
+		for i, h := range healths {
+			for _, problem := range h.problems() {
+				faults = append(faults, fmt.Sprintf("table %s: %s", all[i].name, problem))
+			}
+		}
+		return faults
+	}
+	admin, err := ops.NewAdmin(cfg.Admin, registry, problems, nil)
 	if err != nil {
 		return err
 	}
-	log.Info("compactor started", "clickhouse", cfg.ClickHouse.Addr, "bucket", cfg.S3.Bucket, "hot_days", cfg.Tiering.HotDays, "every", every, "admin", admin.Addr())
 	err = admin.During(ctx, func() error {
-		return cfg.with(ctx, events, func(c *tiering.Compactor) error {
-			loop(ctx, c, log, health, every)
-			return nil
-		})
+		g, ctx := errgroup.WithContext(ctx)
+		for i, t := range all {
+			g.Go(func() error {
+				log := tables[i].Log
+				log.Info("compactor started", "clickhouse", t.ClickHouse.Addr, "bucket", t.S3.Bucket, "hot_days", t.Tiering.HotDays, "every", every, "admin", admin.Addr())
+				return t.named(t.with(ctx, tables[i].TieringEvents(), func(c *tiering.Compactor) error {
+					loop(ctx, c, log, healths[i], every)
+					return nil
+				}))
+			})
+		}
+		return g.Wait()
 	})
 	log.Info("compactor stopped")
 	return err

@@ -78,11 +78,11 @@ level=INFO msg="pass left to another compactor" why="another compactor holds the
 
 // An admin address that cannot be had is known before anything is reached.
 func TestDaemonNamesTheAdminAddress(t *testing.T) {
-	cfg, err := load(settings.Sources{File: write(t, good+"admin: {addr: \"192.0.2.1:1\"}\n")})
+	cfg, all, err := loadTables(settings.Sources{File: write(t, good+"admin: {addr: \"192.0.2.1:1\"}\n")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = daemon(t.Context(), cfg, time.Minute, new(bytes.Buffer))
+	err = daemon(t.Context(), cfg, all, time.Minute, new(bytes.Buffer))
 	if err == nil || !strings.Contains(err.Error(), "192.0.2.1:1") || !strings.Contains(err.Error(), "set admin.addr") {
 		t.Errorf("got %v, want the address and the remedy", err)
 	}

@@ -23,24 +23,33 @@ func runCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 when the grace period is over, drop. Then, without --once, do so again every 10 minutes until stopped, with a
 log on standard error and metrics and readiness at admin.addr, localhost:9465 by default.
 
+With tables in the config all of them are moved, each at its own turn. days_at_once, max_read_mbps and max_memory
+bound what they take together. A day waits while ClickHouse is behind with its merges (clickhouse.busy_parts).
+
 It may be stopped or killed at any moment: the next run goes on where this one was. Only one compactor works
 at a time; a second one says who holds the lease, and waits for its next turn or, with --once, fails.
 What does not match stops the pass with an error, and nothing of that day is dropped.`,
 		Example: `  compactor run --config compactor.yaml
-  compactor run --config compactor.yaml --once --set grace=0s`,
+  compactor run --config compactor.yaml --once --set grace=0s
+  compactor run --config compactor.yaml --set days_at_once=2 --set max_read_mbps=100 --set max_memory=2147483648`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every <= 0 {
 				return fmt.Errorf("--every is %v; want a positive duration such as 10m, or --once", every)
 			}
-			cfg, err := load(*from)
+			cfg, all, err := loadTables(*from)
 			if err != nil {
 				return err
 			}
-			if once {
-				return pass(cmd.Context(), cfg, out)
+			if !once {
+				return daemon(cmd.Context(), cfg, all, every, os.Stderr)
 			}
-			return daemon(cmd.Context(), cfg, every, os.Stderr)
+			for _, t := range all {
+				if err := pass(cmd.Context(), t, len(all) > 1, out); err != nil {
+					return t.named(err)
+				}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
@@ -49,11 +58,15 @@ What does not match stops the pass with an error, and nothing of that day is dro
 	return cmd
 }
 
-// pass makes one pass, shown to whoever started it.
-func pass(ctx context.Context, cfg config, out io.Writer) error {
+// pass makes one pass of a table, shown to whoever started it, under its name if
+// there are others.
+func pass(ctx context.Context, t tableConfig, others bool, out io.Writer) error {
 	p := newProgress(out)
 	defer p.close()
-	return cfg.with(ctx, p.events(), func(c *tiering.Compactor) error {
+	if others {
+		p.say("table %s", t.name)
+	}
+	return t.with(ctx, p.events(), func(c *tiering.Compactor) error {
 		left, err := c.Pass(ctx)
 		if err != nil {
 			return err

@@ -26,17 +26,26 @@ A day goes from hot to sealed (moved aside), published (Parquet is written, veri
 		Example: `  compactor plan --config compactor.yaml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := load(*from)
+			_, all, err := loadTables(*from)
 			if err != nil {
 				return err
 			}
-			return cfg.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
-				steps, err := c.Plan(cmd.Context())
-				if err != nil {
-					return err
+			for _, t := range all {
+				if len(all) > 1 {
+					fmt.Fprintf(out, "table %s\n", t.name)
 				}
-				return showPlan(out, time.Now(), steps)
-			})
+				err := t.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
+					steps, err := c.Plan(cmd.Context())
+					if err != nil {
+						return err
+					}
+					return showPlan(out, time.Now(), steps)
+				})
+				if err != nil {
+					return t.named(err)
+				}
+			}
+			return nil
 		},
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
-	"runtime/debug"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -19,7 +17,7 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 	if err != nil {
 		return err
 	}
-	limitMemory(cfg.Pipeline.Memory)
+	ops.LimitMemory(cfg.Pipeline.Memory)
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry) // the process's
@@ -59,14 +57,4 @@ func runAll(ctx context.Context, streams []*stream) error {
 	}
 	_ = g.Wait() // is the first of errs
 	return errors.Join(errs...)
-}
-
-// limitMemory makes the garbage collector keep the process within its budget.
-// A sixth is left for what the runtime does not count, the program's own pages
-// above all: with the whole budget as the limit a node that catches up after
-// ClickHouse was away held 415 of 384 MiB, with 5/6 of it 344.
-func limitMemory(budget int64) {
-	if debug.SetMemoryLimit(-1) == math.MaxInt64 { // GOMEMLIMIT, if set, is the operator's word
-		debug.SetMemoryLimit(budget - budget/6)
-	}
 }

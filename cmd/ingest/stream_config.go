@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"penstock/ops/settings"
 	"penstock/pipeline"
 	"penstock/schema"
 )
@@ -113,7 +114,7 @@ func (c config) streamFaults() error {
 	}
 	node := c.Pipeline
 	node.Kafka.Topic = "of each stream"
-	outside := leaves(node.Validate())
+	outside := settings.Leaves(node.Validate())
 	errs := slices.Clone(outside)
 	check := func(ok bool, format string, args ...any) {
 		if !ok {
@@ -130,7 +131,7 @@ func (c config) streamFaults() error {
 	for _, s := range all {
 		own += s.Pipeline.Memory
 		check(s.Share >= 1 && s.Share <= maxShare, "streams.%s.share is %d; want 1 to %d", s.name, s.Share, maxShare)
-		for _, err := range leaves(s.Pipeline.Validate()) {
+		for _, err := range settings.Leaves(s.Pipeline.Validate()) {
 			if !slices.ContainsFunc(outside, func(o error) bool { return o.Error() == err.Error() }) {
 				errs = append(errs, fmt.Errorf("streams.%s.%w", s.name, err))
 			}
@@ -142,20 +143,6 @@ func (c config) streamFaults() error {
 	}
 	check(own <= c.Pipeline.Memory, "memory is %d bytes, and the streams' own are %d in all; raise it, or lower theirs", c.Pipeline.Memory, own)
 	return errors.Join(errs...)
-}
-
-// leaves are the errors that were joined.
-func leaves(err error) (all []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, one := range joined.Unwrap() {
-			all = append(all, leaves(one)...)
-		}
-		return all
-	}
-	if err != nil {
-		all = append(all, err)
-	}
-	return all
 }
 
 // open returns each stream's schema. Two streams never share a table: what is

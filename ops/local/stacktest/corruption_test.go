@@ -147,7 +147,7 @@ func (s *services) replace(t *testing.T, key string, body []byte) {
 func (s *services) program(t *testing.T, e coldTier) func(args ...string) (said string, err error) {
 	t.Helper()
 	dir := t.TempDir()
-	path, config := filepath.Join(products(t), "compactor"), filepath.Join(dir, "compactor.yaml")
+	config := filepath.Join(dir, "compactor.yaml")
 	overwrite(t, config, fmt.Appendf(nil, `clickhouse: {addr: %q, user: %q, password: %q, database: %q, named_collection: %q}
 s3: {endpoint: %q, bucket: %q, prefix: %q, access_key: %q, secret_key: %q, attempts: 2}
 grace: 1h
@@ -157,6 +157,12 @@ row_group_rows: %d
 spool_dir: %q
 `, s.at.Addr, s.at.User, s.at.Password, s.at.Database, s.at.NamedCollection,
 		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey, s.config.RowGroupRows, dir))
+	return programWith(t, config)
+}
+
+// programWith returns what runs the compactor's own program with a configuration.
+func programWith(t *testing.T, config string) func(args ...string) (said string, err error) {
+	path := filepath.Join(products(t), "compactor")
 	return func(args ...string) (string, error) {
 		said, err := exec.CommandContext(t.Context(), path, slices.Concat(args, []string{"--config", config})...).CombinedOutput()
 		return string(said), err
