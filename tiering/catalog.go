@@ -26,6 +26,9 @@ func (c catalog) key(file string) string { return path.Join(c.root, file) }
 
 func (c catalog) leaseKey() string { return path.Join(c.root, "lease.json") }
 
+// sourceKey is of the object that says whose days these are.
+func (c catalog) sourceKey() string { return path.Join(c.root, "source.json") }
+
 func (c catalog) manifestFolder() string { return path.Join(c.root, "manifests") + "/" }
 
 // manifestKey sorts as the versions do, up to a million of them; beyond that

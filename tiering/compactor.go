@@ -106,11 +106,17 @@ func (c *Compactor) underLease(ctx context.Context, do func(*pass) error) (err e
 	}
 	c.events.LeaseTaken(l.held.Fence)
 	failpoint.At("lease.taken")
+	p := &pass{Compactor: c, lease: l}
 	defer func() {
+		if p.sealing {
+			return
+		}
 		// Also when ctx has ended: the next compactor should not have to wait.
 		err = errors.Join(err, l.release(context.WithoutCancel(ctx)))
 	}()
-	p := &pass{Compactor: c, lease: l}
+	if err := c.belongs(ctx); err != nil {
+		return err
+	}
 	if p.manifests, err = c.catalog.manifests(ctx); err != nil {
 		return err
 	}
@@ -132,8 +138,15 @@ type pass struct {
 	*Compactor
 	lease *lease
 
+	// stale: the view was not what the manifests say when the pass began, so
+	// queries may have planned with another a moment ago.
+	stale bool
+
 	turn      sync.Mutex // held by advance; guards what follows
 	manifests map[schema.Day]*Manifest
+	// sealing: a move that got no answer may still be executed, as long as the lease
+	// lasts. So it is not given back, and nobody does anything to the day until then.
+	sealing bool
 }
 
 // all takes days as far as they can go now and returns the steps that are left.
@@ -273,6 +286,7 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	}
 	failpoint.At("move.before")
 	if err := p.warehouse.Seal(ctx, day, p.lease.end()); err != nil {
+		p.sealing = true
 		return err
 	}
 	failpoint.At("move.after")

@@ -66,7 +66,7 @@ func crashAtEveryCall(t *testing.T, daysAtOnce int) {
 			if err != nil {
 				t.Fatalf("pass %d after a crash at call %d, %s: %v", pass, at, what, err)
 			}
-			if len(left) == 0 {
+			if len(left) == 0 && len(w.hot) == 0 { // late ones may have come since it looked
 				break
 			}
 			if pass > 10 {
@@ -94,7 +94,7 @@ func crashAtEveryCall(t *testing.T, daysAtOnce int) {
 		}
 	}
 	for _, want := range []string{"Create", "Replace", "Get", "List", "Partitions", "HotRow", "Seal", "SealedParts", "ScanSealed", "block", "ReplaceView", "DropSealed", "part"} {
-		if !points[want] {
+		if !points[want] && daysAtOnce == 1 { // else which call is the nth is not certain
 			t.Errorf("no crash at any %s", want)
 		}
 	}

@@ -19,6 +19,8 @@ type Part struct {
 	// What comes to the partition later has higher ones.
 	FirstBlock, LastBlock int64
 	Rows                  uint64
+	// Twin: the hot table has the same part, with the same bytes.
+	Twin bool
 }
 
 // lastBlock is the highest block of the parts; 0 for none.

@@ -118,6 +118,9 @@ func (p *pass) match(ctx context.Context, devices []string) (Erasure, error) {
 		for _, g := range p.manifests[day].Generations {
 			d.Files += len(g.Files)
 			for _, f := range g.Files {
+				if err := p.keep(ctx); err != nil {
+					return e, err
+				}
 				may, err := p.mayHold(ctx, s, f, devices)
 				if err != nil {
 					return e, err
@@ -146,6 +149,14 @@ func (p *pass) match(ctx context.Context, devices []string) (Erasure, error) {
 	}
 	slices.SortFunc(e.Days, func(a, b ErasedDay) int { return cmp.Compare(a.Day, b.Day) })
 	return e, nil
+}
+
+// keep renews the lease, if this pass has one: a plan has none.
+func (p *pass) keep(ctx context.Context) error {
+	if p.lease == nil {
+		return nil
+	}
+	return p.lease.renew(ctx)
 }
 
 // notRestored refuses days that are to be erased from and are restored: a stay
@@ -202,7 +213,12 @@ func (p *pass) eraseRows(ctx context.Context, e *Erasure, wait func(ctx context.
 			}
 		}
 	}
-	var err error
+	// Proven to be ours now: another that has exported a day meanwhile would find
+	// its sealed rows fewer than it read.
+	err := p.lease.extend(ctx)
+	if err != nil {
+		return err
+	}
 	if e.Rollups, err = p.warehouse.Erase(ctx, e.Devices, sealed); err != nil {
 		return err
 	}

@@ -60,7 +60,11 @@ func eraseStates(t *testing.T) (at *tier, kept []event) {
 		},
 	} {
 		at.insert(rows(d, int64(d)*1000)...)
-		if err := at.compactor().underLease(t.Context(), func(p *pass) error { return until(p, d) }); err != nil {
+		if err := at.compactor().underLease(t.Context(), func(p *pass) error {
+			p.turn.Lock()
+			defer p.turn.Unlock()
+			return until(p, d)
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

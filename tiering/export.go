@@ -20,6 +20,9 @@ import (
 // export writes the sealed partition as the day's next generation, verifies it
 // and publishes it.
 func (p *pass) export(ctx context.Context, s Step) error {
+	if err := p.undisturbed(ctx); err != nil {
+		return err
+	}
 	parts, err := p.warehouse.SealedParts(ctx, s.Day)
 	if err != nil {
 		return err
@@ -78,6 +81,24 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	failpoint.At("publish.after")
 	return nil
+}
+
+// undisturbed waits for deletions that an erasure has begun and not seen the end
+// of. What they would take from the day later is in its files then, and the
+// sealed partition no longer what its drop is decided by.
+func (p *pass) undisturbed(ctx context.Context) error {
+	for {
+		deleting, err := p.warehouse.Deleting(ctx)
+		if err != nil || !deleting {
+			return err
+		}
+		if err := p.wait(ctx, busyEvery); err != nil {
+			return err
+		}
+		if err := p.lease.renew(ctx); err != nil {
+			return err
+		}
+	}
 }
 
 // exporter turns the blocks of a scan into files. Rows come in a total order,

@@ -104,6 +104,9 @@ type warehouse struct {
 	tokens      map[schema.Day]map[string]bool
 	forgetful   bool          // no token is remembered
 	busy        func() string // what Busy says; nil for nothing
+	moving      *schema.Row   // by which the view minds a move
+	deleting    int           // how often Deleting says so
+	uuid        string        // of the sealed table
 }
 
 func newWarehouse(s *schema.Schema, objects *store.Memory, events ...event) *warehouse {
@@ -152,7 +155,7 @@ func (w *warehouse) HotRow(_ context.Context, day schema.Day) (schema.Row, error
 	if len(w.hot[day]) == 0 {
 		return schema.Row{}, fmt.Errorf("nothing of %v is hot", day)
 	}
-	return schema.Row{Day: day, Topic: "telemetry"}, nil
+	return schema.Row{Day: day, Topic: "telemetry", Origin: schema.Origin{Offset: w.hot[day][0].offset}}, nil
 }
 
 func (w *warehouse) Seal(_ context.Context, day schema.Day, before time.Time) error {
@@ -193,8 +196,24 @@ func (w *warehouse) parts(day schema.Day) (parts []Part) {
 			i, parts = len(parts), append(parts, Part{Name: fmt.Sprint(day, "_", e.block), FirstBlock: e.block, LastBlock: e.block})
 		}
 		parts[i].Rows++
+		parts[i].Twin = slices.Contains(w.hot[day], e)
 	}
 	return parts
+}
+
+// tear seals a day and is killed on the way: only so many rows, in parts of their
+// own, are in the sealed table, and so many have been given up by the hot one.
+func (w *warehouse) tear(day schema.Day, sealed, gone int) {
+	hot := slices.Clone(w.hot[day])
+	w.move(day)
+	w.sealed[day] = w.sealed[day][:sealed]
+	if len(w.sealed[day]) == 0 {
+		delete(w.sealed, day)
+	}
+	for i, e := range w.sealed[day] {
+		hot[i].block = e.block // the same part
+	}
+	w.hot[day] = hot[gone:]
 }
 
 func (w *warehouse) ScanSealed(_ context.Context, s *schema.Schema, day schema.Day, earlier []string, each func(*archive.Block, []bool) error) error {
@@ -306,7 +325,7 @@ func (w *warehouse) ReplaceView(ctx context.Context, s *schema.Schema, v View, f
 		w.overwrites-- // another has read the view before, and replaces it after
 		return nil
 	}
-	w.cutOver, w.files, w.shown = slices.Clone(v.CutOver), slices.Clone(v.Files), viewText(s, v)
+	w.cutOver, w.files, w.moving, w.shown = slices.Clone(v.CutOver), slices.Clone(v.Files), v.Moving, viewText(s, v)
 	return nil
 }
 
@@ -323,6 +342,21 @@ func (w *warehouse) Shows(_ context.Context, s *schema.Schema, v View) (bool, er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.shown == viewText(s, v), nil
+}
+
+func (w *warehouse) Minded(context.Context) (*schema.Row, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.moving, nil
+}
+
+func (w *warehouse) Table(context.Context) (string, error) { return w.uuid, nil }
+
+func (w *warehouse) Deleting(context.Context) (bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.deleting--
+	return w.deleting >= 0, nil
 }
 
 func (w *warehouse) Schema(context.Context) (*schema.Schema, error) {
@@ -362,7 +396,7 @@ func (w *warehouse) DropSealed(_ context.Context, day schema.Day, choose func([]
 func (w *warehouse) drop(day schema.Day, part Part) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !w.leavesOut(day) {
+	if !w.leavesOut(day) && !part.Twin {
 		return fmt.Errorf("day %v is dropped while the view reads it", day)
 	}
 	w.sealed[day] = slices.DeleteFunc(w.sealed[day], func(e event) bool { return e.block == part.LastBlock })
@@ -371,6 +405,12 @@ func (w *warehouse) drop(day schema.Day, part Part) error {
 		delete(w.tokens, day)
 	}
 	return nil
+}
+
+// minds reports whether the view leaves out a day's sealed rows since the day is
+// about to move: as long as one of its rows is hot.
+func (w *warehouse) minds(day schema.Day) bool {
+	return w.moving != nil && w.moving.Day == day && slices.ContainsFunc(w.hot[day], func(e event) bool { return e.offset == w.moving.Offset })
 }
 
 // leavesOut reports whether the view does not read a day's sealed rows.
@@ -441,7 +481,7 @@ func (w *warehouse) visible(t testing.TB, objects store.Store, cache map[string]
 		}
 	}
 	for day, events := range w.sealed {
-		if slices.Contains(w.cutOver, day) {
+		if slices.Contains(w.cutOver, day) || w.minds(day) {
 			continue
 		}
 		for _, e := range events {

@@ -65,7 +65,9 @@ var dataFiles = regexp.MustCompile(`^day=(\d{4}-\d\d-\d\d)/gen=(\d{6,})/[^/]+\.p
 // after. It holds the lease, so that nothing comes to be listed meanwhile; the
 // lease itself, what a current manifest lists and what the compactor did not
 // name stay. What is said of old versions is known from old manifests, so files
-// go before the manifests that listed them.
+// go before the manifests that listed them. If the view listed something else
+// than the manifests until now, what is replaced stays for another time, and so
+// does what is known of it.
 func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Duration, remove bool) (all []Garbage, err error) {
 	if after < c.cfg.Grace {
 		return nil, fmt.Errorf("objects are to be deleted after %v, and queries may have planned with them for a grace of %v; wait longer than that", after, c.cfg.Grace)
@@ -88,7 +90,7 @@ func (c *Compactor) GC(ctx context.Context, objects store.Sweeper, after time.Du
 		for i := range all {
 			g := &all[i]
 			g.Due = !g.Reason.Stays() && c.now().Sub(g.Since) > after
-			if !g.Due || !remove {
+			if !g.Due || !remove || p.stale && (g.Reason == Replaced || g.Reason == Outdated) {
 				continue
 			}
 			if err := p.lease.renew(ctx); err != nil {
@@ -124,7 +126,7 @@ func (p *pass) garbage(ctx context.Context, stored []store.Stored) ([]Garbage, e
 	for _, o := range stored {
 		g := Garbage{Key: o.Key, Bytes: o.Size, Since: o.Modified}
 		switch name := strings.TrimPrefix(o.Key, p.catalog.root+"/"); {
-		case o.Key == p.catalog.leaseKey() || listed[o.Key]:
+		case o.Key == p.catalog.leaseKey() || o.Key == p.catalog.sourceKey() || listed[o.Key]:
 		case dataFiles.MatchString(name):
 			files = append(files, g)
 		case strings.HasPrefix(o.Key, p.catalog.manifestFolder()):

@@ -90,7 +90,7 @@ func TestGC(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"telemetry/day=2026-10-01/gen=000005/part-00000-", "telemetry/day=2026-10-01/gen=000005/part-00001-",
-		"telemetry/lease.json", fmt.Sprintf("telemetry/manifests/day=2026-10-01/v%06d.json", current), "telemetry/notes.txt", "telemetry_2/"}
+		"telemetry/lease.json", fmt.Sprintf("telemetry/manifests/day=2026-10-01/v%06d.json", current), "telemetry/notes.txt", "telemetry/source.json", "telemetry_2/"}
 	if !slices.EqualFunc(keys, want, strings.HasPrefix) {
 		t.Errorf("what is left is %q, want %q", keys, want)
 	}
@@ -128,8 +128,8 @@ func TestCrashWhileCollecting(t *testing.T) {
 		func(at *tier, _ string) { check(t, at.shows(t), rows) },
 		func(at *tier, when string) {
 			at.manifest(t, cold)
-			if keys, err := at.objects.List(t.Context(), ""); err != nil || len(keys) != 4 {
-				t.Fatalf("%s: %q is left, error %v; want two files, a manifest and the lease", when, keys, err)
+			if keys, err := at.objects.List(t.Context(), ""); err != nil || len(keys) != 5 {
+				t.Fatalf("%s: %q is left, error %v; want two files, a manifest, the lease and whose folder it is", when, keys, err)
 			}
 		})
 	if !points["Delete"] {
@@ -222,4 +222,38 @@ func TestGCRefuses(t *testing.T) {
 	if _, err := at.compactor().GC(t.Context(), at.objects, GCAfter, true); err == nil || !strings.Contains(err.Error(), bad) {
 		t.Errorf("got %v, want the object named", err)
 	}
+}
+
+// A gc that finds the view behind the manifests has just replaced it: what it
+// listed until then is left to queries that have planned with it.
+func TestGCUnderAStaleView(t *testing.T) {
+	cold := day("2026-10-01")
+	at, rows := newTier(t, readings(cold, 0, 12), 3, cold)
+	at.config.MergeGenerations = 2
+	stale := at.warehouse.shown
+	at.settle(t) // the generations become one
+	at.clock.Time = at.clock.Add(GCAfter + time.Hour)
+	at.warehouse.shown = stale // and the compactor died before the view
+	counts := func() (due, deleted int) {
+		all, err := at.compactor().GC(t.Context(), at.objects, GCAfter, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range all {
+			if g.Reason == Replaced && g.Due {
+				due++
+			}
+			if g.Reason == Replaced && g.Deleted {
+				deleted++
+			}
+		}
+		return due, deleted
+	}
+	if due, deleted := counts(); due == 0 || deleted != 0 {
+		t.Errorf("%d files are due, %d deleted; want none deleted", due, deleted)
+	}
+	if due, deleted := counts(); due == 0 || deleted != due {
+		t.Errorf("%d files are due, %d deleted the next time; want all", due, deleted)
+	}
+	check(t, at.shows(t), rows)
 }

@@ -2,6 +2,7 @@ package tiering
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,8 @@ type holding struct {
 	// Fence counts the holders. It is written into every manifest.
 	Fence  uint64 `json:"fence"`
 	Holder string `json:"holder"`
+	// Nonce tells holders of one name apart: every container's process is number 1.
+	Nonce string `json:"nonce"`
 	// Expires is when another may take the lease, by the holder's clock: clocks
 	// of compactors have to agree to within a fraction of the TTL.
 	Expires time.Time `json:"expires"`
@@ -48,7 +51,7 @@ type lease struct {
 // takeLease takes the lease, or returns ErrHeld and who holds it.
 func takeLease(ctx context.Context, objects store.Store, key, holder string, ttl time.Duration, now func() time.Time) (*lease, error) {
 	l := &lease{objects: objects, key: key, ttl: ttl, now: now}
-	l.held = holding{Fence: 1, Holder: holder, Expires: now().Add(ttl).UTC()}
+	l.held = holding{Fence: 1, Holder: holder, Nonce: rand.Text(), Expires: now().Add(ttl).UTC()}
 
 	body, o, err := store.ReadAll(ctx, objects, key)
 	switch {
@@ -116,7 +119,7 @@ func (l *lease) ours(ctx context.Context) (tag string, err error) {
 		return "", err
 	}
 	var is holding
-	if err := json.Unmarshal(there, &is); err != nil || is.Fence != l.held.Fence || is.Holder != l.held.Holder {
+	if err := json.Unmarshal(there, &is); err != nil || is.Fence != l.held.Fence || is.Nonce != l.held.Nonce {
 		return "", fmt.Errorf("%w: it replaced fence %d of %s by %s", ErrHeld, l.held.Fence, l.key, there)
 	}
 	return o.Tag, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -80,6 +81,9 @@ func (p *pass) settle(ctx context.Context, v View) error {
 // something else, which someone who adds a column or a crash has left, queries
 // that were planned with it may be about to look at what this pass drops.
 func (p *pass) catchUp(ctx context.Context) error {
+	if err := p.untear(ctx); err != nil {
+		return err
+	}
 	s, err := p.warehouse.Schema(ctx)
 	if err != nil {
 		return err
@@ -88,10 +92,25 @@ func (p *pass) catchUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.stale = !shown
 	if err := p.show(ctx, p.manifests); err != nil || shown {
 		return err
 	}
 	return p.wait(ctx, p.cfg.Settle)
+}
+
+// untear puts right what a ClickHouse that was killed at a move has left. It takes
+// the parts over one by one and gives them up after that, so some may be in both
+// tables. The view minds the move still, and shows them once. Those that are
+// sealed are dropped, and the others are where the view looks for them.
+func (p *pass) untear(ctx context.Context) error {
+	row, err := p.warehouse.Minded(ctx)
+	if err != nil || row == nil {
+		return err
+	}
+	return p.warehouse.DropSealed(ctx, row.Day, func(parts []Part) (twins []Part, err error) {
+		return slices.DeleteFunc(parts, func(part Part) bool { return !part.Twin }), nil
+	})
 }
 
 func (p *pass) wait(ctx context.Context, d time.Duration) error {

@@ -11,6 +11,8 @@ import (
 // Warehouse is ClickHouse as the compactor needs it. Every statement is atomic
 // and may be repeated.
 type Warehouse interface {
+	// Table names the sealed table for as long as it exists, whatever it is called.
+	Table(ctx context.Context) (string, error)
 	// Schema returns the newest version of the schema that is ready: every
 	// table has its columns.
 	Schema(ctx context.Context) (*schema.Schema, error)
@@ -56,6 +58,9 @@ type Warehouse interface {
 	// Erasing returns how many parts of the tables deletions have still to
 	// rewrite; an error if one does not get on.
 	Erasing(ctx context.Context) (parts uint64, err error)
+	// Deleting reports whether a deletion is at work in the sealed table, or waits
+	// for its turn; an error if one does not get on.
+	Deleting(ctx context.Context) (bool, error)
 	// Fence has ReplaceView fail for every other fencing number, also where
 	// confirm has been called already.
 	Fence(ctx context.Context, fence uint64) error
@@ -63,6 +68,9 @@ type Warehouse interface {
 	// in one statement.
 	// Right before that it calls confirm, and ends with its error.
 	ReplaceView(ctx context.Context, s *schema.Schema, v View, fence uint64, confirm func(context.Context) error) error
+	// Minded returns the row by which the view minds a day's move, see
+	// [View.Moving]; nil if it minds none.
+	Minded(ctx context.Context) (*schema.Row, error)
 	// Shows reports whether the view is what ReplaceView would make it.
 	Shows(ctx context.Context, s *schema.Schema, v View) (bool, error)
 	// DropSealed drops parts of a day's partition of the sealed table: those

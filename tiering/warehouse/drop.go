@@ -37,23 +37,24 @@ func (w *ClickHouse) sealedParts(ctx context.Context, client *ch.Client, day sch
 	var names proto.ColStr
 	var first, last proto.ColInt64
 	var rows proto.ColUInt64
-	var masked proto.ColUInt8
+	var masked, twin proto.ColUInt8
 	var parts []tiering.Part
 	var counted []int // parts some of whose rows a lightweight DELETE masks
 	err := client.Do(ctx, ch.Query{
 		// A part without rows is what a drop leaves behind for a while.
-		Body: fmt.Sprintf(`SELECT name, min_block_number AS first, max_block_number AS last, rows, has_lightweight_delete AS masked FROM system.parts
-			WHERE active AND rows > 0 AND database = %s AND table = %s AND partition = %s`,
-			schema.QuoteString(w.config.Database), schema.QuoteString(w.schema.Name+"_sealed"), schema.QuoteString(day.String())),
+		Body: fmt.Sprintf(`SELECT name, min_block_number AS first, max_block_number AS last, rows, has_lightweight_delete AS masked,
+				hash_of_all_files IN (SELECT hash_of_all_files FROM system.parts WHERE active AND rows > 0 AND database = %[1]s AND table = %[4]s AND partition = %[3]s) AS twin
+			FROM system.parts WHERE active AND rows > 0 AND database = %[1]s AND table = %[2]s AND partition = %[3]s`,
+			schema.QuoteString(w.config.Database), schema.QuoteString(w.schema.Name+"_sealed"), schema.QuoteString(day.String()), schema.QuoteString(w.schema.Name)),
 		Result: proto.Results{
-			{Name: "name", Data: &names}, {Name: "first", Data: &first}, {Name: "last", Data: &last}, {Name: "rows", Data: &rows}, {Name: "masked", Data: &masked},
+			{Name: "name", Data: &names}, {Name: "first", Data: &first}, {Name: "last", Data: &last}, {Name: "rows", Data: &rows}, {Name: "masked", Data: &masked}, {Name: "twin", Data: &twin},
 		},
 		OnResult: func(context.Context, proto.Block) error {
 			for i := range names.Rows() {
 				if masked[i] != 0 {
 					counted = append(counted, len(parts))
 				}
-				parts = append(parts, tiering.Part{Name: names.Row(i), FirstBlock: first[i], LastBlock: last[i], Rows: rows[i]})
+				parts = append(parts, tiering.Part{Name: names.Row(i), FirstBlock: first[i], LastBlock: last[i], Rows: rows[i], Twin: twin[i] != 0})
 			}
 			return nil
 		},

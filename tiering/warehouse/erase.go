@@ -73,9 +73,24 @@ func (w *ClickHouse) eraseStatements(devices []string, sealed []schema.Day) []st
 // Erasing implements [tiering.Warehouse]. A mutation of another's is waited for
 // too: it stands before ours, or does what ours does.
 func (w *ClickHouse) Erasing(ctx context.Context) (parts uint64, err error) {
-	tables := []string{schema.QuoteString(w.schema.Name), schema.QuoteString(w.schema.Name + "_sealed")}
+	tables := []string{w.schema.Name, w.schema.Name + "_sealed"}
 	for _, r := range w.schema.RollupTables(w.config.Tables()) {
-		tables = append(tables, schema.QuoteString(r.StateName()))
+		tables = append(tables, r.StateName())
+	}
+	return w.mutating(ctx, tables...)
+}
+
+// Deleting implements [tiering.Warehouse].
+func (w *ClickHouse) Deleting(ctx context.Context) (bool, error) {
+	parts, err := w.mutating(ctx, w.schema.Name+"_sealed")
+	return parts > 0, err
+}
+
+// mutating counts the parts that mutations of these tables have still to rewrite,
+// at least one for each.
+func (w *ClickHouse) mutating(ctx context.Context, tables ...string) (parts uint64, err error) {
+	for i, t := range tables {
+		tables[i] = schema.QuoteString(t)
 	}
 	query := fmt.Sprintf(`SELECT count(), toUInt64(sum(greatest(parts_to_do, 1))), anyIf(concat(table, ', ', mutation_id, ': ', latest_fail_reason), latest_fail_reason != '')
 		FROM %s WHERE database = %s AND table IN (%s) AND NOT is_done AND NOT is_killed`,

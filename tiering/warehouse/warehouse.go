@@ -171,15 +171,40 @@ func (w *ClickHouse) Shows(ctx context.Context, s *schema.Schema, v tiering.View
 	if err != nil {
 		return false, err
 	}
-	var comment string
-	err = w.conn.QueryRow(ctx, s.ViewCommentQuery(w.config.Tables())).Scan(&comment)
+	comment, err := w.comment(ctx)
+	return comment == schema.ViewComment{SchemaVersion: s.Version, Cold: cold}.String(), err
+}
+
+// Minded implements [tiering.Warehouse].
+func (w *ClickHouse) Minded(ctx context.Context) (*schema.Row, error) {
+	text, err := w.comment(ctx)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	comment, err := schema.ParseViewComment(text)
+	return comment.Cold.Moving, err
+}
+
+// comment returns the comment of the analysts' view; empty if there is none.
+func (w *ClickHouse) comment(ctx context.Context) (comment string, err error) {
+	err = w.conn.QueryRow(ctx, w.schema.ViewCommentQuery(w.config.Tables())).Scan(&comment)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", w.fail("read the comment of "+w.schema.All(w.config.Tables()), err)
+	}
+	return comment, nil
+}
+
+// Table implements [tiering.Warehouse]: the UUID, which all replicas share if the
+// table was created ON CLUSTER.
+func (w *ClickHouse) Table(ctx context.Context) (uuid string, err error) {
+	err = w.conn.QueryRow(ctx, "SELECT toString(uuid) FROM system.tables WHERE database = $1 AND name = $2", w.config.Database, w.schema.Name+"_sealed").Scan(&uuid)
 	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
+		return "", fmt.Errorf("clickhouse %s: there is no table %s; run \"ingest migrate\" first", w.config.Addr, w.schema.Sealed(w.config.Tables()))
 	}
 	if err != nil {
-		return false, w.fail("read the comment of "+s.All(w.config.Tables()), err)
+		return "", w.fail("look for "+w.schema.Sealed(w.config.Tables()), err)
 	}
-	return comment == schema.ViewComment{SchemaVersion: s.Version, Cold: cold}.String(), nil
+	return uuid, nil
 }
 
 // collect makes the named collection what the configuration says, once, before

@@ -1,0 +1,84 @@
+package stacktest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"penstock/ops/local/kafka"
+	"penstock/schema"
+	"penstock/tiering"
+	"penstock/tiering/store"
+	"penstock/tiering/warehouse"
+)
+
+// TestTornMove: ClickHouse takes over the parts of a day that moves one by one,
+// and gives them up after that. One that was killed in between has some of them
+// in both tables, which ATTACH PARTITION FROM makes here. The view shows each row
+// once all the same, and the day goes to the cold tier.
+func TestTornMove(t *testing.T) {
+	a := start(t, kafka.KFake).Addresses()
+	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
+	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
+	e.clickHouse.Database, e.bucket.Prefix = "torn", "torn"
+	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.LeaseTTL = time.Second })
+	day := schema.DayOf(time.Now().UnixMilli()) - 40
+	hot, sealed, all := s.schema.Hot(s.tables), s.schema.Sealed(s.tables), s.schema.All(s.tables)
+	s.exec(t, "SYSTEM STOP MERGES "+hot)
+	s.insert(t, day, 0, 4_000)
+	s.insert(t, day, 1_000_000, 3_000)
+	rows, hash := s.content(t, "(SELECT * FROM "+hot+")")
+	stored := s.count(t, "SELECT count() FROM "+hot)
+	shows := func(when string) {
+		t.Helper()
+		if n := s.count(t, "SELECT count() FROM "+all); n != stored {
+			t.Errorf("%s: the view shows %d rows, want %d", when, n, stored)
+		}
+	}
+
+	c := tiering.New(s.config, tiering.Dependencies{Table: s.schema.Name, Warehouse: tornMoves{s.warehouse, func() {
+		s.exec(t, "ALTER TABLE "+sealed+" ATTACH PARTITION '"+day.String()+"' FROM "+hot)
+		var part string
+		if err := s.conn.QueryRow(t.Context(), "SELECT any(name) FROM system.parts WHERE active AND database = 'torn' AND table = 'telemetry_sealed'").Scan(&part); err != nil {
+			t.Fatal(err)
+		}
+		s.exec(t, "ALTER TABLE "+sealed+" DROP PART '"+part+"'")
+	}}, Objects: s.objects, Holder: "dying"})
+	if _, err := c.Pass(t.Context()); !errors.Is(err, errTorn) {
+		t.Fatal(err)
+	}
+	if n := s.count(t, "SELECT count() FROM "+sealed); n == 0 || n >= stored {
+		t.Fatalf("%d rows are sealed; the move was to be torn", n)
+	}
+	shows("after the move was torn")
+	time.Sleep(s.config.LeaseTTL) // which is not given back while a move may be executed
+
+	next := s.compactor(tiering.Events{Begun: func(step tiering.Step) {
+		if step.Action == tiering.Seal {
+			shows("when the sealed ones are dropped again")
+		}
+	}})
+	if _, err := next.Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r, h := s.content(t, all); r != rows || h != hash {
+		t.Errorf("the view shows %d events with hash %d, want %d with %d", r, h, rows, hash)
+	}
+	if n := s.count(t, "SELECT (SELECT count() FROM "+hot+") + (SELECT count() FROM "+sealed+")"); n != 0 {
+		t.Errorf("%d rows are not cold", n)
+	}
+}
+
+var errTorn = errors.New("connection reset")
+
+// tornMoves is a warehouse whose moves end like this.
+type tornMoves struct {
+	tiering.Warehouse
+	tear func()
+}
+
+func (w tornMoves) Seal(context.Context, schema.Day, time.Time) error {
+	w.tear()
+	return errTorn
+}
