@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"penstock/schema"
 	"penstock/tiering/store"
@@ -58,21 +61,42 @@ func (c catalog) manifests(ctx context.Context) (map[schema.Day]*Manifest, error
 		}
 		latest[day] = max(latest[day], version)
 	}
+	// Several at once: years of days read one by one would outlast the lease.
+	var mu sync.Mutex
 	out := make(map[schema.Day]*Manifest, len(latest))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(manifestsAtOnce)
 	for day, version := range latest {
-		key := c.manifestKey(day.String(), version)
-		body, _, err := store.ReadAll(ctx, c.objects, key)
-		if err != nil {
-			return nil, err
-		}
-		if out[day], err = decodeManifest(key, body); err != nil {
-			return nil, err
-		}
-		if out[day].Day != day.String() || out[day].Version != version {
-			return nil, fmt.Errorf("manifest %s says it is version %d of %s; it was put in the wrong place: restore the original", key, out[day].Version, out[day].Day)
-		}
+		g.Go(func() error {
+			m, err := c.manifest(ctx, day, version)
+			mu.Lock()
+			defer mu.Unlock()
+			out[day] = m
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
+}
+
+const manifestsAtOnce = 16
+
+func (c catalog) manifest(ctx context.Context, day schema.Day, version int) (*Manifest, error) {
+	key := c.manifestKey(day.String(), version)
+	body, _, err := store.ReadAll(ctx, c.objects, key)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeManifest(key, body)
+	if err != nil {
+		return nil, err
+	}
+	if m.Day != day.String() || m.Version != version {
+		return nil, fmt.Errorf("manifest %s says it is version %d of %s; it was put in the wrong place: restore the original", key, m.Version, m.Day)
+	}
+	return m, nil
 }
 
 func (c catalog) parseManifestKey(key string) (schema.Day, int, error) {

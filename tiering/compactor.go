@@ -76,8 +76,9 @@ func (c *Compactor) Plan(ctx context.Context) ([]Step, error) {
 
 // Pass does every step that is due, oldest day first and as many days at once as
 // the budget has room for, and returns what is left to wait for. It holds the
-// lease meanwhile; ErrHeld if another does. The first error ends it: what is wrong
-// with one day may be wrong with all.
+// lease meanwhile; ErrHeld if another does. A day of which something is not what
+// its manifest says stays as it is, and the others go on; any other error ends the
+// pass, since what is wrong with one day is wrong with all.
 func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
 	if err := c.budget.take(ctx); err != nil {
 		return nil, err
@@ -152,11 +153,14 @@ type pass struct {
 // all takes days as far as they can go now and returns the steps that are left.
 func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 	var next atomic.Int64
+	faulty := make([]error, len(steps))
 	g, ctx := errgroup.WithContext(ctx)
 	work := func() error {
 		for i := next.Add(1) - 1; i < int64(len(steps)); i = next.Add(1) - 1 {
 			step, err := p.advance(ctx, steps[i])
-			if err != nil {
+			if faults, rest := Faults(err); len(faults) > 0 && rest == nil {
+				faulty[i] = err
+			} else if err != nil {
 				return err
 			}
 			steps[i] = step
@@ -176,7 +180,7 @@ func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 			return work()
 		})
 	}
-	err := g.Wait()
+	err := errors.Join(append(faulty, g.Wait())...)
 	return slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing }), err
 }
 

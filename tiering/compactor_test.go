@@ -107,6 +107,35 @@ func TestGrace(t *testing.T) {
 	f(time.Hour+time.Second, 1, true)
 }
 
+// A day that is damaged stays as it is, and is named; the others go on.
+func TestAFaultIsADays(t *testing.T) {
+	s, objects, now := testSchema(t), new(store.Memory), &clock{today}
+	damaged, well, next := day("2026-09-30"), day("2026-10-01"), day("2026-10-02")
+	w := newWarehouse(s, objects, append(readings(damaged, 0, 9), readings(well, 100, 9)...)...)
+	cfg := testConfig(t)
+	cfg.Grace = time.Hour
+	c := New(cfg, Dependencies{Table: s.Name, Warehouse: w, Objects: objects, Now: now.now, Holder: "test"})
+	if _, err := c.Pass(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.insert(readings(next, 200, 9)...)
+	now.Time = now.Add(2 * time.Hour)
+	keys, err := c.Files(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := objects.Delete(t.Context(), keys[0]); err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Pass(t.Context())
+	if faults, rest := Faults(err); len(faults) != 1 || rest != nil || faults[0].File != keys[0] {
+		t.Errorf("got %v, want the file that is missing", err)
+	}
+	if len(w.sealed[damaged]) != 9 || len(w.sealed[well]) != 0 || len(w.hot) != 0 {
+		t.Errorf("sealed %v, hot %v; want the damaged day's rows and no others", w.sealed, w.hot)
+	}
+}
+
 // What does not match stops the day, names both values, and leaves both copies.
 func TestMismatchDropsNothing(t *testing.T) {
 	s := testSchema(t)

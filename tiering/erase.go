@@ -255,6 +255,9 @@ func (p *pass) eraseFiles(ctx context.Context, e *Erasure) error {
 	return nil
 }
 
+// maxParts is more than the files of a generation.
+const maxParts = 100_000
+
 func (p *pass) eraseDay(ctx context.Context, day schema.Day, e *Erasure, d *ErasedDay) error {
 	s, err := p.warehouse.Schema(ctx)
 	if err != nil {
@@ -270,7 +273,11 @@ func (p *pass) eraseDay(ctx context.Context, day schema.Day, e *Erasure, d *Eras
 				files = append(files, f)
 				continue
 			}
-			kept, erased, err := p.eraseFile(ctx, p.rewriting(ctx, s, day, g.Generation, part, []File{f}), e.Devices)
+			// Numbered by the fence, so that no file which an erasure before has left
+			// is taken for its own: a gc that was frozen with its deletion would delete
+			// it when it is listed.
+			number := int(p.lease.held.Fence)*maxParts + part
+			kept, erased, err := p.eraseFile(ctx, p.rewriting(ctx, s, day, g.Generation, number, []File{f}), e.Devices)
 			if err != nil {
 				return err
 			}

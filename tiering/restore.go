@@ -198,6 +198,9 @@ func (p *pass) compare(ctx context.Context, s *schema.Schema, day schema.Day) er
 		if err := p.lease.renew(ctx); err != nil {
 			return err
 		}
+		if err := p.pay(ctx, b.Bytes()); err != nil {
+			return err
+		}
 		got.Add(b.Sums([]archive.Run{{From: 0, To: b.Rows()}}))
 		rows += uint64(b.Rows())
 		p.events.Compared(day, rows, m.Rows())

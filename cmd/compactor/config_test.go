@@ -60,5 +60,7 @@ func TestTableFaults(t *testing.T) {
 	f(shards, []string{"hot_days=0", "days_at_once=9", "max_memory=1", "tables.shard-2.grace=-1s"},
 		"\nhot_days is 0", "tables.shard-2.grace is -1s", "9 days at once need")
 	f(shards, []string{"tables.shard-2.s3.prefix=fleet/1"}, "tables shard-1 and shard-2 both have the folder cold/fleet/1/telemetry; give each a prefix of its own, such as s3.prefix: penstock/shard-2")
+	f(shards, []string{"tables.shard-2.clickhouse.addr=ch-1:9000", "tables.shard-2.clickhouse.database=two", "tables.shard-2.s3.bucket=other"},
+		"tables shard-1 and shard-2 both have the named collection penstock_cold of ch-1:9000")
 	f(shards, []string{"tables.shard-2.clickhouse.addr=ch-1:9000"}, "tables shard-1 and shard-2 are both ClickHouse ch-1:9000, database default, table telemetry")
 }

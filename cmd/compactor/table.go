@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func (t tableConfig) memory() int64 {
 // folder of the bucket: manifests are by day.
 func open(all []tableConfig) error {
 	var errs []error
-	rows, folders := map[string]string{}, map[string]string{}
+	rows, folders, collections := map[string]string{}, map[string]string{}, map[string]tableConfig{}
 	for i := range all {
 		t := &all[i]
 		s, err := schema.Open(t.Schema)
@@ -62,9 +63,27 @@ func open(all []tableConfig) error {
 		if other, ok := folders[folder]; ok {
 			errs = append(errs, fmt.Errorf("tables %s and %s both have the folder %s; give each a prefix of its own, such as s3.prefix: penstock/%s", other, t.name, path.Join(t.S3.Bucket, t.S3.Prefix, s.Name), t.name))
 		}
+		if name := t.ClickHouse.NamedCollection; name != "" {
+			name += " of " + t.ClickHouse.Addr
+			if other, ok := collections[name]; ok && !t.collects(other) {
+				errs = append(errs, fmt.Errorf("tables %s and %s both have the named collection %s, for different places of S3 or credentials; give each its own, as clickhouse.named_collection", other.name, t.name, name))
+			}
+			collections[name] = *t
+		}
 		rows[in], folders[folder] = t.name, t.name
 	}
 	return errors.Join(errs...)
+}
+
+// collects reports whether what ClickHouse reads S3 by is the same for both.
+func (t tableConfig) collects(other tableConfig) bool {
+	by := func(t tableConfig) [6]string {
+		return [6]string{
+			t.S3.Bucket, cmp.Or(t.ClickHouse.S3Endpoint, t.S3.Endpoint), t.S3.Region, fmt.Sprint(t.S3.PathStyle),
+			cmp.Or(t.ClickHouse.S3AccessKey, t.S3.AccessKey), cmp.Or(t.ClickHouse.S3SecretKey, t.S3.SecretKey),
+		}
+	}
+	return by(t) == by(other)
 }
 
 // with builds the compactor, calls do, and closes what was opened.

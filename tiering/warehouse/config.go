@@ -11,12 +11,15 @@ import (
 
 // Config says where ClickHouse is and how it reaches the cold tier.
 type Config struct {
-	// Addr is host:port of the native protocol.
+	// Addr is host:port of the native protocol; with replicas that of the one
+	// which nodes insert into, and no balancer: rows that come to another in the
+	// moment of a move would be lost.
 	Addr     string `koanf:"addr"`
 	Database string `koanf:"database"`
 	User     string `koanf:"user"`
 	Password string `koanf:"password"`
-	// Cluster: see [schema.Tables].
+	// Cluster: see [schema.Tables]. It has to have one shard: each shard is a
+	// table of its own to the compactor.
 	Cluster string `koanf:"cluster"`
 	// S3Endpoint is the URL by which ClickHouse reaches S3. The default is
 	// empty: the compactor's own, s3.endpoint.

@@ -25,6 +25,9 @@ const (
 
 // SealedParts implements [tiering.Warehouse].
 func (w *ClickHouse) SealedParts(ctx context.Context, day schema.Day) (_ []tiering.Part, err error) {
+	if err := w.sync(ctx, w.schema.Sealed(w.config.Tables())); err != nil {
+		return nil, err
+	}
 	client, err := w.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -91,6 +94,9 @@ func (w *ClickHouse) countPart(ctx context.Context, client *ch.Client, part stri
 // again when it is started anew; so all goes over one connection, which does not
 // outlive the server.
 func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day, choose func([]tiering.Part) ([]tiering.Part, error)) (err error) {
+	if err := w.sync(ctx, w.schema.Sealed(w.config.Tables())); err != nil {
+		return err
+	}
 	client, err := w.dial(ctx)
 	if err != nil {
 		return err
@@ -121,7 +127,7 @@ func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day, choose func
 func (w *ClickHouse) dropParts(ctx context.Context, client *ch.Client, parts []tiering.Part) error {
 	for _, part := range parts {
 		statement := fmt.Sprintf("ALTER TABLE %s DROP PART %s", w.schema.Sealed(w.config.Tables()), schema.QuoteString(part.Name))
-		if err := client.Do(ctx, ch.Query{Body: statement}); err != nil {
+		if err := client.Do(ctx, ch.Query{Body: statement, Settings: []ch.Setting{ch.SettingInt(everyReplica, 2)}}); err != nil {
 			return w.fail(statement, err)
 		}
 		failpoint.At("drop.part")

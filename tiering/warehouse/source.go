@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"penstock/schema"
@@ -37,6 +38,7 @@ func (s source) folder(table string) (string, error) {
 // objects returns the table expression of the objects of this name or pattern.
 func (s source) objects(name string) (string, error) {
 	quote := schema.QuoteString
+	name = path.Join(s.bucket.Prefix, name)
 	if s.config.NamedCollection != "" {
 		return fmt.Sprintf("s3(%s, filename = %s, format = 'Parquet', structure = ",
 			s.config.NamedCollection, quote(name)), nil
@@ -91,11 +93,14 @@ func (s source) collection() ([]string, error) {
 	}, nil
 }
 
-// base is the URL that keys are relative to; it ends in a slash.
+// base is the URL of the bucket; it ends in a slash. The prefix is not in it: one
+// collection serves all tables of a server, whatever folders they have.
 func (s source) base() (string, error) {
 	endpoint := s.config.S3Endpoint
 	if endpoint == "" {
 		endpoint = s.bucket.Endpoint
 	}
-	return s.bucket.URL(endpoint, "/")
+	bucket := s.bucket
+	bucket.Prefix = ""
+	return bucket.URL(endpoint, "/")
 }

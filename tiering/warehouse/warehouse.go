@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -65,12 +66,22 @@ func (w *ClickHouse) check(ctx context.Context) error {
 	if err != nil {
 		return w.fail("connect to database "+w.config.Database, err)
 	}
-	switch engine {
-	case "Atomic", "Replicated", "Shared":
+	if !slices.Contains([]string{"Atomic", "Replicated", "Shared"}, engine) {
+		return fmt.Errorf("clickhouse.database %s has the engine %s, in which a view cannot be replaced in one step; use a database with the engine Atomic or Replicated",
+			w.config.Database, engine)
+	}
+	if w.config.Cluster == "" {
 		return nil
 	}
-	return fmt.Errorf("clickhouse.database %s has the engine %s, in which a view cannot be replaced in one step; use a database with the engine Atomic or Replicated",
-		w.config.Database, engine)
+	var shards uint64
+	if err := w.conn.QueryRow(ctx, "SELECT uniqExact(shard_num) FROM system.clusters WHERE cluster = $1", w.config.Cluster).Scan(&shards); err != nil {
+		return w.fail("look at the cluster "+w.config.Cluster, err)
+	}
+	if shards != 1 {
+		return fmt.Errorf("clickhouse.cluster %s has %d shards; want 1: each has rows of its own of every day, and would be shown those of another. Give each shard a section of tables, with an s3.prefix of its own and a cluster of its replicas, or none",
+			w.config.Cluster, shards)
+	}
+	return nil
 }
 
 // Close closes the connections.
@@ -135,9 +146,25 @@ func (w *ClickHouse) HotRow(ctx context.Context, day schema.Day) (schema.Row, er
 	return row, nil
 }
 
-// Seal implements [tiering.Warehouse].
+// Seal implements [tiering.Warehouse]. A replica moves the parts that it has, so it
+// gets the others first; and every replica has done it when it is done.
 func (w *ClickHouse) Seal(ctx context.Context, day schema.Day, before time.Time) error {
-	return w.exec(ctx, w.moveStatement(day, before))
+	if err := w.sync(ctx, w.schema.Hot(w.config.Tables())); err != nil {
+		return err
+	}
+	return w.exec(clickhouse.Context(ctx, clickhouse.WithSettings(clickhouse.Settings{everyReplica: 2})), w.moveStatement(day, before))
+}
+
+// everyReplica is the setting that has an ALTER wait for all replicas at 2.
+const everyReplica = "alter_sync"
+
+// sync waits until this replica has what is in a table; of one that is alone
+// there is nothing to wait for.
+func (w *ClickHouse) sync(ctx context.Context, table string) error {
+	if w.config.Cluster == "" {
+		return nil
+	}
+	return w.exec(ctx, "SYSTEM SYNC REPLICA "+table)
 }
 
 // moveStatement names a partition that cannot be once its time has come: whoever

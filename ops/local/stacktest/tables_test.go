@@ -15,8 +15,8 @@ import (
 )
 
 // TestTables has one compactor move several days at once of two tables, as two
-// shards have them: a database each, and a folder each of one bucket. The view of
-// each shows its own rows throughout.
+// shards have them: a database each, and a folder each of one bucket, which one
+// named collection has the place and the keys of. The view of each shows its own rows throughout.
 func TestTables(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
 	today := schema.DayOf(time.Now().UnixMilli())
@@ -28,7 +28,7 @@ func TestTables(t *testing.T) {
 		e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
 		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
 		e.clickHouse.Database, e.bucket.Prefix = fmt.Sprint("shard_", i+1), "tables/"+name
-		s := openColdTier(t, e, func(*tiering.Config, *warehouse.Config) {})
+		s := openColdTier(t, e, func(_ *tiering.Config, w *warehouse.Config) { w.NamedCollection = "cold_of_tables" })
 		for d := range schema.Day(4) {
 			s.insert(t, today-40-d, int(d)*1_000_000+i*500_000, 5_000)
 		}
