@@ -112,6 +112,21 @@
 // that was planned with an older view can still see: Settle from that view to
 // the move, Grace from the cut-over to the drop.
 //
+// ClickHouse takes over the parts of a partition that moves one by one and gives
+// them up after that. One that is killed in between has some of them in both
+// tables: the view that minds the move shows them once, and the next pass drops
+// the sealed ones, known by their bytes, before it replaces that view.
+//
+// # Several days at once
+//
+// A [Budget] lets several days go through their steps side by side. What
+// concerns more than one of them, the view, the manifests, statements of the
+// tables, a step does while it has the turn, which one has at a time; reading,
+// writing and verifying the files of its day it does apart from that. So all of the
+// above holds as if days went one after the other. Compactors of several tables, or of
+// the same table on several shards, each have a folder of the store and a lease of
+// their own; an object in the folder says whose it is.
+//
 // # A compactor that was frozen
 //
 // The lease is renewed in time or the pass ends, but a process may be stopped
@@ -134,6 +149,9 @@
 //     all there is, and the holder of the lease ends its pass and reads it.
 //   - A file has the name of its content; the lease is replaced only as it was.
 //
+// A move that was sent and not answered may be executed as long as the lease lasts,
+// so the lease is not given back before.
+//
 // # While the schema grows
 //
 // Columns are added while the compactor works, by somebody else. A day is
@@ -151,7 +169,7 @@
 // to be.
 //
 // Anything that does not match stops the day with an error that names both
-// values. Both copies stay.
+// values. Both copies stay, and other days go on.
 //
 // # Boundary
 //

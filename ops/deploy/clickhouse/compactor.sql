@@ -18,6 +18,8 @@ GRANT SELECT ON system.parts TO compactor;
 GRANT SELECT ON system.columns TO compactor;
 GRANT SELECT ON system.tables TO compactor;
 GRANT SELECT ON system.databases TO compactor;
+-- Deletions of an erasure that have to be through before a day is exported.
+GRANT SELECT ON system.mutations TO compactor;
 -- Files are read through a named collection, which the compactor keeps up to date.
 GRANT CREATE NAMED COLLECTION, ALTER NAMED COLLECTION, NAMED COLLECTION ON penstock_cold TO compactor;
 GRANT READ ON S3 TO compactor;

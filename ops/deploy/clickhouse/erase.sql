@@ -3,4 +3,3 @@
 -- delete in the hot table.
 GRANT ALTER DELETE ON penstock.telemetry TO eraser;
 GRANT SELECT, ALTER DELETE ON penstock.telemetry_1m_state TO eraser;
-GRANT SELECT ON system.mutations TO eraser;
