@@ -16,8 +16,9 @@ import (
 
 // The readers of Parquet are pinned, so that a new release of theirs is a change
 // of ours; so is the parser of the SQL of engines that are not to be had here.
-var parquetReaders = fetch.Venv("parquet-readers", "1.5.5-26.0.1-2.1.0-30.30.0", 460e6,
-	"duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5", "pyarrow==26.0.1", "polars==2.1.0", "sqlglot==30.30.0")
+var parquetReaders = fetch.Venv("parquet-readers", "1.5.5-26.0.1-2.1.0-30.30.0-0.12.0-2.1.9", 600e6,
+	"duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5", "duckdb-extension-iceberg==1.5.5", "duckdb-extension-avro==1.5.5",
+	"pyarrow==26.0.1", "polars==2.1.0", "sqlglot==30.30.0", "pyiceberg==0.12.0", "sqlalchemy==2.1.9")
 
 // runPython runs a script of testdata with the readers and decodes what it prints,
 // which is JSON.

@@ -124,7 +124,9 @@ var product = sync.OnceValues(func() (dir string, err error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return "", err
 	}
-	return dir, goBuild(root, dir+string(filepath.Separator), "./cmd/ingest", "./cmd/compactor", "./loadtest/cmd/loadtest")
+	return dir, errors.Join(
+		goBuild(root, dir+string(filepath.Separator), "./cmd/ingest", "./cmd/compactor", "./loadtest/cmd/loadtest"),
+		goBuild(filepath.Join(root, "tiering", "iceberg"), dir+string(filepath.Separator), "./cmd/iceberg-register"))
 })
 
 // products is the folder of the product's programs.

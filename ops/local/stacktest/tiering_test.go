@@ -31,6 +31,7 @@ func TestColdTier(t *testing.T) {
 		"store_in_bad_weather":   testS3Weather,
 		"store_names_the_remedy": testS3NamesTheRemedy,
 		"days_go_to_s3":          testDaysGoToS3,
+		"iceberg_readers":        testIceberg,
 		"export_repeats":         testExportRepeats,
 		"view_while_days_move":   testViewWhileDaysMove,
 		"open_names_the_remedy":  testOpenNamesTheRemedy,

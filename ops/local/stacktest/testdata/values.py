@@ -37,16 +37,19 @@ def rows(table):
     return [list(row) for row in zip(*(as_text(c) for c in table.columns))]
 
 
-def duckdb_over_s3(endpoint, access_key, secret_key, region):
-    """A DuckDB that reaches the bucket. The extension comes from PyPI and is
-    loaded by its path, which DuckDB accepts only where none needs a signature."""
-    import duckdb
-    import duckdb_extension_httpfs
+def duckdb_over_s3(endpoint, access_key, secret_key, region, *extensions):
+    """A DuckDB that reaches the bucket, with these extensions. They come from PyPI
+    and are loaded by their path, which DuckDB accepts only where none needs a
+    signature."""
+    import importlib
 
-    folder = os.path.dirname(duckdb_extension_httpfs.__file__)
-    (httpfs,) = glob.glob(f"{folder}/**/httpfs.duckdb_extension", recursive=True)
+    import duckdb
+
     db = duckdb.connect(config={"allow_unsigned_extensions": "true"})
-    db.execute(f"LOAD '{httpfs}'")
+    for name in ("httpfs", *extensions):
+        folder = os.path.dirname(importlib.import_module(f"duckdb_extension_{name}").__file__)
+        (extension,) = glob.glob(f"{folder}/**/{name}.duckdb_extension", recursive=True)
+        db.execute(f"LOAD '{extension}'")
     db.execute(
         f"""CREATE SECRET (TYPE s3, PROVIDER config, KEY_ID '{access_key}', SECRET '{secret_key}', REGION '{region}',
             ENDPOINT '{endpoint.removeprefix("http://")}', URL_STYLE 'path', USE_SSL false)"""
