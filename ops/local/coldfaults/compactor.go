@@ -53,6 +53,7 @@ grace: {{.Config.Grace}}
 lease_ttl: {{.Config.LeaseTTL}}
 file_bytes: 1 # each row group is a file
 row_group_rows: {{.Config.FileRows}}
+days_at_once: 2
 spool_dir: "{{.Spool}}"
 admin: {addr: ""}
 `))

@@ -174,10 +174,14 @@ func testGrow(t *testing.T, r *receiptsOf) {
 	if took := time.Since(last); took > 5*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	current, err := g.Current(ctx)
-	if err != nil || current.Version != 2 || len(current.Fields) != 5 {
-		t.Errorf("got %+v, %v; want version 2 with two fields more", current, err)
-	}
+	// The columns come first, and then the version is marked ready.
+	eventually(t, "version 2 with two fields more", func() error {
+		current, err := g.Current(ctx)
+		if err != nil || current.Version != 2 || len(current.Fields) != 5 {
+			return errors.Join(fmt.Errorf("got %+v", current), err)
+		}
+		return nil
+	})
 	stop()
 	auto.Wait()
 }

@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 			}
 			return nil
 		})
-		if page := compactorPage(t, text); !regexp.MustCompile(`(?m)^penstock_compactor_lease_fence [1-9]`).MatchString(page) {
+		if page := compactorPage(t, text); !regexp.MustCompile(`(?m)^penstock_compactor_lease_fence\{table="telemetry"\} [1-9]`).MatchString(page) {
 			t.Errorf("the compactor's page shows no lease taken:\n%s", page)
 		}
 		if err := cmd.Process.Signal(os.Interrupt); err != nil {
