@@ -16,18 +16,22 @@ type BudgetConfig struct {
 	// cores. Smaller: less memory, less is asked of ClickHouse. The default is 1:
 	// a day a day is moved by one core, at some 50 billion rows.
 	DaysAtOnce int `koanf:"days_at_once"`
-	// MaxReadMBPS bounds what is read of ClickHouse for exports and merges, in
-	// millions of bytes a second, as a block has them, some 200 a row. Smaller: inserts
-	// and queries have more of the disks, the network and the cores. The default is 0, for no bound.
+	// MaxReadMBPS bounds what is read of ClickHouse to write files, or to compare a
+	// restored day, in millions of bytes a second as a block has them, some 200 a row.
+	// Smaller: inserts and queries have more of the disks, the network and the cores.
+	// The default is 0, for no bound.
 	MaxReadMBPS float64 `koanf:"max_read_mbps"`
-	// MaxMemory is what the process is to keep within, in bytes. It is the limit
-	// of Go's collector, which works more the less it has, and the bound on
-	// DaysAtOnce. The default is 1 GiB.
+	// MaxMemory is what the process is to keep within, in bytes. Go's collector is
+	// limited by it, and works more the less it has, and DaysAtOnce is held against
+	// it. The default is 1 GiB.
 	MaxMemory int64 `koanf:"max_memory"`
 }
 
 // DefaultBudget returns the defaults.
 func DefaultBudget() BudgetConfig { return BudgetConfig{DaysAtOnce: 1, MaxMemory: 1 << 30} }
+
+// leastMBPS has a block of 65,536 rows taken within some 15 seconds.
+const leastMBPS = 1.0
 
 // baseMemory is what a compactor has beside the days it is at.
 const baseMemory = 64 << 20
@@ -42,7 +46,7 @@ func (c BudgetConfig) Validate(day int64) error {
 		}
 	}
 	check(c.DaysAtOnce >= 1, "days_at_once is %d; want at least 1", c.DaysAtOnce)
-	check(c.MaxReadMBPS >= 0, "max_read_mbps is %v; want millions of bytes a second, or 0 for no bound", c.MaxReadMBPS)
+	check(c.MaxReadMBPS == 0 || c.MaxReadMBPS >= leastMBPS, "max_read_mbps is %v; want at least %v, at which ClickHouse waits for a block to be taken for less than its send_timeout, or 0 for no bound", c.MaxReadMBPS, leastMBPS)
 	least := baseMemory + int64(max(1, c.DaysAtOnce))*day
 	check(c.MaxMemory >= least, "max_memory is %d bytes; %d days at once need %d: raise it, or lower days_at_once, row_group_rows or clickhouse.block_rows", c.MaxMemory, c.DaysAtOnce, least)
 	return errors.Join(errs...)

@@ -27,6 +27,7 @@ func TestBudgetConfig(t *testing.T) {
 	f(DefaultBudget(), 200<<20, "")
 	f(BudgetConfig{DaysAtOnce: 0, MaxMemory: 1 << 30}, 1, "days_at_once is 0")
 	f(BudgetConfig{DaysAtOnce: 1, MaxReadMBPS: -1, MaxMemory: 1 << 30}, 1, "max_read_mbps is -1")
+	f(BudgetConfig{DaysAtOnce: 1, MaxReadMBPS: 0.01, MaxMemory: 1 << 30}, 1, "max_read_mbps is 0.01; want at least 1")
 	f(BudgetConfig{DaysAtOnce: 5, MaxMemory: 1 << 30}, 200<<20, "max_memory is 1073741824 bytes; 5 days at once need 1115684864")
 }
 

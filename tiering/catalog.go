@@ -134,12 +134,8 @@ func (c catalog) publish(ctx context.Context, m *Manifest) error {
 // files returns the keys of all files of a day, of all its generations.
 func (c catalog) files(m *Manifest) []string {
 	var keys []string
-	if m != nil {
-		for _, g := range m.Generations {
-			for _, f := range g.Files {
-				keys = append(keys, c.key(f.Path))
-			}
-		}
+	for _, f := range m.files() {
+		keys = append(keys, c.key(f.Path))
 	}
 	return keys
 }

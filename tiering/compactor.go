@@ -84,10 +84,7 @@ func (c *Compactor) Pass(ctx context.Context) (left []Step, err error) {
 		left, err = p.all(ctx, Plan(c.now(), partitions, p.manifests, c.cfg.Policy))
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return left, nil
+	return left, err
 }
 
 // underLease takes the lease, reads the manifests, makes the view what they say,

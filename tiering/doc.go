@@ -114,8 +114,9 @@
 //
 // ClickHouse takes over the parts of a partition that moves one by one and gives
 // them up after that. One that is killed in between has some of them in both
-// tables: the view that minds the move shows them once, and the next pass drops
-// the sealed ones, known by their bytes, before it replaces that view.
+// tables. The view that minds the move shows each row once until the first part is
+// given up; the next pass begins by dropping what is sealed and hot, before it
+// replaces that view.
 //
 // # Several days at once
 //

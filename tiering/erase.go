@@ -118,7 +118,7 @@ func (p *pass) match(ctx context.Context, devices []string) (Erasure, error) {
 		for _, g := range p.manifests[day].Generations {
 			d.Files += len(g.Files)
 			for _, f := range g.Files {
-				if err := p.keep(ctx); err != nil {
+				if err := p.keepLease(ctx); err != nil {
 					return e, err
 				}
 				may, err := p.mayHold(ctx, s, f, devices)
@@ -151,8 +151,8 @@ func (p *pass) match(ctx context.Context, devices []string) (Erasure, error) {
 	return e, nil
 }
 
-// keep renews the lease, if this pass has one: a plan has none.
-func (p *pass) keep(ctx context.Context) error {
+// keepLease renews the lease, if this pass has one: a plan has none.
+func (p *pass) keepLease(ctx context.Context) error {
 	if p.lease == nil {
 		return nil
 	}

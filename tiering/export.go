@@ -20,7 +20,7 @@ import (
 // export writes the sealed partition as the day's next generation, verifies it
 // and publishes it.
 func (p *pass) export(ctx context.Context, s Step) error {
-	if err := p.undisturbed(ctx); err != nil {
+	if err := p.apart(func() error { return p.undisturbed(ctx, s.Day) }); err != nil {
 		return err
 	}
 	parts, err := p.warehouse.SealedParts(ctx, s.Day)
@@ -36,10 +36,10 @@ func (p *pass) export(ctx context.Context, s Step) error {
 	}
 	e := &exporter{pass: p, ctx: ctx, schema: known, day: s.Day, generation: s.Generation, fileBytes: p.cfg.FileBytes, total: counted}
 	defer e.abandon()
-	earlier := p.catalog.files(p.manifests[s.Day])
+	m := p.manifests[s.Day]
 	err = p.apart(func() error {
-		if err := p.warehouse.ScanSealed(ctx, known, s.Day, earlier, e.block); err != nil {
-			return err
+		if err := p.warehouse.ScanSealed(ctx, known, s.Day, p.catalog.files(m), e.block); err != nil {
+			return p.blame(ctx, s.Day, m.files(), err)
 		}
 		return e.store()
 	})
@@ -47,7 +47,7 @@ func (p *pass) export(ctx context.Context, s Step) error {
 		return err
 	}
 	if e.read != counted {
-		return fmt.Errorf("read %d rows of a sealed partition that counts %d; a sealed partition does not change: find who does, then run again", e.read, counted)
+		return ofDay(s.Day, NotSealed, "read %d rows of a sealed partition that counts %d; a sealed partition does not change: find who does, then run again", e.read, counted)
 	}
 	g := Generation{
 		Generation: s.Generation, SchemaVersion: known.Version,
@@ -86,11 +86,14 @@ func (p *pass) export(ctx context.Context, s Step) error {
 // undisturbed waits for deletions that an erasure has begun and not seen the end
 // of. What they would take from the day later is in its files then, and the
 // sealed partition no longer what its drop is decided by.
-func (p *pass) undisturbed(ctx context.Context) error {
-	for {
+func (p *pass) undisturbed(ctx context.Context, day schema.Day) error {
+	for told := false; ; told = true {
 		deleting, err := p.warehouse.Deleting(ctx)
 		if err != nil || !deleting {
 			return err
+		}
+		if !told {
+			p.events.Yielded(day, "deletions in the sealed table are not through")
 		}
 		if err := p.wait(ctx, busyEvery); err != nil {
 			return err

@@ -203,7 +203,8 @@ func (w *warehouse) parts(day schema.Day) (parts []Part) {
 
 // tear seals a day and is killed on the way: only so many rows, in parts of their
 // own, are in the sealed table, and so many have been given up by the hot one.
-func (w *warehouse) tear(day schema.Day, sealed, gone int) {
+// Merged since, they are in no part of the hot table's.
+func (w *warehouse) tear(day schema.Day, sealed, gone int, merged bool) {
 	hot := slices.Clone(w.hot[day])
 	w.move(day)
 	w.sealed[day] = w.sealed[day][:sealed]
@@ -211,7 +212,9 @@ func (w *warehouse) tear(day schema.Day, sealed, gone int) {
 		delete(w.sealed, day)
 	}
 	for i, e := range w.sealed[day] {
-		hot[i].block = e.block // the same part
+		if !merged {
+			hot[i].block = e.block // the same part
+		}
 	}
 	w.hot[day] = hot[gone:]
 }
@@ -357,6 +360,23 @@ func (w *warehouse) Deleting(context.Context) (bool, error) {
 	defer w.mu.Unlock()
 	w.deleting--
 	return w.deleting >= 0, nil
+}
+
+// Unseal finds what was merged meanwhile: parts of it are no twins.
+func (w *warehouse) Unseal(_ context.Context, day schema.Day) (rows uint64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.sealed[day] = slices.DeleteFunc(w.sealed[day], func(e event) bool {
+		hot := slices.ContainsFunc(w.hot[day], func(h event) bool { return h.offset == e.offset })
+		if hot {
+			rows++
+		}
+		return hot
+	})
+	if len(w.sealed[day]) == 0 {
+		delete(w.sealed, day)
+	}
+	return rows, nil
 }
 
 func (w *warehouse) Schema(context.Context) (*schema.Schema, error) {

@@ -146,8 +146,10 @@ func (l *lease) extend(ctx context.Context) error {
 
 // prolong extends the lease. The caller holds the lock.
 func (l *lease) prolong(ctx context.Context) error {
+	was := l.held.Expires
 	l.held.Expires = l.now().Add(l.ttl).UTC()
 	if err := l.write(ctx, l.tag); err != nil {
+		l.held.Expires = was
 		return err
 	}
 	failpoint.At("lease.renewed")

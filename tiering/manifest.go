@@ -201,6 +201,16 @@ func (m *Manifest) check() error {
 	return nil
 }
 
+// files returns all files of a day, of all its generations; nil has none.
+func (m *Manifest) files() (all []File) {
+	if m != nil {
+		for _, g := range m.Generations {
+			all = append(all, g.Files...)
+		}
+	}
+	return all
+}
+
 // Rows returns the number of rows in the files of all generations.
 func (m *Manifest) Rows() uint64 {
 	var n uint64

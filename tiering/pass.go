@@ -37,14 +37,23 @@ type pass struct {
 func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 	var next atomic.Int64
 	faulty := make([]error, len(steps))
-	g, ctx := errgroup.WithContext(ctx)
+	// Not with the group's context, whose cause would be the first error: what it ends
+	// has not failed by itself.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var g errgroup.Group
 	work := func() error {
 		for i := next.Add(1) - 1; i < int64(len(steps)); i = next.Add(1) - 1 {
 			step, err := p.advance(ctx, steps[i])
-			if faults, rest := Faults(err); len(faults) > 0 && rest == nil {
+			if err != nil {
+				faults, rest := Faults(err)
+				if rest != nil {
+					stop()
+				}
+				if rest != nil && len(faults) == 0 {
+					return err
+				}
 				faulty[i] = err
-			} else if err != nil {
-				return err
 			}
 			steps[i] = step
 		}
@@ -82,6 +91,9 @@ func (p *pass) advance(ctx context.Context, step Step) (Step, error) {
 	p.turn.Lock()
 	defer p.turn.Unlock()
 	for generation := step.Generation; step.Ready(p.now()) && step.Generation == generation; {
+		if err := ctx.Err(); err != nil || p.sealing {
+			return step, err // nothing more is begun
+		}
 		if err := p.lease.renew(ctx); err != nil {
 			return step, err
 		}
@@ -173,7 +185,7 @@ func (p *pass) seal(ctx context.Context, day schema.Day) error {
 	}
 	failpoint.At("move.before")
 	if err := p.warehouse.Seal(ctx, day, p.lease.end()); err != nil {
-		p.sealing = true
+		p.sealing = !errors.Is(err, ErrNotSealed)
 		return err
 	}
 	failpoint.At("move.after")

@@ -27,8 +27,8 @@ func (c *Compactor) Release(ctx context.Context, days []schema.Day) ([]Step, err
 // now, it is proven first that the files have them: nobody has read the files
 // for a while.
 func (p *pass) release(ctx context.Context, day schema.Day) error {
-	if p.manifests[day].Restored.shown() {
-		if err := p.inFiles(ctx, day); err != nil {
+	if m := p.manifests[day]; m.Restored.shown() {
+		if err := p.apart(func() error { return p.inFiles(ctx, day, m) }); err != nil {
 			return fmt.Errorf("the view reads the sealed rows on: %w", err)
 		}
 	}
@@ -46,7 +46,8 @@ func (p *pass) drop(ctx context.Context, day schema.Day) error {
 		return err
 	}
 	last := lastBlock(parts)
-	if err := p.inFiles(ctx, day); err != nil {
+	m := p.manifests[day]
+	if err := p.apart(func() error { return p.inFiles(ctx, day, m) }); err != nil {
 		return fmt.Errorf("nothing is dropped: %w", err)
 	}
 	if err := p.lease.renew(ctx); err != nil {
@@ -87,13 +88,13 @@ func (p *pass) drop(ctx context.Context, day schema.Day) error {
 // sealed partition. Rows are looked up by their identity and not counted: of a
 // loading that was interrupted, or a drop, some are missing, and a row that
 // somebody put there would make up for one of them.
-func (p *pass) inFiles(ctx context.Context, day schema.Day) error {
+func (p *pass) inFiles(ctx context.Context, day schema.Day, m *Manifest) error {
 	s, err := p.warehouse.Schema(ctx)
 	if err != nil {
 		return err
 	}
 	var faults []error
-	for _, g := range p.manifests[day].Generations {
+	for _, g := range m.Generations {
 		faults = append(faults, p.verify(ctx, s, day, g, p.lease.renew))
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -102,9 +103,9 @@ func (p *pass) inFiles(ctx context.Context, day schema.Day) error {
 	if err := p.lease.renew(ctx); err != nil {
 		return err
 	}
-	rows, err := p.warehouse.SealedBeside(ctx, s, day, p.catalog.files(p.manifests[day]))
+	rows, err := p.warehouse.SealedBeside(ctx, s, day, p.catalog.files(m))
 	if err == nil && rows > 0 {
-		err = fmt.Errorf("the sealed partition has %d rows that are in no file of the day; find who changed the sealed table, and insert them into the hot table before they are removed", rows)
+		err = ofDay(day, NotSealed, "the sealed partition has %d rows that are in no file of the day; find who changed the sealed table, and insert them into the hot table before they are removed", rows)
 	}
 	return err
 }

@@ -112,7 +112,7 @@ func (p *pass) load(ctx context.Context, day schema.Day) error {
 	if err != nil {
 		return err
 	}
-	l := loading{pass: p, schema: s, day: day, of: m.Rows()}
+	l := loading{pass: p, schema: s, day: day, stay: *m.Restored, of: m.Rows()}
 	for _, g := range m.Generations {
 		if err := written(s, day, g); err != nil {
 			return err
@@ -123,12 +123,12 @@ func (p *pass) load(ctx context.Context, day schema.Day) error {
 			if err := p.settle(ctx, p.catalog.view(p.manifests)); err != nil {
 				return err
 			}
-			if err := l.file(ctx, f); err != nil {
+			if err := p.apart(func() error { return l.file(ctx, f) }); err != nil {
 				return err
 			}
 		}
 	}
-	if err := p.compare(ctx, s, day); err != nil {
+	if err := p.apart(func() error { return p.compare(ctx, s, day, m) }); err != nil {
 		return fmt.Errorf("the view reads the files on: %w; give this up with `compactor release --day %s`", err, day)
 	}
 	next := p.nextManifest(day)
@@ -153,6 +153,7 @@ type loading struct {
 	*pass
 	schema   *schema.Schema
 	day      schema.Day
+	stay     Restoration
 	rows, of uint64
 }
 
@@ -171,7 +172,7 @@ func (l *loading) file(ctx context.Context, f File) error {
 			if err := l.lease.renew(ctx); err != nil {
 				return err
 			}
-			token := l.manifests[l.day].Restored.token(l.table, l.day, f.Path, block)
+			token := l.stay.token(l.table, l.day, f.Path, block)
 			if err := l.warehouse.InsertSealed(ctx, rows, token); err != nil {
 				return fmt.Errorf("block %d of %s: %w", block, l.catalog.key(f.Path), err)
 			}
@@ -185,8 +186,7 @@ func (l *loading) file(ctx context.Context, f File) error {
 
 // compare reads the sealed partition as an export does and compares rows and
 // column checksums with those of the day's files.
-func (p *pass) compare(ctx context.Context, s *schema.Schema, day schema.Day) error {
-	m := p.manifests[day]
+func (p *pass) compare(ctx context.Context, s *schema.Schema, day schema.Day, m *Manifest) error {
 	want, err := p.sums(ctx, s, m)
 	if err != nil {
 		return err
@@ -210,7 +210,7 @@ func (p *pass) compare(ctx context.Context, s *schema.Schema, day schema.Day) er
 		return err
 	}
 	if rows != m.Rows() {
-		return fmt.Errorf("the sealed partition holds %d rows, the files %d", rows, m.Rows())
+		return ofDay(day, NotSealed, "the sealed partition holds %d rows, the files %d", rows, m.Rows())
 	}
 	var differ []string
 	for i, c := range columns {
@@ -219,7 +219,7 @@ func (p *pass) compare(ctx context.Context, s *schema.Schema, day schema.Day) er
 		}
 	}
 	if len(differ) > 0 {
-		return fmt.Errorf("the sealed partition does not hold what the files do: checksum of %s", strings.Join(differ, "; of "))
+		return ofDay(day, NotSealed, "the sealed partition does not hold what the files do: checksum of %s", strings.Join(differ, "; of "))
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (r *rewriting) scan() error {
 		keys[i] = r.catalog.key(f.Path)
 	}
 	if err := r.warehouse.ScanFiles(r.ctx, r.schema, keys, r.block); err != nil {
-		return err
+		return r.blame(r.ctx, r.day, r.inputs, err)
 	}
 	var faults []error
 	for i, f := range r.inputs {
@@ -120,15 +120,17 @@ func (r *rewriting) compare(f File, got content) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.catalog.key(f.Path), err)
 	}
+	fault := func(damage Damage, format string, args ...any) error {
+		return &Fault{Day: r.day.String(), File: r.catalog.key(f.Path), Damage: damage, Detail: fmt.Sprintf(format, args...)}
+	}
 	if got.rows != f.Rows {
-		return fmt.Errorf("%s: read %d rows, the manifest says %d; run `compactor verify`", r.catalog.key(f.Path), got.rows, f.Rows)
+		return fault(OtherRows, "read %d rows, the manifest says %d; run `compactor verify`", got.rows, f.Rows)
 	}
 	all := r.schema.Columns()
 	for i, c := range columns {
 		at := slices.IndexFunc(all, func(a schema.Column) bool { return a.ID == c.ID })
 		if sum := got.sums[at]; sum != f.Columns[i].Sum {
-			return fmt.Errorf("%s: read as rows whose checksum of %s is %s, the manifest says %s; run `compactor verify`",
-				r.catalog.key(f.Path), c.Name, sum, f.Columns[i].Sum)
+			return fault(OtherValue, "read as rows whose checksum of %s is %s, the manifest says %s; run `compactor verify`", c.Name, sum, f.Columns[i].Sum)
 		}
 	}
 	return nil
@@ -153,7 +155,7 @@ func (r *rewriting) finish() ([]File, error) {
 		}
 	}
 	if got.rows != want.rows || !slices.Equal(got.sums, want.sums) {
-		return nil, fmt.Errorf("%d rows of %d files became %d rows in %d and %d that are left out: a file repeats the identity of a row of another, which no export writes; "+
+		return nil, ofDay(r.day, Miscounted, "%d rows of %d files became %d rows in %d and %d that are left out: a file repeats the identity of a row of another, which no export writes; "+
 			"nothing is published: find out how it came there, or leave the day as it is with a higher merge_generations",
 			want.rows, len(r.inputs), got.rows-r.omitted.rows, len(r.files), r.omitted.rows)
 	}

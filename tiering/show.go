@@ -100,17 +100,29 @@ func (p *pass) catchUp(ctx context.Context) error {
 }
 
 // untear puts right what a ClickHouse that was killed at a move has left. It takes
-// the parts over one by one and gives them up after that, so some may be in both
-// tables. The view minds the move still, and shows them once. Those that are
-// sealed are dropped, and the others are where the view looks for them.
+// the parts over one by one and then gives them up, so some may be in both tables.
+// The view minds the move still: until a part is given up it shows each row once.
+// What is hot is no longer to be sealed then: parts of equal bytes are dropped, and
+// of those that were merged meanwhile the rows deleted.
 func (p *pass) untear(ctx context.Context) error {
 	row, err := p.warehouse.Minded(ctx)
 	if err != nil || row == nil {
 		return err
 	}
-	return p.warehouse.DropSealed(ctx, row.Day, func(parts []Part) (twins []Part, err error) {
+	if part, err := p.partition(ctx, row.Day); err != nil || part.HotRows == 0 || part.SealedRows == 0 {
+		return err
+	}
+	err = p.warehouse.DropSealed(ctx, row.Day, func(parts []Part) (twins []Part, err error) {
 		return slices.DeleteFunc(parts, func(part Part) bool { return !part.Twin }), nil
 	})
+	if err != nil {
+		return err
+	}
+	if err := p.lease.extend(ctx); err != nil {
+		return err
+	}
+	_, err = p.warehouse.Unseal(ctx, row.Day)
+	return err
 }
 
 func (p *pass) wait(ctx context.Context, d time.Duration) error {

@@ -3,6 +3,7 @@ package tiering
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,13 +18,13 @@ import (
 // each of its calls, and after it; and every row gets to the cold tier.
 func TestTornMove(t *testing.T) {
 	cold := day("2026-10-01")
-	f := func(name string, sealed, gone int) {
+	f := func(name string, sealed, gone int, merged bool) {
 		t.Helper()
 		at, _ := newTier(t, nil, 0)
 		rows := readings(cold, 0, 20)
 		at.insert(rows...)
 		torn := errors.New("connection reset")
-		killed := tearing{at.warehouse, func() error { at.warehouse.tear(cold, sealed, gone); return torn }}
+		killed := tearing{at.warehouse, func() error { at.warehouse.tear(cold, sealed, gone, merged); return torn }}
 		c := New(at.config, Dependencies{Table: at.schema.Name, Warehouse: killed, Objects: at.objects, Now: at.clock.now, Holder: "dying"})
 		if _, err := c.Pass(t.Context()); !errors.Is(err, torn) {
 			t.Fatalf("%s: %v", name, err)
@@ -54,12 +55,28 @@ func TestTornMove(t *testing.T) {
 			t.Errorf("%s: hot %v, sealed %v", name, at.warehouse.hot, at.warehouse.sealed)
 		}
 	}
-	f("before anything was taken over", 0, 0)
-	f("one part taken over", 6, 0)
-	f("most of them", 18, 0)
-	f("all of them, none given up", 20, 0)
-	f("all of them, one given up", 20, 6)
-	f("all of them, all but one given up", 20, 18)
+	f("before anything was taken over", 0, 0, false)
+	f("one part taken over", 6, 0, false)
+	f("most of them", 18, 0, false)
+	f("all of them, none given up", 20, 0, false)
+	f("all of them, one given up", 20, 6, false)
+	f("all of them, all but one given up", 20, 18, false)
+	f("most of them, and merged since", 18, 0, true)
+	f("all of them, some given up, and merged since", 20, 6, true)
+}
+
+// A move that ClickHouse refuses is no reason to keep the lease.
+func TestARefusedMove(t *testing.T) {
+	at, _ := newTier(t, nil, 0)
+	at.insert(readings(day("2026-10-01"), 0, 20)...)
+	refused := tearing{at.warehouse, func() error { return fmt.Errorf("%w: no right to it", ErrNotSealed) }}
+	c := New(at.config, Dependencies{Table: at.schema.Name, Warehouse: refused, Objects: at.objects, Now: at.clock.now, Holder: "test"})
+	if _, err := c.Pass(t.Context()); !errors.Is(err, ErrNotSealed) {
+		t.Fatal(err)
+	}
+	if _, err := at.compactor().Pass(t.Context()); err != nil {
+		t.Errorf("the next pass: %v", err)
+	}
 }
 
 // tearing is a warehouse whose moves end like this.
@@ -117,7 +134,7 @@ func TestExportWaitsForDeletions(t *testing.T) {
 		}
 		p := &pass{Compactor: New(testConfig(t), Dependencies{Warehouse: w, Objects: objects}), lease: l}
 		begun := time.Now()
-		if err := p.undisturbed(t.Context()); err != nil {
+		if err := p.undisturbed(t.Context(), day("2026-10-01")); err != nil {
 			t.Fatal(err)
 		}
 		if took := time.Since(begun); took != 100*time.Second || time.Until(l.held.Expires) <= 0 {

@@ -144,6 +144,22 @@ func verifyContent(spool *os.File, f File, columns []schema.Column) *Fault {
 	return nil
 }
 
+// blame returns what is wrong with files that could not be read, if anything is:
+// ClickHouse's error does not say of which. Otherwise it is that error.
+func (c *Compactor) blame(ctx context.Context, day schema.Day, files []File, err error) error {
+	var faults []error
+	for _, f := range files {
+		o, at := c.catalog.objects.Head(ctx, c.catalog.key(f.Path))
+		if fault, ok := c.same(day, f, o, at).(*Fault); ok { //nolint:errorlint // same wraps none
+			faults = append(faults, fault)
+		}
+	}
+	if len(faults) > 0 {
+		return errors.Join(faults...)
+	}
+	return err
+}
+
 // Files returns the keys of all files the manifests list, oldest day first:
 // what a reader of the cold tier reads.
 func (c *Compactor) Files(ctx context.Context) ([]string, error) {

@@ -2,6 +2,7 @@ package tiering
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"penstock/schema"
@@ -27,7 +28,8 @@ type Warehouse interface {
 	// HotRow returns any one row of a day's hot partition.
 	HotRow(ctx context.Context, day schema.Day) (schema.Row, error)
 	// Seal moves a day's hot partition to the sealed table, if it is executed
-	// before this time, by ClickHouse's clock.
+	// before this time, by ClickHouse's clock. An error that is [ErrNotSealed] says
+	// that it is not and will not be.
 	Seal(ctx context.Context, day schema.Day, before time.Time) error
 	// SealedParts returns the parts of a day's partition of the sealed table, in
 	// any order, all as of one moment.
@@ -58,6 +60,9 @@ type Warehouse interface {
 	// Erasing returns how many parts of the tables deletions have still to
 	// rewrite; an error if one does not get on.
 	Erasing(ctx context.Context) (parts uint64, err error)
+	// Unseal deletes a day's sealed rows that are hot too, and returns how many there
+	// were.
+	Unseal(ctx context.Context, day schema.Day) (rows uint64, err error)
 	// Deleting reports whether a deletion is at work in the sealed table, or waits
 	// for its turn; an error if one does not get on.
 	Deleting(ctx context.Context) (bool, error)
@@ -79,6 +84,9 @@ type Warehouse interface {
 	// with choose's error.
 	DropSealed(ctx context.Context, day schema.Day, choose func([]Part) ([]Part, error)) error
 }
+
+// ErrNotSealed is that of a move which was not sent, or refused.
+var ErrNotSealed = errors.New("not moved")
 
 // View is what the analysts' view shows beside the hot table.
 type View struct {

@@ -63,10 +63,14 @@ func (c config) Validate() error {
 		day = max(day, t.memory())
 	}
 	for _, fault := range faults {
-		if names := of[fault.Error()]; len(names) < len(tables) {
-			fault = fmt.Errorf("tables.%s.%w", strings.Join(names, ", tables."), fault)
+		names := of[fault.Error()]
+		if len(names) == len(tables) && (len(names) > 1 || names[0] == "") {
+			errs = append(errs, fault)
+			continue
 		}
-		errs = append(errs, fault)
+		for _, name := range names {
+			errs = append(errs, fmt.Errorf("tables.%s.%w", name, fault))
+		}
 	}
 	return errors.Join(append(errs, c.Budget.Validate(day))...)
 }
@@ -76,6 +80,9 @@ func (c config) tables() ([]tableConfig, error) {
 	names := c.Tables.Names()
 	if c.Table != "" {
 		if !slices.Contains(names, c.Table) {
+			if len(names) == 0 {
+				return nil, fmt.Errorf("table is %q, and the config has no tables: there is only what it says outside of them; leave it out", c.Table)
+			}
 			return nil, fmt.Errorf("table is %q; want one of those under tables (%s), or nothing for all of them", c.Table, strings.Join(names, ", "))
 		}
 		names = []string{c.Table}
@@ -103,7 +110,6 @@ func loadTables(from settings.Sources) (config, []tableConfig, error) {
 	if err != nil {
 		return config{}, nil, err
 	}
-	ops.LimitMemory(cfg.Budget.MaxMemory)
 	budget := cfg.Budget.Budget()
 	for i := range all {
 		all[i].budget = budget

@@ -55,7 +55,7 @@ func TestTableFaults(t *testing.T) {
 	}
 	f(shards, nil, "this is for one table at a time; name it with --table: shard-1, shard-2")
 	f(shards, []string{"table=shard-3"}, `table is "shard-3"; want one of those under tables (shard-1, shard-2)`)
-	f(good, []string{"table=x"}, `table is "x"; want one of those under tables ()`)
+	f(good, []string{"table=x"}, `table is "x", and the config has no tables`)
 	// What is wrong outside of the tables is said once.
 	f(shards, []string{"hot_days=0", "days_at_once=9", "max_memory=1", "tables.shard-2.grace=-1s"},
 		"\nhot_days is 0", "tables.shard-2.grace is -1s", "9 days at once need")

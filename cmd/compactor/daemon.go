@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
 	"penstock/tiering"
@@ -40,22 +39,34 @@ func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Durat
 	if err != nil {
 		return err
 	}
+	ops.LimitMemory(cfg.Budget.MaxMemory)
 	err = admin.During(ctx, func() error {
-		g, ctx := errgroup.WithContext(ctx)
+		var running sync.WaitGroup
 		for i, t := range all {
-			g.Go(func() error {
-				log := tables[i].Log
-				log.Info("compactor started", "clickhouse", t.ClickHouse.Addr, "bucket", t.S3.Bucket, "hot_days", t.Tiering.HotDays, "every", every, "admin", admin.Addr())
-				return t.named(t.with(ctx, tables[i].TieringEvents(), func(c *tiering.Compactor) error {
-					loop(ctx, c, log, healths[i], every)
-					return nil
-				}))
-			})
+			tables[i].Log.Info("compactor started", "clickhouse", t.ClickHouse.Addr, "bucket", t.S3.Bucket, "hot_days", t.Tiering.HotDays, "every", every, "admin", admin.Addr())
+			c := passes{t, tables[i].TieringEvents()}
+			running.Go(func() { loop(ctx, c, tables[i].Log, healths[i], every) })
 		}
-		return g.Wait()
+		running.Wait()
+		return nil
 	})
 	log.Info("compactor stopped")
 	return err
+}
+
+// passes opens what a table's pass needs for each of them: a shard that is away
+// when the program starts keeps no other from moving its days.
+type passes struct {
+	table  tableConfig
+	events tiering.Events
+}
+
+func (p passes) Pass(ctx context.Context) (left []tiering.Step, err error) {
+	err = p.table.with(ctx, p.events, func(c *tiering.Compactor) error {
+		left, err = c.Pass(ctx)
+		return err
+	})
+	return left, err
 }
 
 // passer is a compactor as the loop needs it.
@@ -76,7 +87,7 @@ func loop(ctx context.Context, c passer, log *slog.Logger, h *health, every time
 			log.Info("pass done", "left", summary(time.Now(), left))
 		case ctx.Err() != nil:
 			// Stopped on its way; the next start goes on from there.
-		case errors.Is(err, tiering.ErrHeld):
+		case errors.Is(err, tiering.ErrHeld) && !faulty(err):
 			log.Info("pass left to another compactor", "why", err)
 			err = nil // there is one that works
 		default:
@@ -89,6 +100,12 @@ func loop(ctx context.Context, c passer, log *slog.Logger, h *health, every time
 		case <-turn.C:
 		}
 	}
+}
+
+// faulty reports whether an error has a fault of a day in it.
+func faulty(err error) bool {
+	faults, _ := tiering.Faults(err)
+	return len(faults) > 0
 }
 
 // health knows whether passes succeed.

@@ -15,10 +15,10 @@ import (
 	"penstock/tiering"
 )
 
-// passes answers with one result after the other and then waits to be stopped.
-type passes []error
+// results are those of passes, one after the other; then it waits to be stopped.
+type results []error
 
-func (p *passes) Pass(ctx context.Context) ([]tiering.Step, error) {
+func (p *results) Pass(ctx context.Context) ([]tiering.Step, error) {
 	if len(*p) == 0 {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -46,7 +46,7 @@ func TestLoop(t *testing.T) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			loop(ctx, &passes{broken, broken, nil, fmt.Errorf("%w: other", tiering.ErrHeld)}, log, h, time.Minute)
+			loop(ctx, &results{broken, broken, nil, fmt.Errorf("%w: other", tiering.ErrHeld)}, log, h, time.Minute)
 		}()
 		ready := func(after time.Duration, want string) {
 			t.Helper()

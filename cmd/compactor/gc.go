@@ -25,7 +25,8 @@ that were merged, erased or retired (replaced), and manifest versions that are n
 and uploads in parts that a crash cut short (upload), which are paid for and are no object.
 With --delete those are deleted that have not been part of the cold tier for longer than --older-than, by the time
 they were stored and by that of the manifest version which replaced them. What a step left that is to be repeated
-(unfinished), what the compactor did not name (foreign), the lease and everything a current manifest lists stay.
+(unfinished), what the compactor did not name (foreign), the lease and everything a current manifest lists stay. If the
+view was not what the manifests say, it is put right, and what is replaced stays until gc is run again.
 
 To be rid of what was erased or retired, run it regularly, such as daily. The history of a day is its old
 manifests, and goes with them. It needs the rights to delete objects (s3:DeleteObject) and to list uploads
@@ -68,6 +69,9 @@ func showGarbage(out io.Writer, all []tiering.Garbage, after time.Duration, remo
 		switch {
 		case g.Deleted:
 			fate, deleted, deletedBytes = "deleted", deleted+1, deletedBytes+g.Bytes
+		case g.Due && remove:
+			// A gc that ended with an error says so itself.
+			fate, due, dueBytes = "stays this time: the view may have listed it until now", due+1, dueBytes+g.Bytes
 		case g.Due:
 			fate, due, dueBytes = "due", due+1, dueBytes+g.Bytes
 		case !g.Reason.Stays():

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"penstock/ops/settings"
-	"penstock/tiering"
 )
 
 func main() {
@@ -29,7 +28,7 @@ func main() {
 // status is the exit status of a command that ended with an error: 2 if it found
 // that the cold tier is not what the manifests say.
 func status(err error) int {
-	if faults, _ := tiering.Faults(err); len(faults) > 0 {
+	if faulty(err) {
 		return 2
 	}
 	return 1

@@ -84,6 +84,12 @@ func (p *progress) events() tiering.Events {
 			p.mu.Unlock()
 			p.say("%v: done in %v", s, took.Round(time.Millisecond))
 		},
+		Failed: func(s tiering.Step, err error) {
+			p.mu.Lock()
+			p.of(s.Day).end()
+			p.mu.Unlock()
+			p.say("%v: failed", s) // the error comes in the end, with those of other days
+		},
 		FileStored: func(day schema.Day, f tiering.File) {
 			p.mu.Lock()
 			p.of(day).stored += f.Bytes

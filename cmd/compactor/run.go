@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/ops"
 	"penstock/ops/settings"
 	"penstock/tiering"
 )
@@ -28,7 +30,7 @@ bound what they take together. A day waits while ClickHouse is behind with its m
 
 It may be stopped or killed at any moment: the next run goes on where this one was. Only one compactor works
 at a time; a second one says who holds the lease, and waits for its next turn or, with --once, fails.
-What does not match stops the pass with an error, and nothing of that day is dropped.`,
+A day that is not what its manifest says stays as it is, and is named with the file: the exit status is then 2.`,
 		Example: `  compactor run --config compactor.yaml
   compactor run --config compactor.yaml --once --set grace=0s
   compactor run --config compactor.yaml --set days_at_once=2 --set max_read_mbps=100 --set max_memory=2147483648`,
@@ -44,12 +46,12 @@ What does not match stops the pass with an error, and nothing of that day is dro
 			if !once {
 				return daemon(cmd.Context(), cfg, all, every, os.Stderr)
 			}
+			ops.LimitMemory(cfg.Budget.MaxMemory)
+			var errs []error
 			for _, t := range all {
-				if err := pass(cmd.Context(), t, len(all) > 1, out); err != nil {
-					return t.named(err)
-				}
+				errs = append(errs, t.named(pass(cmd.Context(), t, len(all) > 1, out)))
 			}
-			return nil
+			return errors.Join(errs...)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
@@ -68,11 +70,10 @@ func pass(ctx context.Context, t tableConfig, others bool, out io.Writer) error 
 	}
 	return t.with(ctx, p.events(), func(c *tiering.Compactor) error {
 		left, err := c.Pass(ctx)
-		if err != nil {
-			return err
+		if err == nil {
+			p.say("%s", summary(time.Now(), left))
 		}
-		p.say("%s", summary(time.Now(), left))
-		return nil
+		return err
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -30,22 +31,20 @@ A day goes from hot to sealed (moved aside), published (Parquet is written, veri
 			if err != nil {
 				return err
 			}
+			var errs []error
 			for _, t := range all {
 				if len(all) > 1 {
 					fmt.Fprintf(out, "table %s\n", t.name)
 				}
-				err := t.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
+				errs = append(errs, t.named(t.with(cmd.Context(), tiering.Events{}, func(c *tiering.Compactor) error {
 					steps, err := c.Plan(cmd.Context())
 					if err != nil {
 						return err
 					}
 					return showPlan(out, time.Now(), steps)
-				})
-				if err != nil {
-					return t.named(err)
-				}
+				})))
 			}
-			return nil
+			return errors.Join(errs...)
 		},
 	}
 }

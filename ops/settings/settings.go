@@ -101,20 +101,10 @@ func Load(dst any, from Sources) error {
 // key whose value never arrived in the config: it judged the default. By
 // convention its errors begin with the key.
 func unlessAbout(faulty map[string]bool, err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var errs []error
-		for _, err := range joined.Unwrap() {
-			errs = append(errs, unlessAbout(faulty, err)...)
-		}
-		return errs
-	}
-	if err == nil {
-		return nil
-	}
-	if key, _, _ := strings.Cut(err.Error(), " "); faulty[key] {
-		return nil
-	}
-	return []error{err}
+	return slices.DeleteFunc(Leaves(err), func(err error) bool {
+		key, _, _ := strings.Cut(err.Error(), " ")
+		return faulty[key]
+	})
 }
 
 // given is what one source gives one key.

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/ch-go"
 	"github.com/ClickHouse/ch-go/proto"
+	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"penstock/failpoint"
 	"penstock/schema"
@@ -25,7 +27,7 @@ const (
 
 // SealedParts implements [tiering.Warehouse].
 func (w *ClickHouse) SealedParts(ctx context.Context, day schema.Day) (_ []tiering.Part, err error) {
-	if err := w.sync(ctx, w.schema.Sealed(w.config.Tables())); err != nil {
+	if err := w.sync(ctx, w.schema.Name+"_sealed"); err != nil {
 		return nil, err
 	}
 	client, err := w.dial(ctx)
@@ -94,7 +96,9 @@ func (w *ClickHouse) countPart(ctx context.Context, client *ch.Client, part stri
 // again when it is started anew; so all goes over one connection, which does not
 // outlive the server.
 func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day, choose func([]tiering.Part) ([]tiering.Part, error)) (err error) {
-	if err := w.sync(ctx, w.schema.Sealed(w.config.Tables())); err != nil {
+	// The hot one too: a move that it has still to carry out would take a part for
+	// the twin of one that is only sealed.
+	if err := errors.Join(w.sync(ctx, w.schema.Name), w.sync(ctx, w.schema.Name+"_sealed")); err != nil {
 		return err
 	}
 	client, err := w.dial(ctx)
@@ -122,6 +126,25 @@ func (w *ClickHouse) DropSealed(ctx context.Context, day schema.Day, choose func
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// Unseal implements [tiering.Warehouse], by a mutation that it waits for.
+func (w *ClickHouse) Unseal(ctx context.Context, day schema.Day) (rows uint64, err error) {
+	t := w.config.Tables()
+	var origin []string
+	for _, name := range []string{schema.ColTopic, schema.ColPartition, schema.ColOffset, schema.ColIndex} {
+		origin = append(origin, schema.QuoteIdent(name))
+	}
+	both := fmt.Sprintf("%s AND (%s) IN (SELECT %[2]s FROM %[3]s WHERE %[1]s)", w.ofDay(day), strings.Join(origin, ", "), w.schema.Hot(t))
+	if err := w.conn.QueryRow(ctx, fmt.Sprintf("SELECT count() FROM %s WHERE %s", w.schema.Sealed(t), both)).Scan(&rows); err != nil {
+		return 0, w.fail("look for rows of "+day.String()+" that are hot and sealed", err)
+	}
+	if rows == 0 {
+		return 0, nil
+	}
+	settings := clickhouse.Settings{"mutations_sync": 2, "allow_nondeterministic_mutations": 1} // which it is not, while nothing moves
+	return rows, w.exec(clickhouse.Context(ctx, clickhouse.WithSettings(settings)),
+		fmt.Sprintf("ALTER TABLE %s DELETE IN PARTITION %s WHERE %s", w.schema.Sealed(t), schema.QuoteString(day.String()), both))
 }
 
 func (w *ClickHouse) dropParts(ctx context.Context, client *ch.Client, parts []tiering.Part) error {

@@ -2,6 +2,7 @@ package stacktest
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func testLateStatements(t *testing.T, e coldTier) {
 	s.insert(t, day, 0, 100)
 	hot := s.count(t, "SELECT count() FROM "+s.schema.Hot(s.tables))
 
-	if err := s.warehouse.Seal(t.Context(), day, time.Now()); err == nil || !strings.Contains(err.Error(), "too late: the lease has run out") {
+	if err := s.warehouse.Seal(t.Context(), day, time.Now()); !errors.Is(err, tiering.ErrNotSealed) || !strings.Contains(err.Error(), "too late: the lease has run out") {
 		t.Errorf("a move that comes too late: %v", err)
 	}
 	if rows := s.count(t, "SELECT count() FROM "+s.schema.Hot(s.tables)); rows != hot {

@@ -3,10 +3,12 @@ package stacktest
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"penstock/ops/local/kafka"
+	"penstock/ops/local/stack"
 	"penstock/schema"
 	"penstock/tiering"
 	"penstock/tiering/store"
@@ -19,9 +21,15 @@ import (
 // once all the same, and the day goes to the cold tier.
 func TestTornMove(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
+	t.Run("torn", func(t *testing.T) { tornMove(t, a, false) })
+	t.Run("torn_and_merged", func(t *testing.T) { tornMove(t, a, true) })
+}
+
+func tornMove(t *testing.T, a stack.Addresses, merged bool) {
 	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
 	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
-	e.clickHouse.Database, e.bucket.Prefix = "torn", "torn"
+	e.clickHouse.Database = filepath.Base(t.Name())
+	e.bucket.Prefix = e.clickHouse.Database
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.LeaseTTL = time.Second })
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
 	hot, sealed, all := s.schema.Hot(s.tables), s.schema.Sealed(s.tables), s.schema.All(s.tables)
@@ -40,10 +48,13 @@ func TestTornMove(t *testing.T) {
 	c := tiering.New(s.config, tiering.Dependencies{Table: s.schema.Name, Warehouse: tornMoves{s.warehouse, func() {
 		s.exec(t, "ALTER TABLE "+sealed+" ATTACH PARTITION '"+day.String()+"' FROM "+hot)
 		var part string
-		if err := s.conn.QueryRow(t.Context(), "SELECT any(name) FROM system.parts WHERE active AND database = 'torn' AND table = 'telemetry_sealed'").Scan(&part); err != nil {
+		if err := s.conn.QueryRow(t.Context(), "SELECT any(name) FROM system.parts WHERE active AND database = $1 AND table = 'telemetry_sealed'", e.clickHouse.Database).Scan(&part); err != nil {
 			t.Fatal(err)
 		}
 		s.exec(t, "ALTER TABLE "+sealed+" DROP PART '"+part+"'")
+		if merged {
+			s.exec(t, "OPTIMIZE TABLE "+sealed+" FINAL")
+		}
 	}}, Objects: s.objects, Holder: "dying"})
 	if _, err := c.Pass(t.Context()); !errors.Is(err, errTorn) {
 		t.Fatal(err)
