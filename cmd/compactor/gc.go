@@ -69,9 +69,8 @@ func showGarbage(out io.Writer, all []tiering.Garbage, after time.Duration, remo
 		switch {
 		case g.Deleted:
 			fate, deleted, deletedBytes = "deleted", deleted+1, deletedBytes+g.Bytes
-		case g.Due && remove:
-			// A gc that ended with an error says so itself.
-			fate, due, dueBytes = "stays this time: the view may have listed it until now", due+1, dueBytes+g.Bytes
+		case g.Due && remove: // the view was stale, or an error came first
+			fate, due, dueBytes = "due, not deleted", due+1, dueBytes+g.Bytes
 		case g.Due:
 			fate, due, dueBytes = "due", due+1, dueBytes+g.Bytes
 		case !g.Reason.Stays():
