@@ -34,9 +34,9 @@ const (
 
 // NewAdmin listens at the configured address, so that one that cannot be had is
 // known before anything else is started. Ready returns what keeps the program
-// from being ready; nil for one that is ready once it lives. Lag is nil for a
-// program that has none.
-func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag fmt.Stringer) (*Admin, error) {
+// from being ready; nil for one that is ready once it lives. Pages are what
+// the program has beside that, by path, to be read only.
+func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, pages map[string]http.Handler) (*Admin, error) {
 	if cfg.Addr == "" {
 		return &Admin{}, nil
 	}
@@ -46,7 +46,7 @@ func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, la
 	}
 	return &Admin{
 		listener: l,
-		server:   &http.Server{Handler: routes(cfg, metrics, ready, lag), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
+		server:   &http.Server{Handler: routes(cfg, metrics, ready, pages), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
 	}, nil
 }
 
@@ -98,7 +98,7 @@ func (a *Admin) During(ctx context.Context, work func() error) error {
 	return errors.Join(err, <-served)
 }
 
-func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag fmt.Stringer) http.Handler {
+func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, pages map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
@@ -117,8 +117,8 @@ func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, lag 
 			fmt.Fprintln(w, p)
 		}
 	})
-	if lag != nil {
-		mux.HandleFunc("GET /lag", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, lag) })
+	for path, page := range pages {
+		mux.Handle("GET "+path, page)
 	}
 	if cfg.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

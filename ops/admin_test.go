@@ -23,7 +23,7 @@ import (
 func serve(t *testing.T, cfg Config, g prometheus.Gatherer, ready func() []string) *Admin {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
-	a, err := NewAdmin(cfg, g, ready, NewLag(slog.New(slog.DiscardHandler)))
+	a, err := NewAdmin(cfg, g, ready, map[string]http.Handler{"/lag": Streams{{Name: "fleet", Lag: NewLag(slog.New(slog.DiscardHandler))}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,6 +52,9 @@ func (s Streams) Problems() (all []string) {
 	}
 	return all
 }
+
+// ServeHTTP answers with the page /lag.
+func (s Streams) ServeHTTP(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s) }
 
 // String is the page /lag: that of each stream under its name.
 func (s Streams) String() string {

@@ -6,6 +6,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/audit"
+	"penstock/ops/scaling"
 	"penstock/ops/settings"
 	"penstock/pipeline"
 )
@@ -20,6 +21,8 @@ type config struct {
 	Admin    ops.Config      `koanf:"admin"`
 	Log      ops.LogConfig   `koanf:"log"`
 	Audit    audit.Config    `koanf:"audit"`
+	// Scaling is of "ingest scale".
+	Scaling scaling.Config `koanf:"scaling"`
 	// Schema is the file that describes the event. The default value is the
 	// one the program was built with, schema/telemetry.yaml.
 	Schema string `koanf:"schema"`
@@ -38,7 +41,7 @@ func (c config) Validate() error {
 }
 
 func defaults() config {
-	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default()}
+	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default(), Scaling: scaling.Default()}
 }
 
 // loadStreams returns the config and the streams it is for.

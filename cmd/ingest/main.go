@@ -37,7 +37,7 @@ func command(out io.Writer) *cobra.Command {
 		from.Set = append(from.Set, "stream="+name)
 		return nil
 	})
-	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out))
+	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out), scaleCommand(&from, out))
 	return root
 }
 

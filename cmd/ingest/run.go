@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
@@ -30,7 +31,7 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 		defer func() { err = errors.Join(err, streams[i].close()) }()
 		watched[i] = streams[i].Stream
 	}
-	admin, err := ops.NewAdmin(cfg.Admin, registry, watched.Problems, watched)
+	admin, err := ops.NewAdmin(cfg.Admin, registry, watched.Problems, map[string]http.Handler{"/lag": watched})
 	if err != nil {
 		return err
 	}
