@@ -34,7 +34,7 @@ func know(ctx context.Context, d *enrich.Devices, f func() error) error {
 	defer func() { stop(); <-ended }()
 	if err := d.Await(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // asked to stop, and nothing was read
+			return nil // asked to stop, and nothing was read
 		}
 		return err
 	}

@@ -6,27 +6,27 @@ import (
 	"slices"
 )
 
-// Extends reports every reason why next is not old with fields added: what is
-// stored under old has to stay readable under next, and a node of old beside
-// one of next must store the same rows. Fields that devices no longer send
+// Extends reports every reason why s is not old with fields added: what is
+// stored under old has to stay readable under s, and a node of old beside
+// one of s must store the same rows. Fields that devices no longer send
 // stay, since days that have them do.
-func (next *Schema) Extends(old *Schema) error {
+func (s *Schema) Extends(old *Schema) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
-	if next.Name != old.Name {
-		fault("the name is %s, and was %s; another name is another table", next.Name, old.Name)
+	if s.Name != old.Name {
+		fault("the name is %s, and was %s; another name is another table", s.Name, old.Name)
 	}
-	if !slices.Equal(next.Identity, old.Identity) {
-		fault("identity is %v, and was %v; which events are the same cannot change", next.Identity, old.Identity)
+	if !slices.Equal(s.Identity, old.Identity) {
+		fault("identity is %v, and was %v; which events are the same cannot change", s.Identity, old.Identity)
 	}
-	if next.Device != old.Device || next.Time.Field != old.Time.Field {
-		fault("device is %s and time.field %s, and they were %s and %s; tables are sorted by them", next.Device, next.Time.Field, old.Device, old.Time.Field)
+	if s.Device != old.Device || s.Time.Field != old.Time.Field {
+		fault("device is %s and time.field %s, and they were %s and %s; tables are sorted by them", s.Device, s.Time.Field, old.Device, old.Time.Field)
 	}
-	if next.Version < old.Version {
-		fault("version is %d, and was %d; it grows by one with every change", next.Version, old.Version)
+	if s.Version < old.Version {
+		fault("version is %d, and was %d; it grows by one with every change", s.Version, old.Version)
 	}
 	for _, was := range old.Fields {
-		is, ok := next.field(was.Name)
+		is, ok := s.field(was.Name)
 		switch {
 		case !ok:
 			fault("field %s is gone; put it back: a field no device sends any more stays", was.Name)
@@ -34,14 +34,14 @@ func (next *Schema) Extends(old *Schema) error {
 			fault("field %s is %s, and was %s; add a field of another name instead", was.Name, is.shape(), was.shape())
 		}
 	}
-	for _, is := range next.Fields {
+	for _, is := range s.Fields {
 		if _, ok := old.field(is.Name); ok {
 			continue
 		}
 		if is.Required {
 			fault("field %s is new and required; devices that do not send it yet would have their records rejected", is.Name)
 		}
-		if is.Since <= old.Version || next.Version == old.Version {
+		if is.Since <= old.Version || s.Version == old.Version {
 			fault("field %s is new and since version %d; the version before it is %d: raise version, and say so in since", is.Name, max(1, is.Since), old.Version)
 		}
 	}

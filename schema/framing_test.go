@@ -104,11 +104,10 @@ func FuzzSplit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		events, rej := s.Split(value)
 		var want [][]byte
-		valid := false
+		valid := true
 		if text := bytes.TrimLeft(value, " \t\r\n"); len(text) > 0 && text[0] == '[' {
 			want, valid = elements(value)
 		} else {
-			valid = true
 			for line := range bytes.Lines(value) {
 				if line = bytes.Trim(line, " \t\r\n"); len(line) > 0 {
 					want = append(want, line)

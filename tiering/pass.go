@@ -72,7 +72,8 @@ func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 			return work()
 		})
 	}
-	err := errors.Join(append(faulty, g.Wait())...)
+	err := g.Wait()
+	err = errors.Join(errors.Join(faulty...), err)
 	return slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing }), err
 }
 

@@ -50,7 +50,7 @@ func (s *stream) evolving(ctx context.Context) (err error) {
 	}
 	current, err := versions.Await(ctx, failed)
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // stopped before it began: nothing was read
+		return nil // stopped before it began: nothing was read
 	}
 	if err != nil {
 		return err

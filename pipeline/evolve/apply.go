@@ -12,7 +12,7 @@ import (
 	"penstock/schema"
 )
 
-// ErrOvertaken: another wrote down the version first, with other fields.
+// ErrOvertaken is that another wrote down the version first, with other fields.
 var ErrOvertaken = errors.New("another change of the schema came first; look at it with \"ingest schema show\" and plan again")
 
 // Begin brings the tables to the schema file, or, where they are ahead of it,
