@@ -2,6 +2,7 @@ package stacktest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,7 +86,8 @@ func TestPrivileges(t *testing.T) {
 	refused := func(t *testing.T, statement string) {
 		t.Helper()
 		err := tier.conn.Exec(t.Context(), statement)
-		if ex, ok := err.(*clickhouse.Exception); !ok || ex.Code != 497 {
+		var ex *clickhouse.Exception
+		if !errors.As(err, &ex) || ex.Code != 497 {
 			t.Errorf("%s: got %v, want that it is not granted", statement, err)
 		}
 	}

@@ -118,7 +118,7 @@ scaling: {nodes: [%q], every: 500ms, up_after: 1s, down_after: 4s, drain: 2s, ma
 	}
 	eventually(t, "that nothing is known yet is said", func() error {
 		if _, err := replicas(ctx); err == nil || !strings.Contains(err.Error(), "not known yet") {
-			return fmt.Errorf("KEDA is told %v", err)
+			return fmt.Errorf("KEDA is told %q", fmt.Sprint(err))
 		}
 		return nil
 	})
