@@ -68,7 +68,10 @@ func takeLease(ctx context.Context, objects store.Store, key, holder string, ttl
 		return nil, fmt.Errorf("%w: %s, fence %d, until %s", ErrHeld, other.Holder, other.Fence, other.Expires.Format(time.RFC3339))
 	}
 	l.held.Fence = other.Fence + 1
-	return l, l.write(ctx, o.Tag)
+	if err := l.write(ctx, o.Tag); err != nil {
+		return nil, err
+	}
+	return l.confirmed(ctx)
 }
 
 func (l *lease) create(ctx context.Context) (*lease, error) {
@@ -81,7 +84,13 @@ func (l *lease) create(ctx context.Context) (*lease, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	// Read back for its tag, and its content: by now another may have it.
+	return l.confirmed(ctx)
+}
+
+// confirmed reads the lease back for its tag, and its content: a service that
+// looks at the condition of a write and then carries it out lets two compactors
+// have the same number in one moment.
+func (l *lease) confirmed(ctx context.Context) (_ *lease, err error) {
 	if l.tag, err = l.ours(ctx); err != nil {
 		return nil, err
 	}
