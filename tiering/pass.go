@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"penstock/failpoint"
 	"penstock/schema"
 )
@@ -35,29 +33,19 @@ type pass struct {
 
 // all takes days as far as they can go now and returns the steps that are left.
 func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
-	var next atomic.Int64
-	faulty := make([]error, len(steps))
-	// Not with the group's context, whose cause would be the first error: what it ends
-	// has not failed by itself.
-	ctx, stop := context.WithCancel(ctx)
+	passing, stop := context.WithCancel(ctx)
 	defer stop()
-	var g errgroup.Group
-	work := func() error {
-		for i := next.Add(1) - 1; i < int64(len(steps)); i = next.Add(1) - 1 {
-			step, err := p.advance(ctx, steps[i])
-			if err != nil {
-				faults, rest := Faults(err)
-				if rest != nil {
-					stop()
-				}
-				if rest != nil && len(faults) == 0 {
-					return err
-				}
-				faulty[i] = err
+	var next atomic.Int64
+	failed := make([]error, len(steps))
+	work := func() {
+		for i := next.Add(1) - 1; i < int64(len(steps)) && passing.Err() == nil; i = next.Add(1) - 1 {
+			if steps[i], failed[i] = p.advance(passing, steps[i]); failed[i] == nil {
+				continue
 			}
-			steps[i] = step
+			if _, rest := Faults(failed[i]); rest != nil {
+				stop()
+			}
 		}
-		return nil
 	}
 	due := 0
 	for _, s := range steps {
@@ -65,16 +53,21 @@ func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 			due++
 		}
 	}
+	var g sync.WaitGroup
 	g.Go(work)
 	for ; due > 1 && p.budget.try(); due-- {
-		g.Go(func() error {
+		g.Go(func() {
 			defer p.budget.giveBack()
-			return work()
+			work()
 		})
 	}
-	err := g.Wait()
-	err = errors.Join(errors.Join(faulty...), err)
-	return slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing }), err
+	g.Wait()
+	if ctx.Err() == nil {
+		// What was stopped since another day had failed has not failed by itself.
+		failed = slices.DeleteFunc(failed, func(err error) bool { return errors.Is(err, context.Canceled) })
+	}
+	left := slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing })
+	return left, errors.Join(append([]error{ctx.Err()}, failed...)...)
 }
 
 // apart does what takes long and is about nothing but the files and the sealed
