@@ -112,6 +112,8 @@ func TestCommandFaults(t *testing.T) {
 	f("--sample is 0", "verify", "--sample", "0")
 	f("--months is 0", "calendar", "--months", "0")
 	f("hot_days is 0", "plan", "--set", "hot_days=0")
+	f("max_read_mbps is 0.5", "run", "--max-read-mbps", "0.5")
+	f("max_memory is 7 bytes", "run", "--max-memory", "7")
 	f(`unknown command "move"`, "move")
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +34,7 @@ at a time; a second one says who holds the lease, and waits for its next turn or
 A day that is not what its manifest says stays as it is, and is named with the file: the exit status is then 2.`,
 		Example: `  compactor run --config compactor.yaml
   compactor run --config compactor.yaml --once --set grace=0s
-  compactor run --config compactor.yaml --set days_at_once=2 --set max_read_mbps=100 --set max_memory=2147483648`,
+  compactor run --config compactor.yaml --set days_at_once=2 --max-read-mbps 100 --max-memory 2147483648`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if every <= 0 {
@@ -53,6 +54,14 @@ A day that is not what its manifest says stays as it is, and is named with the f
 			}
 			return errors.Join(errs...)
 		},
+	}
+	for key, help := range map[string]string{
+		"max_memory": "`bytes` that the program keeps within", "max_read_mbps": "`MB` a second that are read of ClickHouse at most",
+	} {
+		cmd.Flags().Func(strings.ReplaceAll(key, "_", "-"), help+"; the same as --set "+key+"=...", func(value string) error {
+			from.Set = append(from.Set, key+"="+value)
+			return nil
+		})
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
 	cmd.Flags().DurationVar(&every, "every", 10*time.Minute, "`time` between the beginnings of two passes")
