@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,8 @@ While ClickHouse is the bottleneck the number stays, and the reason is told. A p
 reads of one is named; no number of nodes helps it.
 
 KEDA asks at scaling.grpc, as of an external scaler: the metric is ` + keda.Metric + `, the target is 1. Everything else asks at
-scaling.addr: /scale is JSON, /metrics is for Prometheus. Of the config only scaling, log and stream matter.`,
+scaling.addr: /scale is JSON, /metrics is for Prometheus. The first answer comes when the group was watched for
+scaling.up_after; until then KEDA leaves the number as it is. Of the config only scaling and log matter. Nodes have one stream each.`,
 		Example: `  ingest scale --config ingest.yaml --set scaling.nodes=ingest-headless:9464
   ingest scale --set scaling.nodes=10.0.0.1:9464,10.0.0.2:9464 --once`,
 		Args: cobra.NoArgs,
@@ -51,7 +53,7 @@ scaling.addr: /scale is JSON, /metrics is for Prometheus. Of the config only sca
 			return scale(cmd.Context(), cfg.Node, os.Stderr)
 		},
 	}
-	cmd.Flags().BoolVar(&once, "once", false, "look until the first answer, write it as JSON, and end")
+	cmd.Flags().BoolVar(&once, "once", false, "look until it is known how many are wanted at the moment, write that as JSON, and end")
 	return cmd
 }
 
@@ -70,11 +72,11 @@ func scale(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry)
-	watcher := scaling.NewWatcher(cfg.Scaling, cfg.Stream, changes(log))
+	watcher := scaling.NewWatcher(cfg.Scaling, changes(log))
 	watcher.Register(registry)
 	admin, err := ops.NewAdmin(ops.Config{Addr: cfg.Scaling.Addr}, registry, func() []string { return unknown(watcher) }, map[string]http.Handler{"/scale": watcher})
 	if err != nil {
-		return err
+		return fmt.Errorf("scaling.addr %s: %w", cfg.Scaling.Addr, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -88,7 +90,12 @@ func scale(ctx context.Context, cfg config, stderr io.Writer) error {
 		at = listener.Addr().String()
 		server := grpc.NewServer()
 		keda.Register(server, watcher, cfg.Scaling.Every)
-		g.Go(func() error { return server.Serve(listener) })
+		g.Go(func() error {
+			if err := server.Serve(listener); !errors.Is(err, grpc.ErrServerStopped) {
+				return err
+			}
+			return nil // stopped before it began
+		})
 		g.Go(func() error { <-ctx.Done(); server.Stop(); return nil }) // streams of KEDA have no end of their own
 	}
 	log.Info("scaling", "nodes", cfg.Scaling.Nodes, "every", cfg.Scaling.Every, "grpc", at, "http", admin.Addr())
@@ -101,7 +108,7 @@ func scale(ctx context.Context, cfg config, stderr io.Writer) error {
 // unknown keeps the program from being ready while there is no answer.
 func unknown(w *scaling.Watcher) []string {
 	if s := w.Last(); s.Nodes == 0 {
-		return []string{s.Problem}
+		return []string{cmp.Or(s.Problem, s.Reason)}
 	}
 	return nil
 }
@@ -125,12 +132,12 @@ func scaleOnce(ctx context.Context, cfg config, out io.Writer) error {
 	ctx, found := context.WithCancel(ctx)
 	defer found()
 	var answer scaling.State
-	scaling.NewWatcher(cfg.Scaling, cfg.Stream, func(s scaling.State) {
-		if answer = s; s.Nodes > 0 || s.Problem != scaling.NotYet {
+	scaling.NewWatcher(cfg.Scaling, func(s scaling.State) {
+		if answer = s; s.Wanted > 0 || s.Problem != "" && s.Problem != scaling.NotYet {
 			found()
 		}
 	}).Run(ctx)
-	if answer.Nodes == 0 {
+	if answer.Wanted == 0 {
 		return errors.New(answer.Problem)
 	}
 	e := json.NewEncoder(out)

@@ -22,7 +22,7 @@ func scaleWith(t *testing.T, args ...string) (string, error) {
 	return out.String(), err
 }
 
-// Of the config only scaling, log and stream matter: nothing is said of Kafka.
+// Of the config only scaling and log matter: nothing is said of Kafka.
 func TestScaleFaults(t *testing.T) {
 	f := func(want string, set ...string) {
 		t.Helper()
@@ -60,7 +60,7 @@ penstock_ingest_lag_records{stream="fleet",partition="0"} 0
 		t.Fatal(err)
 	}
 	var s scaling.State
-	if err := json.Unmarshal([]byte(said), &s); err != nil || s.Nodes != 1 || s.Capacity != 200_000 || s.Problem != "" {
+	if err := json.Unmarshal([]byte(said), &s); err != nil || s.Wanted != 1 || s.Capacity != 200_000 || s.Problem != "" {
 		t.Errorf("%v:\n%s", err, said)
 	}
 	_, err = scaleWith(t, "--once", "--set", "scaling.nodes=127.0.0.1:1", "--set", "scaling.every=50ms")

@@ -65,7 +65,7 @@ func (d *day) step(at time.Duration, arriving float64) {
 	}
 	decision := d.scaler.Decide(o)
 	was := d.nodes + len(d.coming)
-	if decision.Nodes == was {
+	if decision.Nodes == was || decision.Nodes == 0 {
 		return
 	}
 	d.changes++

@@ -8,53 +8,81 @@ import (
 )
 
 const (
-	// idle is the share of its cores below which a node does so little that what
-	// it takes for it says nothing: most of that is being there.
+	// idle is the share of its cores below which most of what a group takes is being
+	// there, so that it could do more for each second than it seems.
 	idle = 0.1
-	// waiting is the share below which a node with paused lanes waits for
-	// somebody else.
+	// leastCPU is how many seconds of CPU time have to be between two looks to take
+	// a rate by them: the kernel counts in hundredths.
+	leastCPU = 0.2
+	// waiting is the share below which a node with full lanes waits for somebody else.
 	waiting = 0.6
 )
 
-// observer makes observations of the samples of all nodes, by address.
+// observer makes observations of the samples of all nodes, by address. What it
+// remembers is what the pages do not say.
 type observer struct {
 	slowInsert time.Duration
-	// capacity is what it was last; a group that is idle keeps it.
-	capacity float64
+	cores      float64 // of a node; 0 for what its page says
+	capacity   float64
+	topic      int // the most partitions that were ever assigned
+	moved      map[int32]movement
+}
+
+// movement is when a partition was last seen to grow, and how fast. A node that
+// reads no more of it, since its lane is full, does not know what arrives.
+type movement struct {
+	high float64
+	at   time.Time
+	rate float64 // records a second
 }
 
 // observe makes an observation of two rounds of samples. A node that is only in
 // one of them has come, gone or begun anew, and counts without its rates.
 func (o *observer) observe(at time.Time, before, now map[string]sample) Observation {
 	out := Observation{At: at, Nodes: len(now)}
-	var records, cpu, used, inserts, insertSeconds, paused, open float64
-	var cores float64
-	partitions := map[int32]Partition{}
+	var records, cpu, used, cores, inserts, insertSeconds, paused, open float64
+	assigned, positions := 0, map[int32]position{}
 	for node, s := range now {
-		cores += s.cores
-		paused += s.pausedLanes
+		of := s.cores
+		if o.cores > 0 {
+			of = o.cores
+		}
+		cores += of
+		assigned += s.assigned
 		if s.breakerOpen {
 			open++
 		}
 		for id, p := range s.partitions {
-			partitions[id] = Partition{ID: id, Lag: p.lag, Behind: p.behind, Arriving: arriving(before, s.at, id, p)}
+			if p.high >= positions[id].high { // an owner that was may not know it yet
+				positions[id] = p
+			}
 		}
 		was, ok := before[node]
 		seconds := s.at.Sub(was.at).Seconds()
 		if !ok || was.began != s.began || seconds <= 0 {
 			continue
 		}
+		busy := (s.cpu - was.cpu) / seconds
+		if busy < waiting*of {
+			paused += s.pausedLanes
+		}
+		used += busy
 		records += s.records - was.records
 		cpu += s.cpu - was.cpu
-		used += (s.cpu - was.cpu) / seconds
 		inserts += s.inserts - was.inserts
 		insertSeconds += s.insertSeconds - was.insertSeconds
 	}
-	for _, id := range slices.Sorted(maps.Keys(partitions)) {
-		out.Partitions = append(out.Partitions, partitions[id])
+	for _, id := range slices.Sorted(maps.Keys(positions)) {
+		out.Partitions = append(out.Partitions, o.partition(at, id, positions[id]))
 	}
-	if busy := used / max(1, cores); cpu > 0 && records > 0 && (busy >= idle || o.capacity == 0) {
-		o.capacity = records / cpu * cores / float64(len(now))
+	o.topic = max(o.topic, assigned)
+	out.Topic, out.Partial = o.topic, assigned < o.topic
+	if cpu >= leastCPU && records > 0 {
+		measured := records / cpu * cores / float64(len(now))
+		if used < idle*cores {
+			measured = max(measured, o.capacity)
+		}
+		o.capacity = measured
 	}
 	out.Capacity = o.capacity
 	switch mean := time.Duration(insertSeconds / max(1, inserts) * float64(time.Second)); {
@@ -62,19 +90,35 @@ func (o *observer) observe(at time.Time, before, now map[string]sample) Observat
 		out.Bottleneck = fmt.Sprintf("the circuit breaker of %.0f of %d nodes is open", open, len(now))
 	case inserts > 0 && mean >= o.slowInsert:
 		out.Bottleneck = fmt.Sprintf("an insert takes %v on average", mean.Round(100*time.Millisecond))
-	case paused > 0 && used < waiting*cores:
-		out.Bottleneck = fmt.Sprintf("%.0f lanes are full, and the nodes use %.0f %% of their cores", paused, 100*used/cores)
+	case paused > 0:
+		out.Bottleneck = fmt.Sprintf("%.0f lanes are full in nodes that use less than %.0f %% of their cores", paused, 100*waiting)
 	}
 	return out
 }
 
-// arriving is how many records a second came to a partition, whoever owned it
-// before.
-func arriving(before map[string]sample, at time.Time, id int32, now position) float64 {
-	for _, s := range before {
-		if was, ok := s.partitions[id]; ok && at.After(s.at) {
-			return max(0, now.high-was.high) / at.Sub(s.at).Seconds()
-		}
+// partition is how a partition does. While it is behind and is not seen to grow,
+// it is taken to grow as before: nobody has looked.
+func (o *observer) partition(at time.Time, id int32, p position) Partition {
+	out := Partition{ID: id, Lag: p.lag, Behind: p.behind}
+	if p.gap > 0 {
+		out.Lag, out.Behind = p.gap, 0 // the head is done
 	}
-	return 0
+	was, known := o.moved[id]
+	switch {
+	case !known || p.high < was.high:
+		was = movement{p.high, at, 0}
+	case p.high > was.high:
+		was = movement{p.high, at, (p.high - was.high) / at.Sub(was.at).Seconds()}
+	case out.Lag == 0:
+		was.rate = 0
+		was.at = at
+	default:
+		out.Lag += int64(was.rate * at.Sub(was.at).Seconds())
+	}
+	if o.moved == nil {
+		o.moved = map[int32]movement{}
+	}
+	o.moved[id] = was
+	out.Arriving = was.rate
+	return out
 }

@@ -27,44 +27,43 @@ type sample struct {
 
 	breakerOpen bool
 	pausedLanes float64
-	partitions  map[int32]position // those the node owns
+	assigned    int                // partitions that the node owns
+	partitions  map[int32]position // those of them of which it has read something
 }
 
 // position is where a node stands in a partition.
 type position struct {
 	high   float64
 	lag    int64
+	gap    int64 // of it, where the partition is read at its head too
 	behind time.Duration
 }
 
-// page is a node's page of metrics, as it is about one stream.
-type page struct {
-	families map[string]*dto.MetricFamily
-	stream   string
-}
+// page is a node's page of metrics.
+type page map[string]*dto.MetricFamily
 
 const prefix = "penstock_ingest_"
 
-// read reads a node's page. Without a name of a stream it is whichever there is.
-func read(text io.Reader, stream string, at time.Time) (sample, error) {
+// read reads a node's page.
+func read(text io.Reader, at time.Time) (sample, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(text)
 	if err != nil {
 		return sample{}, fmt.Errorf("what it answered is no page of metrics: %w", err)
 	}
-	p := page{families, stream}
-	if err := p.choose(); err != nil {
+	p := page(families)
+	if err := p.ours(); err != nil {
 		return sample{}, err
 	}
 	s := sample{
 		at: at, began: p.total("process_start_time_seconds"), cores: p.total("go_sched_gomaxprocs_threads"), cpu: p.total("process_cpu_seconds_total"),
 		records: p.total(prefix + "sealed_records_total"), pausedLanes: p.total(prefix + "paused_lanes"),
-		breakerOpen: p.total(prefix+"breaker_open") > 0, partitions: map[int32]position{},
+		breakerOpen: p.total(prefix+"breaker_open") > 0, assigned: int(p.total(prefix + "assigned_partitions")), partitions: map[int32]position{},
 	}
 	if s.began == 0 || s.cores == 0 {
 		return sample{}, fmt.Errorf("its page has no process_start_time_seconds or go_sched_gomaxprocs_threads; is it a node of ours?")
 	}
-	for _, m := range p.of(prefix + "insert_duration_seconds") {
+	for _, m := range p.of("insert_duration_seconds") {
 		s.inserts += float64(m.GetHistogram().GetSampleCount())
 		s.insertSeconds += m.GetHistogram().GetSampleSum()
 	}
@@ -72,8 +71,9 @@ func read(text io.Reader, stream string, at time.Time) (sample, error) {
 		"high_watermark": func(at *position, v float64) { at.high = v },
 		"lag_records":    func(at *position, v float64) { at.lag = int64(v) },
 		"lag_seconds":    func(at *position, v float64) { at.behind = time.Duration(v * float64(time.Second)) },
+		"gap_records":    func(at *position, v float64) { at.gap = int64(v) },
 	} {
-		for _, m := range p.of(prefix + name) {
+		for _, m := range p.of(name) {
 			id, err := strconv.ParseInt(label(m, "partition"), 10, 32)
 			if err != nil {
 				return sample{}, fmt.Errorf("%s%s is of partition %q", prefix, name, label(m, "partition"))
@@ -86,40 +86,29 @@ func read(text io.Reader, stream string, at time.Time) (sample, error) {
 	return s, nil
 }
 
-// choose makes sure that the page is about the stream, or names the only one.
-func (p *page) choose() error {
-	names := map[string]bool{}
-	for _, m := range p.families[prefix+"assigned_partitions"].GetMetric() {
-		names[label(m, "stream")] = true
+// ours makes sure that it is the page of a node with one stream. Of several, the
+// CPU time of the process could not be told apart, nor could each have its number of
+// nodes.
+func (p page) ours() error {
+	streams := map[string]bool{}
+	for _, m := range p.of("assigned_partitions") {
+		streams[label(m, "stream")] = true
 	}
-	there := slices.Sorted(maps.Keys(names))
-	switch {
-	case p.stream == "" && len(there) == 1:
-		p.stream = there[0]
-		return nil
-	case names[p.stream]:
-		return nil
-	case len(there) == 0:
+	switch len(streams) {
+	case 0:
 		return fmt.Errorf("its page has no %sassigned_partitions; is it a node of ours?", prefix)
-	case p.stream == "":
-		return fmt.Errorf("it has several streams, of which each group is scaled by itself; name one with --stream: %s", strings.Join(there, ", "))
+	case 1:
+		return nil
 	}
-	return fmt.Errorf("it has no stream %q; there are %s", p.stream, strings.Join(there, ", "))
+	return fmt.Errorf("it has the streams %s, which share its CPU time and the number of nodes; run nodes of one stream each (--stream) to scale them", strings.Join(slices.Sorted(maps.Keys(streams)), ", "))
 }
 
-// of returns the metrics of a family that are the stream's, or the process's.
-func (p *page) of(family string) (all []*dto.Metric) {
-	for _, m := range p.families[family].GetMetric() {
-		if !strings.HasPrefix(family, prefix) || label(m, "stream") == p.stream {
-			all = append(all, m)
-		}
-	}
-	return all
-}
+// of returns the metrics of a node's family.
+func (p page) of(family string) []*dto.Metric { return p[prefix+family].GetMetric() }
 
-// total adds up a family's counters and gauges.
-func (p *page) total(family string) (sum float64) {
-	for _, m := range p.of(family) {
+// total adds up the counters and gauges of a family.
+func (p page) total(family string) (sum float64) {
+	for _, m := range p[family].GetMetric() {
 		sum += value(m)
 	}
 	return sum

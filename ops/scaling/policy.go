@@ -21,7 +21,8 @@ type Policy struct {
 	// dies. The default is 0.7.
 	Headroom float64 `koanf:"headroom"`
 	// PartitionShare is how much of a node one partition can make use of: a lane
-	// reads it, with its aides. The default is 0.5, that of a node with two lanes.
+	// reads it, with its aides. The default is 0.5, that of a node with two lanes; of
+	// one with eight cores and four lanes it is rather 0.25.
 	PartitionShare float64 `koanf:"partition_share"`
 	// UpAfter is for how long more have to be wanted, DownAfter for how long fewer.
 	// Shorter: follows the load sooner. Longer: fewer rebalances, each of which
@@ -60,6 +61,9 @@ func (p Policy) Validate() error {
 	check(p.PartitionShare > 0 && p.PartitionShare <= 1, "partition_share is %v; want a share of a node, above 0 and at most 1", p.PartitionShare)
 	check(p.UpAfter >= 0, "up_after is %v; want 0s or more", p.UpAfter)
 	check(p.DownAfter >= p.UpAfter, "down_after is %v with up_after %v; want at least as long, or the number of nodes follows every lull", p.DownAfter, p.UpAfter)
+	for _, peak := range p.Peaks {
+		check(peak.Nodes <= p.Max, "peaks has one of %d nodes, and max is %d; raise max", peak.Nodes, p.Max)
+	}
 	check(p.SlowInsert > 0, "slow_insert is %v; want a positive duration such as 3s", p.SlowInsert)
 	return errors.Join(errs...)
 }

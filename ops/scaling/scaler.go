@@ -14,8 +14,14 @@ type Observation struct {
 	// Nodes is how many there are.
 	Nodes int
 	// Capacity is how many records a second a node can do; 0 while that is not known.
-	Capacity   float64
+	Capacity float64
+	// Partitions are those of which something is known.
 	Partitions []Partition
+	// Topic is how many there are.
+	Topic int
+	// Partial: some belong to no node that answers, as while the group rebalances.
+	// What is asked for is more than it seems.
+	Partial bool
 	// Bottleneck is what keeps ClickHouse from taking more; empty if nothing does.
 	Bottleneck string
 }
@@ -23,22 +29,21 @@ type Observation struct {
 // Partition is how one of the topic's partitions does.
 type Partition struct {
 	ID       int32         `json:"partition"`
-	Arriving float64       `json:"arriving"` // records a second
-	Lag      int64         `json:"lag"`      // records
-	Behind   time.Duration `json:"behind"`   // age of the oldest of them
+	Arriving float64       `json:"arriving"`  // records a second
+	Lag      int64         `json:"lag"`       // records, also those that have come since anyone looked
+	Behind   time.Duration `json:"behind_ns"` // age of the oldest of them
 }
 
 // demand is how many records a second have to be done of the partition, for its
 // lag to be gone within drain.
 func (p Partition) demand(drain time.Duration) float64 {
-	behind := max(float64(p.Lag), p.Arriving*p.Behind.Seconds())
-	return p.Arriving + behind/drain.Seconds()
+	return p.Arriving + float64(p.Lag)/drain.Seconds()
 }
 
 // Decision is how many nodes there should be, and why.
 type Decision struct {
 	At time.Time `json:"at"`
-	// Nodes is the answer.
+	// Nodes is the answer; 0 while there is none.
 	Nodes int `json:"nodes"`
 	// Wanted is what the load of the moment asks for, before it has lasted.
 	Wanted int `json:"wanted"`
@@ -51,7 +56,7 @@ type Decision struct {
 	Capacity float64 `json:"capacity"`
 	Lag      int64   `json:"lag"`
 	// Behind is that of the partition which is behind the furthest.
-	Behind time.Duration `json:"behind"`
+	Behind time.Duration `json:"behind_ns"`
 	// Hot are partitions that more nodes do not help, the busiest first.
 	Hot []Partition `json:"hot"`
 	// Held: the number stays since more nodes would only wait.
@@ -63,10 +68,12 @@ type Decision struct {
 // Scaler decides. It is a pure core: time comes with the observations.
 type Scaler struct {
 	policy Policy
-	// nodes is what was decided last, and begins as how many there are. It is not
-	// what answers: a node that is starting anew is no reason for one less.
+	// nodes is what was decided last, and begins as the most that answer within
+	// UpAfter. It is not what answers: a node that is starting anew is no reason for
+	// one less.
 	nodes   int
-	answers []answer // oldest first, as far back as DownAfter
+	began   time.Time // of the first observation
+	answers []answer  // oldest first, as far back as DownAfter
 }
 
 // answer is what was wanted at a time.
@@ -82,16 +89,6 @@ func New(p Policy) *Scaler { return &Scaler{policy: p} }
 // of their times.
 func (s *Scaler) Decide(o Observation) Decision {
 	d := Decision{At: o.At, Now: o.Nodes, Capacity: o.Capacity, Hot: []Partition{}}
-	floor := s.floor(o.At)
-	if s.nodes == 0 {
-		s.nodes = o.Nodes
-	}
-	s.nodes = s.bounded(s.nodes, len(o.Partitions))
-	if o.Capacity <= 0 {
-		s.nodes = s.bounded(max(s.nodes, floor), len(o.Partitions))
-		d.Nodes, d.Wanted, d.Reason = s.nodes, s.nodes, "what a node can do is not known yet"
-		return d
-	}
 	most := o.Capacity * s.policy.PartitionShare
 	var asked float64
 	for _, p := range o.Partitions {
@@ -100,26 +97,49 @@ func (s *Scaler) Decide(o Observation) Decision {
 		d.Demand += demand
 		d.Lag += p.Lag
 		d.Behind = max(d.Behind, p.Behind)
-		if p.Arriving > most {
+		if o.Capacity > 0 && p.Arriving > most {
 			d.Hot = append(d.Hot, p)
 		}
 		asked += min(demand, most)
 	}
 	slices.SortFunc(d.Hot, func(a, b Partition) int { return cmp.Compare(b.Arriving, a.Arriving) })
-	load := int(math.Ceil(asked / (o.Capacity * s.policy.Headroom)))
-	d.Wanted = s.bounded(even(max(load, floor), len(o.Partitions)), len(o.Partitions))
 
-	if o.Bottleneck != "" && d.Wanted > s.nodes {
-		// Forgotten, so that the number does not jump when ClickHouse is well again
-		// by what was wanted while it was not.
-		s.answers = nil
-		d.Nodes, d.Held = s.nodes, true
-		d.Reason = fmt.Sprintf("ClickHouse is the bottleneck: %s; %d nodes would be wanted and could only wait", o.Bottleneck, d.Wanted)
-		return d
+	floor := s.floor(o.At)
+	if s.began.IsZero() {
+		s.began = o.At
 	}
-	s.nodes = s.steady(o.At, d.Wanted)
+	known := o.At.Sub(s.began) >= s.policy.UpAfter
+	if !known {
+		s.nodes = max(s.nodes, o.Nodes)
+	}
+	s.nodes = s.bounded(s.nodes, o.Topic)
+	load := s.nodes
+	if o.Capacity > 0 {
+		load = int(math.Ceil(asked / (o.Capacity * s.policy.Headroom)))
+	}
+	d.Wanted = s.bounded(even(max(load, floor), o.Topic), o.Topic)
+	switch {
+	case !known:
+		d.Reason = fmt.Sprintf("the group is watched for %v before it is said", s.policy.UpAfter)
+		return d
+	case o.Capacity <= 0:
+		s.nodes = s.bounded(max(s.nodes, floor), o.Topic)
+		d.Reason = "what a node can do is not known yet"
+	case o.Bottleneck != "":
+		// Forgotten, so that the number does not jump when ClickHouse is well again
+		// by what was wanted while it was not. Nor does it go down: what waits is
+		// more than anyone has seen.
+		s.answers, d.Held = nil, true
+		s.nodes = s.bounded(max(s.nodes, floor), o.Topic)
+		d.Reason = fmt.Sprintf("ClickHouse is the bottleneck: %s; for the load there should be %d nodes, and more could only wait", o.Bottleneck, d.Wanted)
+	case o.Partial:
+		d.Reason = fmt.Sprintf("%d of %d partitions are seen, since nodes do not answer or the group rebalances", len(o.Partitions), o.Topic)
+	default:
+		s.nodes = s.steady(o.At, d.Wanted)
+		d.Nodes = s.nodes
+		d.Reason = s.reason(d, load, floor, o.Topic)
+	}
 	d.Nodes = s.nodes
-	d.Reason = s.reason(d, load, floor, len(o.Partitions))
 	return d
 }
 
@@ -158,6 +178,9 @@ func even(nodes, partitions int) int {
 
 // steady is the number of nodes once what was wanted has lasted.
 func (s *Scaler) steady(now time.Time, wanted int) int {
+	if n := len(s.answers); n > 0 && now.Sub(s.answers[n-1].at) > max(s.policy.UpAfter, time.Minute) {
+		s.answers = nil // nobody knows what was between
+	}
 	s.answers = append(s.answers, answer{now, wanted})
 	for len(s.answers) > 1 && now.Sub(s.answers[1].at) >= s.policy.DownAfter {
 		s.answers = s.answers[1:]

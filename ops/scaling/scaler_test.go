@@ -11,7 +11,7 @@ var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 // group is an observation of evenly used partitions.
 func group(nodes, partitions int, arriving float64, lag int64, behind time.Duration) Observation {
-	o := Observation{Nodes: nodes, Capacity: 100_000}
+	o := Observation{Nodes: nodes, Capacity: 100_000, Topic: partitions}
 	for id := range partitions {
 		o.Partitions = append(o.Partitions, Partition{ID: int32(id), Arriving: arriving / float64(partitions), Lag: lag / int64(partitions), Behind: behind})
 	}
@@ -48,8 +48,8 @@ func TestWanted(t *testing.T) {
 	f("three would do, of 64 partitions four are even", none, group(1, 64, 200_000, 0, 0), 4, "")
 	f("of 60 three are", none, group(1, 60, 200_000, 0, 0), 3, "")
 	f("a backlog of records", none, group(1, 64, 60_000, 60_000_000, time.Minute), 4, "260000 have to be done for the lag to be gone in 5m0s")
-	f("few records, and old ones", none, group(1, 64, 60_000, 64, 20*time.Minute), 8, "300000 have to be done")
-	f("the same to be gone in an hour", func(p *Policy) { p.Drain = time.Hour }, group(1, 64, 60_000, 64, 20*time.Minute), 2, "")
+	f("few records, and old ones", none, group(1, 64, 60_000, 64, 20*time.Minute), 1, "60000 have to be done")
+	f("a backlog to be gone in an hour", func(p *Policy) { p.Drain = time.Hour }, group(1, 64, 60_000, 60_000_000, time.Minute), 2, "")
 	f("fewer partitions than nodes are wanted", none, group(1, 4, 1_000_000, 0, 0), 4, "partition 0 alone gets 250000/s")
 	f("as many partitions as nodes", func(p *Policy) { p.PartitionShare = 1 }, group(1, 16, 700_000, 160_000_000, time.Minute), 16, "18 would be wanted, and there are 16 partitions")
 	f("max is less", func(p *Policy) { p.Max = 6 }, group(1, 64, 700_000, 0, 0), 6, "10 would be wanted, and max is 6")
@@ -67,10 +67,19 @@ func TestWanted(t *testing.T) {
 
 	busy := group(2, 64, 700_000, 60_000_000, 5*time.Minute)
 	busy.Bottleneck = "an insert takes 8s on average"
-	f("ClickHouse takes no more", none, busy, 2, "ClickHouse is the bottleneck: an insert takes 8s on average; 32 nodes would be wanted and could only wait")
+	f("ClickHouse takes no more", none, busy, 2, "ClickHouse is the bottleneck: an insert takes 8s on average; for the load there should be 16 nodes, and more could only wait")
 	calm := group(8, 64, 10_000, 0, 0)
 	calm.Bottleneck = "an insert takes 8s on average"
-	f("which is no reason to keep nodes", none, calm, 1, "")
+	f("nor are there fewer: what waits is more than is seen", none, calm, 8, "ClickHouse is the bottleneck")
+	f("a peak is kept all the same", func(p *Policy) { p.Peaks = []Peak{{From: 11 * time.Hour, To: 13 * time.Hour, Nodes: 16}} }, calm, 16, "ClickHouse is the bottleneck")
+
+	partial := group(8, 64, 10_000, 0, 0)
+	partial.Partial, partial.Partitions = true, partial.Partitions[:40]
+	f("part of the group is not seen", none, partial, 8, "40 of 64 partitions are seen")
+	empty := group(1, 64, 70_001, 0, 0)
+	empty.Partitions = empty.Partitions[3:] // in which nothing has ever come
+	empty.Partitions[0].Arriving += 3 * 70_001 / 64.
+	f("partitions without records count", none, empty, 2, "")
 }
 
 // The number goes up once more have been wanted throughout 30 s, and down once
@@ -84,7 +93,7 @@ func TestSteady(t *testing.T) {
 		for ; at.Before(end); at = at.Add(5 * time.Second) {
 			o := group(2, 64, arriving, 0, 0)
 			o.At = at
-			if d := s.Decide(o); len(said) == 0 || !strings.HasSuffix(said[len(said)-1], fmt.Sprint(" ", d.Nodes)) {
+			if d := s.Decide(o); d.Nodes > 0 && len(said) == 0 || d.Nodes > 0 && !strings.HasSuffix(said[len(said)-1], fmt.Sprint(" ", d.Nodes)) {
 				said = append(said, fmt.Sprintf("%v %d", at.Sub(noon), d.Nodes))
 			}
 		}
@@ -97,7 +106,7 @@ func TestSteady(t *testing.T) {
 	f(500_000, 5*time.Second)    //
 	f(100_000, 10*time.Minute)   // and the end
 	f(1_000_000, 35*time.Second) //
-	want := []string{"0s 2", "2m55s 8", "22m20s 2", "27m50s 16"}
+	want := []string{"30s 2", "2m55s 8", "22m20s 2", "27m50s 16"}
 	if fmt.Sprint(said) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", said, want)
 	}
@@ -125,8 +134,37 @@ func TestHeldIsForgotten(t *testing.T) {
 func TestANodeThatStartsAnew(t *testing.T) {
 	s := New(DefaultPolicy())
 	lasting(s, noon, group(4, 64, 250_000, 0, 0), time.Minute)
-	if d := lasting(s, noon.Add(2*time.Minute), group(3, 64, 250_000, 0, 0), 20*time.Minute); d.Nodes != 4 {
+	seen := group(3, 64, 250_000, 0, 0)
+	seen.Partitions, seen.Partial = seen.Partitions[:48], true
+	if d := lasting(s, noon.Add(2*time.Minute), seen, 20*time.Minute); d.Nodes != 4 {
 		t.Errorf("%+v; want 4", d)
+	}
+	// Another has its partitions, and it comes back for them.
+	if d := lasting(s, noon.Add(30*time.Minute), group(3, 64, 250_000, 0, 0), 20*time.Minute); d.Nodes != 4 {
+		t.Errorf("%+v; want 4", d)
+	}
+}
+
+// A scaler that starts while half of the group is starting too does not take what
+// answers first for all there is.
+func TestTheFirstAnswerWaits(t *testing.T) {
+	s := New(DefaultPolicy())
+	if d := lasting(s, noon, group(2, 64, 10, 0, 0), 20*time.Second); d.Nodes != 0 || !strings.Contains(d.Reason, "watched for 30s") {
+		t.Errorf("%+v; want none yet", d)
+	}
+	if d := lasting(s, noon.Add(25*time.Second), group(4, 64, 10, 0, 0), 10*time.Second); d.Nodes != 4 {
+		t.Errorf("%+v; want the most that were seen", d)
+	}
+}
+
+// What was before a time in which nobody looked does not last.
+func TestAGapIsForgotten(t *testing.T) {
+	s := New(DefaultPolicy())
+	lasting(s, noon, group(8, 64, 10, 0, 0), time.Minute)
+	late := group(8, 64, 10, 0, 0)
+	late.At = noon.Add(20 * time.Minute)
+	if d := s.Decide(late); d.Nodes != 8 {
+		t.Errorf("%+v; want 8 still", d)
 	}
 }
 
@@ -147,6 +185,7 @@ func TestPolicyFaults(t *testing.T) {
 	f(func(p *Policy) { p.UpAfter = -1 }, "up_after is -1ns")
 	f(func(p *Policy) { p.DownAfter = time.Second }, "down_after is 1s with up_after 30s")
 	f(func(p *Policy) { p.SlowInsert = 0 }, "slow_insert is 0s")
+	f(func(p *Policy) { p.Peaks = []Peak{{Nodes: 65}} }, "peaks has one of 65 nodes, and max is 64")
 	if err := DefaultPolicy().Validate(); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -24,6 +25,10 @@ type Config struct {
 	// A host that has several addresses, as a headless service of Kubernetes has,
 	// stands for a node at each.
 	Nodes []string `koanf:"nodes"`
+	// Cores is how many cores a node has. The default is 0, for what Go makes of it:
+	// that of its CPU limit, and without one all of the machine, which it may have
+	// to share.
+	Cores float64 `koanf:"cores"`
 	// Every is the time between two looks at the nodes. Shorter: a load that grows
 	// is seen sooner. Longer: rates are calmer. The default is 5s.
 	Every time.Duration `koanf:"every"`
@@ -51,6 +56,12 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("scaling.nodes has %q; want host:port, such as ingest-headless:9464", n))
 		}
 	}
+	if c.Cores < 0 {
+		errs = append(errs, fmt.Errorf("scaling.cores is %v; want how many cores a node has, or 0 for what it says itself", c.Cores))
+	}
+	if c.UpAfter > 0 && c.Every > c.UpAfter {
+		errs = append(errs, fmt.Errorf("scaling.every is %v with up_after %v; want several looks within it", c.Every, c.UpAfter))
+	}
 	if c.Every <= 0 {
 		errs = append(errs, fmt.Errorf("scaling.every is %v; want a positive duration such as 5s", c.Every))
 	}
@@ -63,7 +74,6 @@ func (c Config) Validate() error {
 // Watcher looks at a group's nodes and decides how many there should be.
 type Watcher struct {
 	cfg     Config
-	stream  string
 	client  *http.Client
 	decided func(State)
 
@@ -86,15 +96,15 @@ type State struct {
 // NotYet is the problem of a watcher that has not looked twice: rates take two looks.
 const NotYet = "the nodes have not been looked at twice yet"
 
-// NewWatcher returns a watcher of the nodes' stream of this name, or of their
-// only one. Decided, which may be nil, is called after each look.
-func NewWatcher(cfg Config, stream string, decided func(State)) *Watcher {
+// NewWatcher returns a watcher. Decided, which may be nil, is called after each
+// look.
+func NewWatcher(cfg Config, decided func(State)) *Watcher {
 	if decided == nil {
 		decided = func(State) {}
 	}
 	return &Watcher{
-		cfg: cfg, stream: stream, client: &http.Client{Timeout: cfg.Every}, decided: decided,
-		observer: observer{slowInsert: cfg.SlowInsert}, scaler: New(cfg.Policy),
+		cfg: cfg, client: &http.Client{Timeout: cfg.Every, Transport: &http.Transport{}}, decided: decided,
+		observer: observer{slowInsert: cfg.SlowInsert, cores: cfg.Cores}, scaler: New(cfg.Policy),
 		last: State{Problem: NotYet},
 	}
 }
@@ -113,7 +123,9 @@ func (w *Watcher) Run(ctx context.Context) {
 	defer turn.Stop()
 	var before map[string]sample
 	for {
-		now, err := w.look(ctx)
+		looking, done := context.WithTimeout(ctx, 2*w.cfg.Every)
+		now, err := w.look(looking)
+		done()
 		if ctx.Err() != nil {
 			return
 		}
@@ -123,7 +135,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		}
 		if err != nil {
 			state.Problem = err.Error()
-		} else if state.Nodes == 0 {
+		} else if state.Reason == "" {
 			state.Problem = NotYet
 		}
 		if len(now) > 0 {
@@ -157,13 +169,13 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scaling.nodes has %q: %w", node, err)
 		}
-		addresses, err := net.DefaultResolver.LookupHost(ctx, host)
+		addresses, err := lookup(ctx, host)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("node %s: %w", node, err))
 			continue
 		}
 		for _, address := range addresses {
-			at := net.JoinHostPort(address, port)
+			at := net.JoinHostPort(address.Unmap().String(), port)
 			g.Go(func() error {
 				s, err := w.ask(ctx, at)
 				mu.Lock()
@@ -182,6 +194,16 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 	return samples, errors.Join(faults...)
 }
 
+// lookup returns a host's addresses of one family: of both it would have each node
+// twice.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
+	if err != nil {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip6", host)
+	}
+	return all, nil
+}
+
 func (w *Watcher) ask(ctx context.Context, node string) (_ sample, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, (&url.URL{Scheme: "http", Host: node, Path: "/metrics"}).String(), nil)
 	if err != nil {
@@ -195,7 +217,7 @@ func (w *Watcher) ask(ctx context.Context, node string) (_ sample, err error) {
 	if answer.StatusCode != http.StatusOK {
 		return sample{}, fmt.Errorf("it answers %s; is it the admin.addr of a node?", answer.Status)
 	}
-	return read(http.MaxBytesReader(nil, answer.Body, maxPage), w.stream, time.Now())
+	return read(http.MaxBytesReader(nil, answer.Body, maxPage), time.Now())
 }
 
 // maxPage bounds a page of metrics, in bytes.

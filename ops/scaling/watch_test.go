@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -21,7 +22,7 @@ type node struct {
 	records, cpu            float64
 	inserts, insertSeconds  float64
 	breaker, paused         float64
-	high, lag, behind       float64 // of each of its partitions
+	high, lag, behind, gap  float64 // of each of its partitions
 	partitions              []int
 	otherStream, brokenPage bool
 }
@@ -47,7 +48,7 @@ func (n node) String() string {
 		pages["insert"] = append(pages["insert"], fmt.Sprintf("%s_sum%s %v", name, of, n.insertSeconds), fmt.Sprintf("%s_count%s %v", name, of, n.inserts),
 			fmt.Sprintf(`%s_bucket{stream=%q,le="+Inf"} %v`, name, s, n.inserts))
 		for _, p := range n.partitions {
-			for name, v := range map[string]float64{"high_watermark": n.high, "lag_records": n.lag, "lag_seconds": n.behind} {
+			for name, v := range map[string]float64{"high_watermark": n.high, "lag_records": n.lag, "lag_seconds": n.behind, "gap_records": n.gap} {
 				pages[name] = append(pages[name], fmt.Sprintf(`penstock_ingest_%s{partition="%d",stream=%q} %v`, name, p, s, v))
 			}
 		}
@@ -63,20 +64,22 @@ func (n node) String() string {
 
 func sampled(t *testing.T, n node, at time.Time) sample {
 	t.Helper()
-	s, err := read(strings.NewReader(n.String()), "", at)
+	s, err := read(strings.NewReader(n.String()), at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// What two rounds of pages say: rates of those that were there both times, capacity
-// by CPU time, and what ClickHouse is held back by.
+// What rounds of pages say: rates of those that were there both times, capacity by
+// CPU time, and what ClickHouse is held back by.
 func TestObserve(t *testing.T) {
 	a := node{stream: "fleet", began: 1, records: 1_000_000, cpu: 10, high: 5_000, lag: 100, behind: 2, partitions: []int{0, 1}}
 	b := node{stream: "fleet", began: 2, records: 9, cpu: 1, high: 7_000, partitions: []int{2}}
-	before := map[string]sample{"a": sampled(t, a, noon), "b": sampled(t, b, noon)}
+	at := noon
+	before := map[string]sample{"a": sampled(t, a, at), "b": sampled(t, b, at)}
 	o := observer{slowInsert: 3 * time.Second}
+	o.observe(at, nil, before)
 	look := func(change func(a, b *node)) Observation {
 		t.Helper()
 		a, b := a, b
@@ -87,8 +90,8 @@ func TestObserve(t *testing.T) {
 		return o.observe(at, before, map[string]sample{"a": sampled(t, a, at), "b": sampled(t, b, at)})
 	}
 	got := look(func(_, _ *node) {})
-	want := "{2 nodes, 200000/s each, [{0 100 100 2s} {1 100 100 2s} {2 50 0 0s}], }"
-	if text := fmt.Sprintf("{%d nodes, %.0f/s each, %v, %s}", got.Nodes, got.Capacity, got.Partitions, got.Bottleneck); text != want {
+	want := "{2 nodes, 200000/s each, [{0 100 100 2s} {1 100 100 2s} {2 50 0 0s}] of 3, false, }"
+	if text := fmt.Sprintf("{%d nodes, %.0f/s each, %v of %d, %v, %s}", got.Nodes, got.Capacity, got.Partitions, got.Topic, got.Partial, got.Bottleneck); text != want {
 		t.Errorf("got %s, want %s", text, want)
 	}
 
@@ -101,30 +104,83 @@ func TestObserve(t *testing.T) {
 	f("well", func(a, _ *node) { a.inserts, a.insertSeconds = 100, 50 }, "")
 	f("a breaker", func(_, b *node) { b.breaker = 1 }, "the circuit breaker of 1 of 2 nodes is open")
 	f("slow inserts", func(a, _ *node) { a.inserts, a.insertSeconds = 10, 42 }, "an insert takes 4.2s on average")
-	f("lanes that wait", func(a, _ *node) { a.paused = 2 }, "2 lanes are full, and the nodes use 12 % of their cores")
-	f("lanes that work", func(a, _ *node) { a.paused, a.cpu = 2, a.cpu+25 }, "")
+	f("lanes that wait", func(a, _ *node) { a.paused = 2 }, "2 lanes are full in nodes that use less than 60 % of their cores")
+	f("lanes that work", func(a, _ *node) { a.paused, a.cpu = 2, a.cpu+10 }, "")
+	f("lanes of a node that has just started", func(_, b *node) { b.paused = 2 }, "")
 
-	// A group that is idle keeps what it knew.
-	was := got.Capacity
-	look(func(_, _ *node) {})
-	if got := look(func(a, _ *node) { a.records, a.cpu = 1_000_100, 10.5 }); got.Capacity != was {
-		t.Errorf("capacity %v", got.Capacity)
+	if got := look(func(a, _ *node) { a.partitions = a.partitions[:1] }); !got.Partial || got.Topic != 3 {
+		t.Errorf("%+v; want that a partition is not seen", got)
+	}
+	if got := look(func(a, _ *node) { a.gap, a.lag = 30, 5_000 }); got.Partitions[0].Lag != 30 || got.Partitions[0].Behind != 0 {
+		t.Errorf("%+v; want what is left of the gap", got.Partitions[0])
+	}
+}
+
+// While ClickHouse is away lanes are full, their partitions are not read, and the
+// pages do not change. What arrives meanwhile is not nothing.
+func TestWhatNobodyLooksAt(t *testing.T) {
+	o := observer{}
+	n := node{stream: "fleet", began: 1, high: 1_000, partitions: []int{0}}
+	at := noon
+	look := func(high, lag float64) Partition {
+		t.Helper()
+		at = at.Add(5 * time.Second)
+		n.high, n.lag = high, lag
+		return o.observe(at, nil, map[string]sample{"a": sampled(t, n, at)}).Partitions[0]
+	}
+	f := func(when string, p Partition, arriving float64, lag int64) {
+		t.Helper()
+		if p.Arriving != arriving || p.Lag != lag {
+			t.Errorf("%s: %+v; want %v/s, a lag of %d", when, p, arriving, lag)
+		}
+	}
+	f("at first", look(1_000, 0), 0, 0)
+	f("it grows", look(1_500, 100), 100, 100)
+	f("nobody reads it", look(1_500, 100), 100, 600)
+	f("for longer", look(1_500, 100), 100, 1_100)
+	f("it is read again, and had grown faster", look(4_500, 3_000), 200, 3_000)
+	f("it is done, and nothing comes", look(4_500, 0), 0, 0)
+	f("it comes again", look(4_600, 50), 20, 50)
+}
+
+// What a group can do that is idle is no less than it was known to.
+func TestCapacityOfAnIdleGroup(t *testing.T) {
+	o := observer{}
+	n := node{stream: "fleet", began: 1, partitions: []int{0}}
+	at := noon
+	look := func(records, cpu float64) float64 {
+		t.Helper()
+		before := map[string]sample{"a": sampled(t, n, at)}
+		at = at.Add(10 * time.Second)
+		n.records, n.cpu = n.records+records, n.cpu+cpu
+		return o.observe(at, before, map[string]sample{"a": sampled(t, n, at)}).Capacity
+	}
+	for _, step := range []struct{ records, cpu, want float64 }{
+		{100, 0.1, 0},           // too little to say
+		{1_000, 1, 2_000},       // a trickle, most of which is being there
+		{50_000, 1, 100_000},    // better known
+		{1_000, 1, 100_000},     // and not forgotten
+		{800_000, 10, 160_000},  // busy
+		{500_000, 10, 100_000},  // and busy with what takes longer
+		{10_000, 0.5, 100_000},  //
+		{100_000, 0.5, 400_000}, // for less than it was thought to take
+	} {
+		if got := look(step.records, step.cpu); math.Round(got) != step.want {
+			t.Errorf("%+v: %v", step, got)
+		}
 	}
 }
 
 func TestPages(t *testing.T) {
-	f := func(n node, stream, want string) {
+	f := func(n node, want string) {
 		t.Helper()
-		if _, err := read(strings.NewReader(n.String()), stream, noon); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := read(strings.NewReader(n.String()), noon); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
-	n := node{stream: "fleet", began: 1, partitions: []int{0}}
-	f(node{brokenPage: true}, "", "no page of metrics")
-	f(n, "trucks", `it has no stream "trucks"; there are fleet`)
-	n.otherStream = true
-	f(n, "", "it has several streams, of which each group is scaled by itself; name one with --stream: fleet, other")
-	if _, err := read(strings.NewReader("up 1\n"), "", noon); err == nil || !strings.Contains(err.Error(), "is it a node of ours?") {
+	f(node{brokenPage: true}, "no page of metrics")
+	f(node{stream: "fleet", began: 1, partitions: []int{0}, otherStream: true}, "it has the streams fleet, other, which share its CPU time and the number of nodes")
+	if _, err := read(strings.NewReader("up 1\n"), noon); err == nil || !strings.Contains(err.Error(), "is it a node of ours?") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -137,16 +193,16 @@ func TestWatcher(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
-		n.records, n.cpu, n.high = n.records+5_000, n.cpu+0.01, n.high+1_000
+		n.records, n.cpu, n.high = n.records+5_000, n.cpu+0.5, n.high+1_000
 		fmt.Fprint(w, n)
 	}))
 	defer server.Close()
 	cfg := Default()
 	cfg.Nodes, cfg.Every = []string{server.Listener.Addr().String(), "127.0.0.1:1"}, 20*time.Millisecond
-	cfg.UpAfter, cfg.DownAfter = 0, 0
+	cfg.UpAfter, cfg.DownAfter = 40*time.Millisecond, 40*time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	decided := make(chan State, 100)
-	w := NewWatcher(cfg, "", func(s State) { decided <- s })
+	w := NewWatcher(cfg, func(s State) { decided <- s })
 	reg := prometheus.NewRegistry()
 	w.Register(reg)
 	ask := func() (status int, s State) {
@@ -169,7 +225,7 @@ func TestWatcher(t *testing.T) {
 		}
 	}
 	status, s := ask()
-	if status != http.StatusOK || s.Nodes < 1 || s.Now != 1 || s.Capacity == 0 || !strings.Contains(s.Problem, "node 127.0.0.1:1") {
+	if status != http.StatusOK || s.Nodes != 1 || s.Now != 1 || s.Capacity == 0 || !strings.Contains(s.Problem, "node 127.0.0.1:1") {
 		t.Errorf("it answers %d %+v", status, s)
 	}
 	stop()

@@ -25,8 +25,8 @@ import (
 )
 
 // TestScale: KEDA's own client asks `ingest scale` about a real node. While a backlog
-// is drained more nodes are wanted; when ClickHouse is slow the number stays, and the
-// reason says so; when all is done it goes down again.
+// is drained more nodes are wanted; when ClickHouse is slow, or away, the number stays, and
+// the reason says so; when all is done it goes down again.
 func TestScale(t *testing.T) {
 	s := start(t, "")
 	ctx, a := t.Context(), s.Addresses()
@@ -157,11 +157,21 @@ scaling: {nodes: [%q], every: 500ms, up_after: 1s, down_after: 4s, drain: 2s, ma
 	})
 	t.Logf("ClickHouse is slow: %+v", state())
 	preload("second", 1_000_000) // the lag grows
-	if after, err := replicas(ctx); err != nil || after > before {
+	if after, err := replicas(ctx); err != nil || after != before {
 		t.Errorf("%v nodes are wanted after %v: %+v", after, before, state())
 	}
 
-	if err := slow.Heal(); err != nil {
+	// ClickHouse goes away for longer than it takes to go down: lanes fill, and their
+	// partitions are no longer read.
+	slow.Refuse()
+	slow.Cut()
+	for gone := time.Now(); time.Since(gone) < 12*time.Second; time.Sleep(500 * time.Millisecond) {
+		if after, err := replicas(ctx); err != nil || after != before {
+			t.Fatalf("ClickHouse is away for %v, and %v nodes are wanted after %v: %+v", time.Since(gone), after, before, state())
+		}
+	}
+	t.Logf("ClickHouse is away: %+v", state())
+	if err := errors.Join(slow.Heal(), slow.Restore()); err != nil {
 		t.Fatal(err)
 	}
 	drains, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("the backlog was not gone within three minutes"))

@@ -7,6 +7,7 @@ package keda
 //go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative externalscaler.proto
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -44,8 +45,8 @@ func (s *server) IsActive(context.Context, *ScaledObjectRef) (*IsActiveResponse,
 	return &IsActiveResponse{Result: true}, nil
 }
 
-// StreamIsActive says so again and again, since KEDA takes a stream that is silent
-// for one that is broken.
+// StreamIsActive says so again and again, so that a connection that is broken is
+// noticed.
 func (s *server) StreamIsActive(_ *ScaledObjectRef, stream grpc.ServerStreamingServer[IsActiveResponse]) error {
 	turn := time.NewTicker(s.every)
 	defer turn.Stop()
@@ -73,7 +74,7 @@ func (s *server) GetMetrics(_ context.Context, r *GetMetricsRequest) (*GetMetric
 	}
 	last := s.watcher.Last()
 	if last.Nodes == 0 {
-		return nil, status.Error(codes.Unavailable, "how many nodes there should be is not known yet: "+last.Problem)
+		return nil, status.Error(codes.Unavailable, "how many nodes there should be is not known yet: "+cmp.Or(last.Problem, last.Reason))
 	}
 	return &GetMetricsResponse{MetricValues: []*MetricValue{{MetricName: Metric, MetricValue: int64(last.Nodes), MetricValueFloat: float64(last.Nodes)}}}, nil
 }
