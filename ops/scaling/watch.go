@@ -171,7 +171,9 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 		}
 		addresses, err := lookup(ctx, host)
 		if err != nil {
+			mu.Lock() // others are being asked already
 			faults = append(faults, fmt.Errorf("node %s: %w", node, err))
+			mu.Unlock()
 			continue
 		}
 		for _, address := range addresses {
