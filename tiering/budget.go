@@ -139,12 +139,17 @@ func (e *exporter) yield(ctx context.Context) error {
 			told = true
 			e.events.Yielded(e.day, why)
 		}
-		if err := e.wait(ctx, busyEvery); err != nil {
-			return err
-		}
-		if err := e.lease.renew(ctx); err != nil {
+		if err := e.rest(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rest waits until ClickHouse is to be looked at again, and keeps the lease.
+func (p *pass) rest(ctx context.Context) error {
+	if err := p.wait(ctx, busyEvery); err != nil {
+		return err
+	}
+	return p.lease.renew(ctx)
 }

@@ -95,10 +95,7 @@ func (p *pass) undisturbed(ctx context.Context, day schema.Day) error {
 		if !told {
 			p.events.Yielded(day, "deletions in the sealed table are not through")
 		}
-		if err := p.wait(ctx, busyEvery); err != nil {
-			return err
-		}
-		if err := p.lease.renew(ctx); err != nil {
+		if err := p.rest(ctx); err != nil {
 			return err
 		}
 	}

@@ -69,10 +69,11 @@ func showGarbage(out io.Writer, all []tiering.Garbage, after time.Duration, remo
 		switch {
 		case g.Deleted:
 			fate, deleted, deletedBytes = "deleted", deleted+1, deletedBytes+g.Bytes
-		case g.Due && remove: // the view was stale, or an error came first
-			fate, due, dueBytes = "due, not deleted", due+1, dueBytes+g.Bytes
 		case g.Due:
 			fate, due, dueBytes = "due", due+1, dueBytes+g.Bytes
+			if remove { // the view was stale, or an error came first
+				fate = "due, not deleted"
+			}
 		case !g.Reason.Stays():
 			fate, kept, keptBytes = "due at "+g.Since.Add(after).UTC().Format("2006-01-02 15:04"), kept+1, keptBytes+g.Bytes
 		}

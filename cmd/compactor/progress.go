@@ -84,7 +84,7 @@ func (p *progress) events() tiering.Events {
 			p.mu.Unlock()
 			p.say("%v: done in %v", s, took.Round(time.Millisecond))
 		},
-		Failed: func(s tiering.Step, err error) {
+		Failed: func(s tiering.Step, _ error) {
 			p.mu.Lock()
 			p.of(s.Day).end()
 			p.mu.Unlock()
