@@ -47,10 +47,7 @@ as PENSTOCK_COMPACTOR_S3__SECRET_KEY. A --set overrides a variable, and a variab
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().Func("table", "only the `table` of this name, of those in the config; the same as --set table=...", func(name string) error {
-		from.Set = append(from.Set, "table="+name)
-		return nil
-	})
+	from.AddFlag(root.PersistentFlags(), "table", "table", "only the `table` of this name, of those in the config")
 	root.AddCommand(planCommand(&from, out), calendarCommand(&from, out), runCommand(&from, out), verifyCommand(&from, out), filesCommand(&from, out),
 		ddlCommand(&from, out), restoreCommand(&from, out), releaseCommand(&from, out), eraseCommand(&from, out), gcCommand(&from, out))
 	return root

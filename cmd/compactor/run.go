@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -55,14 +54,8 @@ A day that is not what its manifest says stays as it is, and is named with the f
 			return errors.Join(errs...)
 		},
 	}
-	for key, help := range map[string]string{
-		"max_memory": "`bytes` that the program keeps within", "max_read_mbps": "`MB` a second that are read of ClickHouse at most",
-	} {
-		cmd.Flags().Func(strings.ReplaceAll(key, "_", "-"), help+"; the same as --set "+key+"=...", func(value string) error {
-			from.Set = append(from.Set, key+"="+value)
-			return nil
-		})
-	}
+	from.AddFlag(cmd.Flags(), "max-memory", "max_memory", "`bytes` that the program keeps within")
+	from.AddFlag(cmd.Flags(), "max-read-mbps", "max_read_mbps", "`MB` a second that are read of ClickHouse at most")
 	cmd.Flags().BoolVar(&once, "once", false, "end after one pass; the exit status says whether it went well")
 	cmd.Flags().DurationVar(&every, "every", 10*time.Minute, "`time` between the beginnings of two passes")
 	cmd.MarkFlagsMutuallyExclusive("once", "every")

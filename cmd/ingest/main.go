@@ -33,10 +33,7 @@ func command(out io.Writer) *cobra.Command {
 	}
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
-	root.PersistentFlags().Func("stream", "only the `stream` of this name, of those in the config; the same as --set stream=...", func(name string) error {
-		from.Set = append(from.Set, "stream="+name)
-		return nil
-	})
+	from.AddFlag(root.PersistentFlags(), "stream", "stream", "only the `stream` of this name, of those in the config")
 	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out), scaleCommand(&from, out))
 	return root
 }

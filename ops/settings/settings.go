@@ -59,6 +59,15 @@ func (s *Sources) AddFlags(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&s.Set, "set", s.Set, "one setting, as `key=value`, such as kafka.topic=telemetry; overrides the file and the environment")
 }
 
+// AddFlag adds a flag that is another name of a setting, for one that is often
+// given by hand. The usage may name its value in back quotes.
+func (s *Sources) AddFlag(flags *pflag.FlagSet, name, key, usage string) {
+	flags.Func(name, usage+"; the same as --set "+key+"=...", func(value string) error {
+		s.Set = append(s.Set, key+"="+value)
+		return nil
+	})
+}
+
 // Load overwrites the fields of dst, a pointer to a struct that holds the
 // defaults, with what the sources give, and validates the result if dst has a
 // method Validate() error. The error lists every fault; dst is then of no use.
