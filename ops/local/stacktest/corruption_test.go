@@ -26,9 +26,7 @@ import (
 // is, with both values, and nothing is dropped.
 func TestCorruptionIsFound(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
-	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
-	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
-	e.clickHouse.Database, e.bucket.Prefix = "corruption", "corruption"
+	e := coldTierOf(a, "corruption", "corruption")
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) {
 		c.FileBytes, c.RowGroupRows = 1, 4_000
 		c.Grace = time.Hour

@@ -64,9 +64,7 @@ func as(t *testing.T, s *stack.Stack, e coldTier, files ...string) {
 func TestPrivileges(t *testing.T) {
 	s := start(t, kafka.KFake)
 	a := s.Addresses()
-	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
-	e.clickHouse.Database = "privileges"
-	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix = a.S3.Endpoint, a.S3.Bucket, "privileges"
+	e := coldTierOf(a, "privileges", "privileges")
 	account := func(name string) gateway.Account {
 		return gateway.Account{AccessKey: name, SecretKey: name + "-secret", Policy: right(t, e, "s3/"+name+".json")}
 	}

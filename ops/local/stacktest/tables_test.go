@@ -10,7 +10,6 @@ import (
 	"penstock/ops/local/kafka"
 	"penstock/schema"
 	"penstock/tiering"
-	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
 )
 
@@ -25,9 +24,7 @@ func TestTables(t *testing.T) {
 	var compactor func(args ...string) (string, error)
 	rows, hashes := make([]uint64, 2), make([]uint64, 2)
 	for i, name := range []string{"shard-1", "shard-2"} {
-		e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
-		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
-		e.clickHouse.Database, e.bucket.Prefix = fmt.Sprint("shard_", i+1), "tables/"+name
+		e := coldTierOf(a, fmt.Sprint("shard_", i+1), "tables/"+name)
 		s := openColdTier(t, e, func(_ *tiering.Config, w *warehouse.Config) { w.NamedCollection = "cold_of_tables" })
 		for d := range schema.Day(4) {
 			s.insert(t, today-40-d, int(d)*1_000_000+i*500_000, 5_000)
@@ -76,9 +73,7 @@ func TestTables(t *testing.T) {
 // TestBusy: parts that pile up in the hot table are told of, with the setting.
 func TestBusy(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
-	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
-	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
-	e.clickHouse.Database, e.bucket.Prefix = "busy", "busy"
+	e := coldTierOf(a, "busy", "busy")
 	s := openColdTier(t, e, func(_ *tiering.Config, w *warehouse.Config) { w.BusyParts = 5 })
 	day := schema.DayOf(time.Now().UnixMilli())
 	// An insert of the test is two, the other of resends.

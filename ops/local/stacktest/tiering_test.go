@@ -24,8 +24,6 @@ import (
 // for, over one of each: to start them costs more than most of it.
 func TestColdTier(t *testing.T) {
 	a := start(t, kafka.KFake).Addresses()
-	bucket := store.DefaultS3Config()
-	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
 	for name, test := range map[string]func(*testing.T, coldTier){
 		"store":                  testS3Store,
 		"store_in_bad_weather":   testS3Weather,
@@ -48,9 +46,7 @@ func TestColdTier(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Each has a database and a folder of the bucket to itself.
-			e := coldTier{clickHouse: a.ClickHouse, bucket: bucket}
-			e.clickHouse.Database, e.bucket.Prefix = name, name
-			test(t, e)
+			test(t, coldTierOf(a, name, name))
 		})
 	}
 }
@@ -59,6 +55,14 @@ func TestColdTier(t *testing.T) {
 type coldTier struct {
 	clickHouse stack.ClickHouseAddress
 	bucket     store.S3Config
+}
+
+// coldTierOf returns a database and a folder of the bucket.
+func coldTierOf(a stack.Addresses, database, prefix string) coldTier {
+	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
+	e.clickHouse.Database, e.bucket.Prefix = database, prefix
+	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
+	return e
 }
 
 func (e coldTier) config() warehouse.Config {

@@ -11,7 +11,6 @@ import (
 	"penstock/ops/local/stack"
 	"penstock/schema"
 	"penstock/tiering"
-	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
 )
 
@@ -26,10 +25,8 @@ func TestTornMove(t *testing.T) {
 }
 
 func tornMove(t *testing.T, a stack.Addresses, merged bool) {
-	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
-	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
-	e.clickHouse.Database = filepath.Base(t.Name())
-	e.bucket.Prefix = e.clickHouse.Database
+	name := filepath.Base(t.Name())
+	e := coldTierOf(a, name, name)
 	s := openColdTier(t, e, func(c *tiering.Config, _ *warehouse.Config) { c.LeaseTTL = time.Second })
 	day := schema.DayOf(time.Now().UnixMilli()) - 40
 	hot, sealed, all := s.schema.Hot(s.tables), s.schema.Sealed(s.tables), s.schema.All(s.tables)
