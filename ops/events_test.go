@@ -58,7 +58,7 @@ var storyTime = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 // pipelineStory calls every hook of a node at least once, in an order that
 // could be.
 func pipelineStory(e pipeline.Events) []event {
-	sealed := pipeline.Sealed{Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Unknown: 4, Bytes: 40_000, Age: 700 * time.Millisecond}
+	sealed := pipeline.Sealed{Batch: "run-1-7", Lane: 1, Cause: pipeline.SealedByAge, Records: 110, Rows: 100, Duplicates: 8, Rejects: 2, Extra: 3, Unknown: 4, Bytes: 40_000, Age: 700 * time.Millisecond}
 	sealed.Lateness = pipeline.Lateness{Within: [12]uint64{90, 7, 0, 0, 0, 0, 3}, Early: 2, Sum: 4_021_500, Newest: storyTime.UnixMilli() - 120}
 	rejected := pipeline.Rejected{Partition: 3, Offset: 41, Rejection: &schema.Rejection{Reason: schema.ReasonType, Detail: `seq is "x"`}}
 	return []event{
@@ -73,6 +73,7 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Polled", func() {
 			e.Polled(pipeline.Polled{Partition: 4, First: 6, Time: -1, Records: 1, Bytes: 500, HighWatermark: 7})
 		}},
+		{"Taken", func() { e.Taken(pipeline.Taken{Lane: 1, Partition: 3, Waited: 20 * time.Millisecond}) }},
 		{"PollFailed", func() { e.PollFailed(errDown) }},
 		{"Paused", func() { e.Paused(1) }},
 		{"Paused", func() { e.Paused(0) }},
@@ -95,10 +96,10 @@ func pipelineStory(e pipeline.Events) []event {
 		{"Breaker", func() { e.Breaker(true) }},
 		{"Breaker", func() { e.Breaker(false) }},
 		{"Inserted", func() {
-			e.Inserted(pipeline.Inserted{Lane: 1, Day: 20_780, Rows: 100, Bytes: 40_000, Attempts: 2, Took: 120 * time.Millisecond})
+			e.Inserted(pipeline.Inserted{Batch: "run-1-7", Lane: 1, Day: 20_780, Rows: 100, Bytes: 40_000, Attempts: 2, Took: 120 * time.Millisecond})
 		}},
 		{"Inserted", func() {
-			e.Inserted(pipeline.Inserted{Lane: 1, Day: 20_779, Rows: 5, Bytes: 2_000, Attempts: 3, Found: true, Took: 900 * time.Millisecond})
+			e.Inserted(pipeline.Inserted{Batch: "run-1-7", Lane: 1, Day: 20_779, Rows: 5, Bytes: 2_000, Attempts: 3, Found: true, Took: 900 * time.Millisecond})
 		}},
 		{"Retrying", func() {
 			e.Retrying(pipeline.Retrying{What: "commit", Err: errDown, Attempt: 1, Wait: 90 * time.Millisecond})
@@ -112,7 +113,15 @@ func pipelineStory(e pipeline.Events) []event {
 			}
 		}},
 		{"Committed", func() {
-			e.Committed(pipeline.Committed{Next: map[int32]int64{3: 890, 4: 8, 9: 5}, Gap: map[int32]int64{4: 398}})
+			e.Committed(pipeline.Committed{Lane: 1, InFlight: 2, Next: map[int32]int64{3: 890, 4: 8, 9: 5}, Gap: map[int32]int64{4: 398}})
+		}},
+		{"Stored", func() {
+			e.Stored(pipeline.Stored{
+				Batch: "run-1-7", Lane: 1, Cause: pipeline.SealedByAge, Rows: 100, Shares: []pipeline.Share{{Partition: 3, First: 890, Next: 1000}},
+				Oldest: storyTime.Add(-7 * time.Second).UnixMilli(), Opened: storyTime.Add(-time.Second), Sealed: storyTime.Add(-300 * time.Millisecond),
+				Declared: storyTime.Add(-290 * time.Millisecond), Done: storyTime.Add(-100 * time.Millisecond),
+				Traces: []string{"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"},
+			})
 		}},
 		{"DedupShrunk", func() { e.DedupShrunk(1) }},
 		{"Revoked", func() { e.Revoked([]int32{3}) }},

@@ -21,7 +21,7 @@ type Health struct {
 
 // NewHealth returns the health of a node that has nothing assigned yet.
 func NewHealth(cfg Config) *Health {
-	return &Health{limit: cfg.UnreadyAfter, now: time.Now, state: state{owned: make(map[int32]bool), failing: make(map[work]failure)}}
+	return &Health{limit: cfg.UnreadyAfter, now: time.Now, state: state{owned: make(map[int32]bool), settling: make(map[int32]bool), failing: make(map[work]failure)}}
 }
 
 // Problems returns what keeps the node from being ready; nothing if it is.
@@ -37,7 +37,7 @@ func (h *Health) PipelineEvents() pipeline.Events {
 		Assigned: func(partitions []int32) {
 			h.update(func(s *state) {
 				for _, p := range partitions {
-					s.owned[p] = true
+					s.owned[p], s.settling[p] = true, true
 				}
 			})
 			h.succeeded(checking)
@@ -48,8 +48,11 @@ func (h *Health) PipelineEvents() pipeline.Events {
 		PollFailed: func(err error) { h.failed(reading, err) },
 		Retrying:   func(r pipeline.Retrying) { h.failed(work(r.What), r.Err) },
 		Inserted:   func(pipeline.Inserted) { h.succeeded(inserting) },
-		Settled:    func(pipeline.Settled) { h.succeeded(settling) },
-		Committed:  func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
+		Settled: func(e pipeline.Settled) {
+			h.update(func(s *state) { delete(s.settling, e.Partition) })
+			h.succeeded(settling)
+		},
+		Committed: func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
 	}
 }
 
@@ -63,6 +66,7 @@ func (h *Health) disowned(partitions []int32) {
 	h.update(func(s *state) {
 		for _, p := range partitions {
 			delete(s.owned, p)
+			delete(s.settling, p)
 		}
 	})
 }
@@ -102,8 +106,9 @@ const (
 
 // state is what the node's readiness follows from.
 type state struct {
-	owned   map[int32]bool
-	failing map[work]failure
+	owned    map[int32]bool
+	settling map[int32]bool // of those, the ones that are not read yet
+	failing  map[work]failure
 }
 
 // failure is a row of failures without a success between them.
@@ -126,6 +131,9 @@ func (s state) problems(now time.Time, limit time.Duration) []string {
 	var all []string
 	if len(s.owned) == 0 {
 		all = append(all, "no partition is assigned: the node is joining the group, cannot reach Kafka, or there are more nodes than partitions")
+	}
+	if len(s.settling) > 0 {
+		all = append(all, fmt.Sprintf("partitions %v are being settled: what an earlier owner declared is made sure of before they are read", slices.Sorted(maps.Keys(s.settling))))
 	}
 	for _, w := range slices.Sorted(maps.Keys(s.failing)) {
 		if f := s.failing[w]; now.Sub(f.since) > limit && !f.over(w, now, limit) {

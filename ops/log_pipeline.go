@@ -66,7 +66,7 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		Paused:  func(lane int) { say(slog.LevelDebug, "lane full, its partitions paused", slog.Int("lane", lane)) },
 		Resumed: func(lane int) { say(slog.LevelDebug, "lane resumed", slog.Int("lane", lane)) },
 		Sealed: func(s pipeline.Sealed) {
-			say(slog.LevelDebug, "batch sealed", slog.Int("lane", s.Lane), slog.String("cause", string(s.Cause)), slog.Int("records", s.Records), slog.Int("rows", s.Rows),
+			say(slog.LevelDebug, "batch sealed", slog.String("batch", s.Batch), slog.Int("lane", s.Lane), slog.String("cause", string(s.Cause)), slog.Int("records", s.Records), slog.Int("rows", s.Rows),
 				slog.Int("duplicates", s.Duplicates), slog.Int("rejects", s.Rejects), slog.Int("extra", s.Extra), slog.Int("bytes", s.Bytes), slog.Duration("age", s.Age), slog.Bool("behind", s.Behind))
 			// The batch that follows the last reject tells of what was hidden.
 			if n := rejects.settle(); n > 0 {
@@ -91,7 +91,14 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 					slog.Int64("offset", r.Sample.Offset), slog.String("detail", r.Sample.Rejection.Detail))...)
 		},
 		Inserted: func(i pipeline.Inserted) {
-			say(slog.LevelDebug, "inserted", slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Bool("found", i.Found), slog.Duration("took", i.Took))
+			say(slog.LevelDebug, "inserted", slog.String("batch", i.Batch), slog.Int("lane", i.Lane), slog.String("day", i.Day.String()), slog.Int("rows", i.Rows), slog.Int("bytes", i.Bytes), slog.Int("attempts", i.Attempts), slog.Bool("found", i.Found), slog.Duration("took", i.Took))
+		},
+		Taken: func(t pipeline.Taken) {
+			say(slog.LevelDebug, "taken", slog.Int("lane", t.Lane), slog.Int("partition", int(t.Partition)), slog.Duration("waited", t.Waited))
+		},
+		Stored: func(s pipeline.Stored) {
+			say(slog.LevelDebug, "batch stored", slog.String("batch", s.Batch), slog.Int("lane", s.Lane), slog.Int("rows", s.Rows), slog.Any("shares", s.Shares),
+				slog.Duration("declare", s.Declared.Sub(s.Sealed)), slog.Duration("insert", s.Done.Sub(s.Declared)))
 		},
 		Retrying: func(r pipeline.Retrying) {
 			attrs := []slog.Attr{errorAttr(r.Err), slog.Int("attempt", r.Attempt), slog.Duration("wait", r.Wait)}

@@ -80,9 +80,8 @@ func TestNodeWithoutClickHouse(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- node.Run(ctx) }()
 	defer stop()
-	await("/readyz", "ok\n")
-
 	// What an earlier owner left is not known: nothing is read before it is.
+	await("/readyz", "stream fleet: partitions [0] are being settled")
 	await("/readyz", "stream fleet: settle has been failing for ")
 	send("{", fmt.Sprintf(`{"device_id":"dev-1","seq":1,"ts":%d}`, time.Now().UnixMilli()))
 	await("/metrics", `penstock_ingest_assigned_partitions{stream="fleet"} 1`, `penstock_ingest_settled_partitions_total{stream="fleet"} 0`,

@@ -67,8 +67,8 @@ type batch struct {
 	extra      int
 	unknown    int // rows of devices that nobody knows, once it is sealed
 	lateness   Lateness
-	opened     time.Time
 	behind     bool // see pace
+	way        way
 }
 
 // reject notes a copy of the record. Not the record itself: it shares its memory
@@ -183,8 +183,8 @@ func (b *batch) bytes() int {
 
 func (b *batch) records() int { return b.rows + b.duplicates + len(b.rejects) }
 
-// stored is for when nothing of the place is left to be stored.
-func (b *batch) stored(at place) {
+// done is for when nothing of the place is left to be stored.
+func (b *batch) done(at place) {
 	b.keep(b.blocks[at])
 	delete(b.blocks, at)
 }

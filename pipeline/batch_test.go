@@ -102,10 +102,10 @@ func TestABatchThatIsResetIsLikeNew(t *testing.T) {
 	largest := b.blocks[place{0, 4}]
 	b.account(3, span{epoch: 1, first: 1, next: 2, rows: 1})
 	b.reject(whole(&kgo.Record{Value: []byte("x")}, &schema.Rejection{Reason: schema.ReasonMalformed}))
-	b.id, b.renewed, b.rows, b.duplicates, b.extra, b.opened = "t", 3, 6, 2, 1, time.Now()
+	b.id, b.renewed, b.rows, b.duplicates, b.extra, b.way.opened = "t", 3, 6, 2, 1, time.Now()
 	rejects := b.rejects
 	b.reset()
-	if !b.empty() || b.bytes() != 0 || b.records() != 0 || b.extra != 0 || b.id != "" || b.renewed != 0 || !b.opened.IsZero() || len(b.inserts()) != 0 {
+	if !b.empty() || b.bytes() != 0 || b.records() != 0 || b.extra != 0 || b.id != "" || b.renewed != 0 || !b.way.opened.IsZero() || len(b.inserts()) != 0 {
 		t.Errorf("%+v is left of the last fill", b)
 	}
 	if b.spare != largest || largest.Rows() != 0 {

@@ -38,7 +38,7 @@ func (l *lane) await(c *chunk, t *tenant, now time.Time) {
 	t.waits = false
 	first, due := l.open.empty(), now.Add(age)
 	if first {
-		l.open.opened, l.open.behind = now, behind
+		l.open.way.opened, l.open.behind = now, behind
 		l.blocks = l.cfg.blocks(l.windows())
 	}
 	l.open.behind = l.open.behind && behind
@@ -67,12 +67,14 @@ func (l *lane) decode(c *chunk) {
 	l.await(c, t, now)
 	shard := l.cfg.ClickHouse.shardOf(c.partition)
 	room := max(1, l.cfg.Batch.Rows-l.open.rows)
+	all := c.records
 	own := c.step(&room)
 	aided := 0
 	for l.hot() && aided < len(l.aides) && room > 0 && len(c.records) > 0 {
 		l.aides[aided].begin(c.step(&room), now)
 		aided++
 	}
+	l.open.way.add(all[:len(all)-len(c.records)], now)
 	read := span{epoch: t.epoch, reads: t.reads}
 	for _, r := range own {
 		if read.extend(r, t.next) {
@@ -134,8 +136,9 @@ func (l *lane) seal(cause SealCause) {
 	l.filler.enricher.fill(b)
 	l.serial++
 	b.id = fmt.Sprintf("%s-%d", l.prefix, l.serial)
-	l.events.Sealed(Sealed{Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
-		Rejects: len(b.rejects), Extra: b.extra, Unknown: b.unknown, Lateness: b.lateness, Bytes: b.bytes(), Age: time.Since(b.opened), Behind: b.behind})
+	b.way.cause, b.way.sealed = cause, time.Now()
+	l.events.Sealed(Sealed{Batch: b.id, Lane: l.id, Cause: cause, Records: b.records(), Rows: b.rows, Duplicates: b.duplicates,
+		Rejects: len(b.rejects), Extra: b.extra, Unknown: b.unknown, Lateness: b.lateness, Bytes: b.bytes(), Age: b.way.sealed.Sub(b.way.opened), Behind: b.behind})
 	l.open, l.overdue = nil, false
 	l.age.Stop()
 	l.full <- b // has room for every batch there is

@@ -79,7 +79,7 @@ func (e *enricher) hold(b *batch, now time.Time) time.Duration {
 	if e.devices == nil || b.isGap() {
 		return 0
 	}
-	left := e.devices.Hold() - now.Sub(b.opened)
+	left := e.devices.Hold() - now.Sub(b.way.opened)
 	if left <= 0 {
 		return 0
 	}

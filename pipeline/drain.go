@@ -152,6 +152,7 @@ func (d *drain) declare(ctx context.Context, b *batch) error {
 	}
 	failpoint.At("intent.after")
 	b.inquiry.at = time.Now()
+	b.way.declared = b.inquiry.at
 	return nil
 }
 
@@ -182,6 +183,7 @@ func (d *drain) took(ctx context.Context, o outcome) error {
 	if b.rows > 0 {
 		d.lane.pace.stored(o.took)
 	}
+	d.lane.events.Stored(b.stored(d.lane.id, time.Now()))
 	b.reset()
 	d.lane.free <- b
 	return nil
@@ -239,7 +241,7 @@ func (d *drain) putDue(ctx context.Context) error {
 
 // tell tells what is confirmed now.
 func (d *drain) tell(states map[int32]intent.State) {
-	c := Committed{Next: make(map[int32]int64, len(states)), Gap: map[int32]int64{}}
+	c := Committed{Lane: d.lane.id, InFlight: d.ledger.InFlight(), Next: make(map[int32]int64, len(states)), Gap: map[int32]int64{}}
 	for p, state := range states {
 		c.Next[p] = state.Offset
 		d.unconfirmed[p] = slices.DeleteFunc(d.unconfirmed[p], func(s span) bool {

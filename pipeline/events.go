@@ -17,6 +17,8 @@ type Events struct {
 	Revoked func(partitions []int32)
 	Lost    func(partitions []int32) // without a chance to finish: another node may already own them
 	Polled  func(Polled)
+	// Taken: a lane begins to decode what was polled.
+	Taken func(Taken)
 	// PollFailed: Kafka did not answer; the client goes on asking.
 	PollFailed func(error)
 	Paused     func(lane int) // its queue is full; Kafka keeps the rest
@@ -27,9 +29,11 @@ type Events struct {
 	// longer.
 	RejectRate func(RejectRate)
 	Inserted   func(Inserted)
-	Retrying   func(Retrying)
-	Breaker    func(open bool)
-	Committed  func(Committed)
+	// Stored: nothing of a batch is left to be stored.
+	Stored    func(Stored)
+	Retrying  func(Retrying)
+	Breaker   func(open bool)
+	Committed func(Committed)
 	// Confirmed tells of one span that a commit confirmed; see Committed.
 	Confirmed func(Confirmed)
 	// Doubted: the node could not know any longer what is its own, left the
@@ -54,8 +58,16 @@ type Polled struct {
 	HighWatermark int64 // the offset the partition's next record will have
 }
 
+// Taken is one partition's share of a poll, as the lane takes it out of its queue.
+type Taken struct {
+	Lane      int
+	Partition int32
+	Waited    time.Duration // since the poll
+}
+
 // Sealed is a batch as it leaves the fill goroutine.
 type Sealed struct {
+	Batch      string // its id, and the token of its inserts
 	Lane       int
 	Cause      SealCause
 	Records    int // spans in all: Rows + Duplicates + Rejects
@@ -92,6 +104,7 @@ type Rejected struct {
 
 // Inserted is one insert that ClickHouse acknowledged.
 type Inserted struct {
+	Batch    string
 	Lane     int
 	Day      schema.Day
 	Rows     int
@@ -101,6 +114,32 @@ type Inserted struct {
 	// that the rows are stored.
 	Found bool
 	Took  time.Duration // all attempts and the waits between them
+}
+
+// Stored is a batch of which every row is stored, a duplicate or dead-lettered,
+// and its way there. Between its times no work of it is missing: what a batch
+// waits for counts to the step it waits for.
+type Stored struct {
+	Batch  string
+	Lane   int
+	Cause  SealCause
+	Rows   int // that it was sealed with
+	Shares []Share
+	// Oldest is when the oldest of its records came to Kafka, by the first of each
+	// step that was decoded; ms since 1970.
+	Oldest   int64
+	Opened   time.Time // its first record was decoded
+	Sealed   time.Time
+	Declared time.Time // Kafka accepted its intents
+	Done     time.Time
+	// Traces are up to 16 W3C traceparents of its records that are sampled.
+	Traces []string
+}
+
+// Share is what a batch accounts for of a partition: the offsets [First, Next).
+type Share struct {
+	Partition   int32
+	First, Next int64
 }
 
 // Retrying is an attempt that failed and will be repeated.
@@ -114,7 +153,11 @@ type Retrying struct {
 // Committed is one offset commit that Kafka accepted: per partition, the
 // offset below which everything is stored, dead-lettered or a duplicate.
 type Committed struct {
-	Next map[int32]int64
+	Lane int
+	// InFlight is how many of the lane's batches are declared and not stored, with
+	// those that this commit declares.
+	InFlight int
+	Next     map[int32]int64
 	// Gap has the partitions that are read in gaps, too: the offsets below their
 	// head that are not done. It is 0 the last time a partition is there.
 	Gap map[int32]int64
@@ -148,6 +191,7 @@ func (e Events) ensure() Events {
 	set(&e.Revoked)
 	set(&e.Lost)
 	set(&e.Polled)
+	set(&e.Taken)
 	set(&e.PollFailed)
 	set(&e.Paused)
 	set(&e.Resumed)
@@ -155,6 +199,7 @@ func (e Events) ensure() Events {
 	set(&e.Rejected)
 	set(&e.RejectRate)
 	set(&e.Inserted)
+	set(&e.Stored)
 	set(&e.Retrying)
 	set(&e.Breaker)
 	set(&e.Committed)

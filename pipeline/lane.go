@@ -240,6 +240,7 @@ func (l *lane) next() error {
 	if t := l.tenants[c.partition]; ok && t != nil && t.epoch == c.epoch && l.owned.epoch(c.partition) == c.epoch {
 		l.work = c
 		l.yield()
+		l.events.Taken(Taken{Lane: l.id, Partition: c.partition, Waited: time.Since(c.polled)})
 	} else if ok && l.owned.astray(c.partition, c.epoch) {
 		// To drop them would lose them: later ones would be taken.
 		return fmt.Errorf("%w: p%d was read before it was settled", errDoubt, c.partition)

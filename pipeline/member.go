@@ -250,7 +250,7 @@ func (m *member) route(p kgo.FetchTopicPartition) {
 		return
 	}
 	c := chunk{
-		partition: p.Partition, epoch: m.owned.epoch(p.Partition), records: p.Records,
+		partition: p.Partition, epoch: m.owned.epoch(p.Partition), records: p.Records, polled: time.Now(),
 		last: p.Records[len(p.Records)-1].Offset+1 >= p.HighWatermark,
 	}
 	bytes := 0

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"sync"
+	"time"
 	"unsafe"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,6 +17,7 @@ type chunk struct {
 	epoch     uint64
 	records   []*kgo.Record
 	bytes     int
+	polled    time.Time // zero for one that was read in a gap
 	// readable: all schemas its records name are known.
 	readable bool
 	// last: when it was fetched, Kafka had no more of the partition.

@@ -86,7 +86,7 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 		}
 		o.rejected = append(o.rejected, rejected...)
 		if left == nil {
-			b.stored(at)
+			b.done(at)
 			continue
 		}
 		o.left = true
@@ -198,7 +198,7 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 	if err != nil {
 		return false, err
 	}
-	s.events.Inserted(Inserted{Lane: s.lane, Day: at.day, Rows: rows.Rows(), Bytes: rows.Bytes(), Attempts: attempts, Found: found, Took: time.Since(began)})
+	s.events.Inserted(Inserted{Batch: token, Lane: s.lane, Day: at.day, Rows: rows.Rows(), Bytes: rows.Bytes(), Attempts: attempts, Found: found, Took: time.Since(began)})
 	return sure && !found, nil
 }
 
