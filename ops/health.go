@@ -52,6 +52,13 @@ func (h *Health) PipelineEvents() pipeline.Events {
 			h.update(func(s *state) { delete(s.settling, e.Partition) })
 			h.succeeded(settling)
 		},
+		// It leaves its group, and is given whatever it is given then.
+		Doubted: func(error) {
+			h.update(func(s *state) {
+				clear(s.owned)
+				clear(s.settling)
+			})
+		},
 		Committed: func(pipeline.Committed) { h.succeeded(committing, deadLettering) },
 	}
 }

@@ -110,4 +110,6 @@ func TestHealth(t *testing.T) {
 	e.Settled(pipeline.Settled{Partition: 3})
 	e.Revoked([]int32{4})
 	step("what was given up before it was settled is nothing to wait for")
+	e.Doubted(errDown)
+	step("a node in doubt has left its group", "no partition")
 }
