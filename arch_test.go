@@ -11,17 +11,18 @@ import (
 // arrow is which packages of ours a package may import, by the first element
 // of its path below the module. It points one way only:
 //
-//	cmd -> ops -> {pipeline | tiering} -> {schema, failpoint}
+//	cmd -> ops -> {pipeline | tiering} -> {schema, transport, failpoint}
 //
 // pipeline and tiering never meet, and the watched do not know the watcher.
 var arrow = map[string][]string{
 	"failpoint": {},
+	"transport": {},
 	"schema":    {},
-	"pipeline":  {"schema", "failpoint"},
-	"tiering":   {"schema", "failpoint"},
-	"ops":       {"pipeline", "tiering", "schema"},
-	"loadtest":  {"schema"},
-	"cmd":       {"ops", "pipeline", "tiering", "schema"},
+	"pipeline":  {"schema", "transport", "failpoint"},
+	"tiering":   {"schema", "transport", "failpoint"},
+	"ops":       {"pipeline", "tiering", "schema", "transport"},
+	"loadtest":  {"schema", "transport"},
+	"cmd":       {"ops", "pipeline", "tiering", "schema", "transport"},
 }
 
 func TestImportArrow(t *testing.T) {
