@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"penstock/ops/peer"
 	"penstock/ops/settings"
 )
 
@@ -25,6 +23,8 @@ type Config struct {
 	// A host that has several addresses, as a headless service of Kubernetes has,
 	// stands for a node at each.
 	Nodes []string `koanf:"nodes"`
+	// Access is what they want of who asks them. The default is nothing.
+	Access peer.Access `koanf:"access"`
 	// Cores is how many cores a node has. The default is 0, for what Go makes of it:
 	// that of its CPU limit, and without one all of the machine, which it may have
 	// to share.
@@ -56,6 +56,7 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("scaling.nodes has %q; want host:port, such as ingest-headless:9464", n))
 		}
 	}
+	errs = append(errs, c.Access.Validate("scaling.access"))
 	if c.Cores < 0 {
 		errs = append(errs, fmt.Errorf("scaling.cores is %v; want how many cores a node has, or 0 for what it says itself", c.Cores))
 	}
@@ -74,7 +75,7 @@ func (c Config) Validate() error {
 // Watcher looks at a group's nodes and decides how many there should be.
 type Watcher struct {
 	cfg     Config
-	client  *http.Client
+	client  *peer.Client
 	decided func(State)
 
 	observer observer
@@ -103,7 +104,7 @@ func NewWatcher(cfg Config, decided func(State)) *Watcher {
 		decided = func(State) {}
 	}
 	return &Watcher{
-		cfg: cfg, client: &http.Client{Timeout: cfg.Every, Transport: &http.Transport{}}, decided: decided,
+		cfg: cfg, client: peer.New(cfg.Access, cfg.Every), decided: decided,
 		observer: observer{slowInsert: cfg.SlowInsert, cores: cfg.Cores}, scaler: New(cfg.Policy),
 		last: State{Problem: NotYet},
 	}
@@ -165,19 +166,14 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 	var g errgroup.Group
 	g.SetLimit(nodesAtOnce)
 	for _, node := range w.cfg.Nodes {
-		host, port, err := net.SplitHostPort(node)
-		if err != nil {
-			return nil, fmt.Errorf("scaling.nodes has %q: %w", node, err)
-		}
-		addresses, err := lookup(ctx, host)
+		addresses, err := peer.Addresses(ctx, node)
 		if err != nil {
 			mu.Lock() // others are being asked already
 			faults = append(faults, fmt.Errorf("node %s: %w", node, err))
 			mu.Unlock()
 			continue
 		}
-		for _, address := range addresses {
-			at := net.JoinHostPort(address.Unmap().String(), port)
+		for _, at := range addresses {
 			g.Go(func() error {
 				s, err := w.ask(ctx, at)
 				mu.Lock()
@@ -196,30 +192,13 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 	return samples, errors.Join(faults...)
 }
 
-// lookup returns a host's addresses of one family: of both it would have each node
-// twice.
-func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
-	if err != nil {
-		return net.DefaultResolver.LookupNetIP(ctx, "ip6", host)
-	}
-	return all, nil
-}
-
 func (w *Watcher) ask(ctx context.Context, node string) (_ sample, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, (&url.URL{Scheme: "http", Host: node, Path: "/metrics"}).String(), nil)
+	text, err := w.client.Get(ctx, node, "/metrics", maxPage)
 	if err != nil {
 		return sample{}, err
 	}
-	answer, err := w.client.Do(request)
-	if err != nil {
-		return sample{}, err
-	}
-	defer func() { err = errors.Join(err, answer.Body.Close()) }()
-	if answer.StatusCode != http.StatusOK {
-		return sample{}, fmt.Errorf("it answers %s; is it the admin.addr of a node?", answer.Status)
-	}
-	return read(http.MaxBytesReader(nil, answer.Body, maxPage), time.Now())
+	defer func() { err = errors.Join(err, text.Close()) }()
+	return read(text, time.Now())
 }
 
 // maxPage bounds a page of metrics, in bytes.
