@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -13,12 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Admin is the HTTP server a program is watched by:
+// Admin is the HTTP server a program is watched by. Who may ask it is in [Config].
+// What it has:
 //
 //	/metrics       for Prometheus
 //	/healthz       200 while the process answers at all
 //	/readyz        200, or 503 with what is wrong, a line each
 //	/lag           for a person: how far an ingest node is behind
+//	/drain         POST has an ingest node give up its partitions
 //	/debug/pprof/  Go's profiles, if configured
 type Admin struct {
 	listener net.Listener // nil for no server
@@ -35,10 +38,16 @@ const (
 // NewAdmin listens at the configured address, so that one that cannot be had is
 // known before anything else is started. Ready returns what keeps the program
 // from being ready; nil for one that is ready once it lives. Pages are what
-// the program has beside that, by path, to be read only.
+// the program has beside that, by pattern of [http.ServeMux].
 func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, pages map[string]http.Handler) (*Admin, error) {
 	if cfg.Addr == "" {
 		return &Admin{}, nil
+	}
+	// A client without a certificate is heard: it may have the token, or ask for
+	// what is open.
+	secured, err := cfg.TLS.ServerConfig(tls.VerifyClientCertIfGiven)
+	if err != nil {
+		return nil, fmt.Errorf("admin server: %w", err)
 	}
 	l, err := net.Listen("tcp", cfg.Addr)
 	if err != nil {
@@ -46,7 +55,7 @@ func NewAdmin(cfg Config, metrics prometheus.Gatherer, ready func() []string, pa
 	}
 	return &Admin{
 		listener: l,
-		server:   &http.Server{Handler: routes(cfg, metrics, ready, pages), ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
+		server:   &http.Server{Handler: cfg.guard().wrap(routes(cfg, metrics, ready, pages)), TLSConfig: secured, ReadHeaderTimeout: readTimeout, ReadTimeout: readTimeout},
 	}, nil
 }
 
@@ -68,7 +77,13 @@ func (a *Admin) Serve(ctx context.Context) error {
 		return nil
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- a.server.Serve(a.listener) }()
+	go func() {
+		if a.server.TLSConfig != nil {
+			ended <- a.server.ServeTLS(a.listener, "", "")
+			return
+		}
+		ended <- a.server.Serve(a.listener)
+	}()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("admin server at %s: %w", a.Addr(), err)
@@ -117,8 +132,8 @@ func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, page
 			fmt.Fprintln(w, p)
 		}
 	})
-	for path, page := range pages {
-		mux.Handle("GET "+path, page)
+	for pattern, page := range pages {
+		mux.Handle(pattern, page)
 	}
 	if cfg.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)

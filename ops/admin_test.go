@@ -23,7 +23,7 @@ import (
 func serve(t *testing.T, cfg Config, g prometheus.Gatherer, ready func() []string) *Admin {
 	t.Helper()
 	cfg.Addr = "127.0.0.1:0"
-	a, err := NewAdmin(cfg, g, ready, map[string]http.Handler{"/lag": Streams{{Name: "fleet", Lag: NewLag(slog.New(slog.DiscardHandler))}}})
+	a, err := NewAdmin(cfg, g, ready, map[string]http.Handler{"GET /lag": Streams{{Name: "fleet", Lag: NewLag(slog.New(slog.DiscardHandler))}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestConfig(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		for _, err := range []error{p.Admin.Validate(), p.Log.Validate()} {
+		for _, err := range []error{p.Admin.Validate("admin.addr"), p.Log.Validate()} {
 			if err != nil {
 				got += err.Error() + "\n"
 			}
@@ -197,7 +197,13 @@ func TestConfig(t *testing.T) {
 	}
 	f("", "")
 	f("admin.addr=", "")
-	f("admin.addr=:9464 admin.pprof=true log.level=debug log.format=json", "")
+	f("admin.addr=127.0.0.2:9464 admin.pprof=true log.level=debug log.format=json", "")
+	f("admin.addr=:9464 admin.token=sesame", "")
+	f("admin.addr=:9464", `admin.addr is ":9464", which others than this machine reach; set admin.token_file`)
+	f("admin.addr=10.0.0.7:9464 admin.open=/healthz", `admin.addr is "10.0.0.7:9464", which others`)
+	f("admin.addr=ingest-1:9464", `admin.addr is "ingest-1:9464", which others`)
+	f("admin.open=healthz", `admin.open has "healthz"; want paths such as /healthz`)
+	f("admin.tls.client_ca_file=ca.pem", "admin.tls.client_ca_file is")
 	f("admin.addr=9464", `admin.addr is "9464"; want host:port`)
 	f("admin.unready_after=0s", "admin.unready_after is 0s; want")
 	f("admin.addr=x admin.unready_after=-1s", "admin.addr is \"x\"; want host:port such as localhost:9464, :9464 for all addresses, or nothing for no admin server\nadmin.unready_after is -1s")

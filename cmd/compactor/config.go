@@ -48,7 +48,7 @@ func defaults() config {
 // Validate returns every fault.
 func (c config) Validate() error {
 	tables, err := c.tables()
-	errs := []error{err, c.Admin.Validate(), c.Log.Validate()}
+	errs := []error{err, c.Admin.Validate("admin.addr"), c.Log.Validate()}
 	// What is wrong with all of them is wrong outside of them.
 	of := map[string][]string{}
 	var faults []error

@@ -78,7 +78,7 @@ level=INFO msg="pass left to another compactor" why="another compactor holds the
 
 // An admin address that cannot be had is known before anything is reached.
 func TestDaemonNamesTheAdminAddress(t *testing.T) {
-	cfg, all, err := loadTables(settings.Sources{File: write(t, good+"admin: {addr: \"192.0.2.1:1\"}\n")})
+	cfg, all, err := loadTables(settings.Sources{File: write(t, good+"admin: {addr: \"192.0.2.1:1\", token: sesame}\n")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/audit"
+	"penstock/ops/peer"
 	"penstock/ops/scaling"
 	"penstock/ops/settings"
 	"penstock/pipeline"
@@ -23,6 +24,10 @@ type config struct {
 	Audit    audit.Config    `koanf:"audit"`
 	// Scaling is of "ingest scale".
 	Scaling scaling.Config `koanf:"scaling"`
+	// Access is what admin servers want of this program where it asks them: those of
+	// nodes "ingest scale", its own "ingest drain". A token that is not given is
+	// admin.token: programs of one installation have the same.
+	Access peer.Access `koanf:"access"`
 	// Schema is the file that describes the event. The default value is the
 	// one the program was built with, schema/telemetry.yaml.
 	Schema string `koanf:"schema"`
@@ -37,7 +42,16 @@ type config struct {
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.streamFaults(), c.Admin.Validate(), c.Log.Validate(), c.Audit.Validate())
+	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Log.Validate(), c.Audit.Validate())
+}
+
+// access is how admin servers of this installation are asked.
+func (c config) access() peer.Access {
+	a := c.Access
+	if !a.Token.Given() {
+		a.Token = c.Admin.Token
+	}
+	return a
 }
 
 func defaults() config {
@@ -68,4 +82,24 @@ func load(from settings.Sources) (config, error) {
 	}
 	cfg.Pipeline, cfg.Schema, cfg.Streams = one.Pipeline, one.Schema, settings.Named[streamConfig]{}
 	return cfg, nil
+}
+
+// partOf is a config of which a command needs a part. The rest may be missing, but
+// not misspelt.
+type partOf struct {
+	Node  config `koanf:",squash"`
+	valid func(config) error
+}
+
+// Validate reports every fault of the part.
+func (p partOf) Validate() error { return p.valid(p.Node) }
+
+// loadPart returns a config of which valid finds nothing wrong.
+func loadPart(from settings.Sources, valid func(config) error) (config, error) {
+	part := partOf{Node: defaults(), valid: valid}
+	part.Node.Streams.Begin = part.Node.beginStream
+	if err := settings.Load(&part, from); err != nil {
+		return config{}, fmt.Errorf("config:\n%w", err)
+	}
+	return part.Node, nil
 }

@@ -31,14 +31,18 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 		defer func() { err = errors.Join(err, streams[i].close()) }()
 		watched[i] = streams[i].Stream
 	}
-	admin, err := ops.NewAdmin(cfg.Admin, registry, watched.Problems, map[string]http.Handler{"/lag": watched})
+	drain := ops.NewDrain(registry)
+	ready := func() []string { return append(drain.Problems(), watched.Problems()...) }
+	admin, err := ops.NewAdmin(cfg.Admin, registry, ready, map[string]http.Handler{"GET /lag": watched, "/drain": drain})
 	if err != nil {
 		return err
 	}
 	for _, one := range all {
 		log.Info("ingest starts", "stream", one.name, "topic", one.Pipeline.Kafka.Topic, "group", one.Pipeline.Kafka.Group, "clickhouse", one.Pipeline.ClickHouse, "admin", admin.Addr())
 	}
-	err = admin.During(ctx, func() error { return runAll(ctx, streams) })
+	err = admin.During(ctx, func() error {
+		return drain.During(ctx, func(ctx context.Context) error { return runAll(ctx, streams) }, func() { log.Info("drained; waiting to be stopped") })
+	})
 	log.Info("ingest stopped")
 	return err
 }

@@ -37,34 +37,25 @@ reads of one is named; no number of nodes helps it.
 
 KEDA asks at scaling.grpc, as of an external scaler: the metric is ` + keda.Metric + `, the target is 1. Everything else asks at
 scaling.addr: /scale is JSON, /metrics is for Prometheus. The first answer comes when the group was watched for
-scaling.up_after; until then KEDA leaves the number as it is. Of the config only scaling and log matter. Nodes have one stream each.`,
+scaling.up_after; until then KEDA leaves the number as it is. Of the config only scaling, log, who may ask (admin) and what nodes want (access) matter. Nodes have one stream each.`,
 		Example: `  ingest scale --config ingest.yaml --set scaling.nodes=ingest-headless:9464
   ingest scale --set scaling.nodes=10.0.0.1:9464,10.0.0.2:9464 --once`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg := scaleConfig{Node: defaults()}
-			cfg.Node.Streams.Begin = cfg.Node.beginStream
-			if err := settings.Load(&cfg, *from); err != nil {
-				return fmt.Errorf("config:\n%w", err)
+			cfg, err := loadPart(*from, func(c config) error {
+				return errors.Join(c.Scaling.Validate(), c.Admin.At(c.Scaling.Addr).Validate("scaling.addr"), c.Access.Validate("access"), c.Log.Validate())
+			})
+			if err != nil {
+				return err
 			}
 			if once {
-				return scaleOnce(cmd.Context(), cfg.Node, out)
+				return scaleOnce(cmd.Context(), cfg, out)
 			}
-			return scale(cmd.Context(), cfg.Node, os.Stderr)
+			return scale(cmd.Context(), cfg, os.Stderr)
 		},
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "look until it is known how many are wanted at the moment, write that as JSON, and end")
 	return cmd
-}
-
-// scaleConfig is a node's, of which little matters here.
-type scaleConfig struct {
-	Node config `koanf:",squash"`
-}
-
-// Validate reports every fault of what matters.
-func (c scaleConfig) Validate() error {
-	return errors.Join(c.Node.Scaling.Validate(), c.Node.Log.Validate())
 }
 
 // scale watches the nodes and answers whoever asks, until ctx ends.
@@ -72,9 +63,9 @@ func scale(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := cfg.Log.New(stderr)
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry)
-	watcher := scaling.NewWatcher(cfg.Scaling, changes(log))
+	watcher := scaling.NewWatcher(cfg.Scaling, cfg.access(), changes(log))
 	watcher.Register(registry)
-	admin, err := ops.NewAdmin(ops.Config{Addr: cfg.Scaling.Addr}, registry, func() []string { return unknown(watcher) }, map[string]http.Handler{"/scale": watcher})
+	admin, err := ops.NewAdmin(cfg.Admin.At(cfg.Scaling.Addr), registry, func() []string { return unknown(watcher) }, map[string]http.Handler{"GET /scale": watcher})
 	if err != nil {
 		return fmt.Errorf("scaling.addr %s: %w", cfg.Scaling.Addr, err)
 	}
@@ -132,7 +123,7 @@ func scaleOnce(ctx context.Context, cfg config, out io.Writer) error {
 	ctx, found := context.WithCancel(ctx)
 	defer found()
 	var answer scaling.State
-	scaling.NewWatcher(cfg.Scaling, func(s scaling.State) {
+	scaling.NewWatcher(cfg.Scaling, cfg.access(), func(s scaling.State) {
 		if answer = s; s.Wanted > 0 || s.Problem != "" && s.Problem != scaling.NotYet {
 			found()
 		}

@@ -23,8 +23,6 @@ type Config struct {
 	// A host that has several addresses, as a headless service of Kubernetes has,
 	// stands for a node at each.
 	Nodes []string `koanf:"nodes"`
-	// Access is what they want of who asks them. The default is nothing.
-	Access peer.Access `koanf:"access"`
 	// Cores is how many cores a node has. The default is 0, for what Go makes of it:
 	// that of its CPU limit, and without one all of the machine, which it may have
 	// to share.
@@ -56,7 +54,6 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("scaling.nodes has %q; want host:port, such as ingest-headless:9464", n))
 		}
 	}
-	errs = append(errs, c.Access.Validate("scaling.access"))
 	if c.Cores < 0 {
 		errs = append(errs, fmt.Errorf("scaling.cores is %v; want how many cores a node has, or 0 for what it says itself", c.Cores))
 	}
@@ -97,14 +94,14 @@ type State struct {
 // NotYet is the problem of a watcher that has not looked twice: rates take two looks.
 const NotYet = "the nodes have not been looked at twice yet"
 
-// NewWatcher returns a watcher. Decided, which may be nil, is called after each
-// look.
-func NewWatcher(cfg Config, decided func(State)) *Watcher {
+// NewWatcher returns a watcher, which nodes let in by access. Decided, which may be
+// nil, is called after each look.
+func NewWatcher(cfg Config, access peer.Access, decided func(State)) *Watcher {
 	if decided == nil {
 		decided = func(State) {}
 	}
 	return &Watcher{
-		cfg: cfg, client: peer.New(cfg.Access, cfg.Every), decided: decided,
+		cfg: cfg, client: peer.New(access, cfg.Every), decided: decided,
 		observer: observer{slowInsert: cfg.SlowInsert, cores: cfg.Cores}, scaler: New(cfg.Policy),
 		last: State{Problem: NotYet},
 	}

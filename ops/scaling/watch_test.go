@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"penstock/ops/peer"
 )
 
 // node is a node's page of metrics.
@@ -202,7 +204,7 @@ func TestWatcher(t *testing.T) {
 	cfg.UpAfter, cfg.DownAfter = 40*time.Millisecond, 40*time.Millisecond
 	ctx, stop := context.WithCancel(t.Context())
 	decided := make(chan State, 100)
-	w := NewWatcher(cfg, func(s State) { decided <- s })
+	w := NewWatcher(cfg, peer.Access{}, func(s State) { decided <- s })
 	reg := prometheus.NewRegistry()
 	w.Register(reg)
 	ask := func() (status int, s State) {
