@@ -8,6 +8,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/settings"
+	"penstock/ops/tracing"
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
@@ -26,6 +27,8 @@ type config struct {
 	// share the machine, has 9464.
 	Admin ops.Config    `koanf:"admin"`
 	Log   ops.LogConfig `koanf:"log"`
+	// Traces are of steps. The default of traces.ratio is 1: they are few.
+	Traces tracing.Config `koanf:"traces"`
 	// Tables are those whose days are moved, if it is more than one: of several
 	// streams, or of several shards, each of which has its own rows of every day.
 	// Each begins as what is set outside of them. The default is none: what is
@@ -39,7 +42,7 @@ type config struct {
 func defaults() config {
 	cfg := config{
 		Own:    tableConfig{Tiering: tiering.DefaultConfig(), ClickHouse: warehouse.Default(), S3: store.DefaultS3Config()},
-		Budget: tiering.DefaultBudget(), Admin: ops.Default(), Log: ops.DefaultLog(),
+		Budget: tiering.DefaultBudget(), Admin: ops.Default(), Log: ops.DefaultLog(), Traces: tracing.Config{Ratio: 1},
 	}
 	cfg.Admin.Addr = "localhost:9465"
 	return cfg
@@ -48,7 +51,7 @@ func defaults() config {
 // Validate returns every fault.
 func (c config) Validate() error {
 	tables, err := c.tables()
-	errs := []error{err, c.Admin.Validate("admin.addr"), c.Log.Validate()}
+	errs := []error{err, c.Admin.Validate("admin.addr"), c.Log.Validate(), c.Traces.Validate()}
 	// What is wrong with all of them is wrong outside of them.
 	of := map[string][]string{}
 	var faults []error

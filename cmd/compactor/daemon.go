@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -12,13 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"penstock/ops"
+	"penstock/ops/tracing"
 	"penstock/tiering"
 )
 
 // daemon wires the compactors of tables and whoever watches them, has them make
 // passes until ctx ends, and returns when they have stopped.
-func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Duration, stderr io.Writer) error {
-	log := cfg.Log.New(stderr)
+func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Duration, log *slog.Logger, traces *tracing.Tracer) error {
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry) // the process's
 	tables := make([]ops.Table, len(all))
@@ -44,7 +43,7 @@ func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Durat
 		var running sync.WaitGroup
 		for i, t := range all {
 			tables[i].Log.Info("compactor started", "clickhouse", t.ClickHouse.Addr, "bucket", t.S3.Bucket, "hot_days", t.Tiering.HotDays, "every", every, "admin", admin.Addr())
-			c := passes{t, tables[i].TieringEvents()}
+			c := passes{t, ops.TeeTiering(tables[i].TieringEvents(), traces.TieringEvents(t.name))}
 			running.Go(func() { loop(ctx, c, tables[i].Log, healths[i], every) })
 		}
 		running.Wait()

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"penstock/ops/settings"
+	"penstock/ops/tracing"
 	"penstock/tiering"
 )
 
@@ -82,7 +83,7 @@ func TestDaemonNamesTheAdminAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = daemon(t.Context(), cfg, all, time.Minute, new(bytes.Buffer))
+	err = daemon(t.Context(), cfg, all, time.Minute, slog.New(slog.DiscardHandler), new(tracing.Tracer))
 	if err == nil || !strings.Contains(err.Error(), "192.0.2.1:1") || !strings.Contains(err.Error(), "set admin.addr") {
 		t.Errorf("got %v, want the address and the remedy", err)
 	}

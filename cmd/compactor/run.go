@@ -12,6 +12,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/settings"
+	"penstock/ops/tracing"
 	"penstock/tiering"
 )
 
@@ -35,7 +36,7 @@ A day that is not what its manifest says stays as it is, and is named with the f
   compactor run --config compactor.yaml --once --set grace=0s
   compactor run --config compactor.yaml --set days_at_once=2 --max-read-mbps 100 --max-memory 2147483648`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if every <= 0 {
 				return fmt.Errorf("--every is %v; want a positive duration such as 10m, or --once", every)
 			}
@@ -43,13 +44,19 @@ A day that is not what its manifest says stays as it is, and is named with the f
 			if err != nil {
 				return err
 			}
+			log := cfg.Log.New(os.Stderr)
+			traces, err := tracing.Open(cmd.Context(), cfg.Traces, "penstock-compactor", func(err error) { log.Warn("traces were not sent; if it lasts check traces.endpoint", "error", err) })
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, traces.Close()) }()
 			if !once {
-				return daemon(cmd.Context(), cfg, all, every, os.Stderr)
+				return daemon(cmd.Context(), cfg, all, every, log, traces)
 			}
 			ops.LimitMemory(cfg.Budget.MaxMemory)
 			var errs []error
 			for _, t := range all {
-				errs = append(errs, t.named(pass(cmd.Context(), t, len(all) > 1, out)))
+				errs = append(errs, t.named(pass(cmd.Context(), t, traces, len(all) > 1, out)))
 			}
 			return errors.Join(errs...)
 		},
@@ -64,13 +71,13 @@ A day that is not what its manifest says stays as it is, and is named with the f
 
 // pass makes one pass of a table, shown to whoever started it, under its name if
 // there are others.
-func pass(ctx context.Context, t tableConfig, others bool, out io.Writer) error {
+func pass(ctx context.Context, t tableConfig, traces *tracing.Tracer, others bool, out io.Writer) error {
 	p := newProgress(out)
 	defer p.close()
 	if others {
 		p.say("table %s", t.name)
 	}
-	return t.with(ctx, p.events(), func(c *tiering.Compactor) error {
+	return t.with(ctx, ops.TeeTiering(p.events(), traces.TieringEvents(t.name)), func(c *tiering.Compactor) error {
 		left, err := c.Pass(ctx)
 		if err == nil {
 			p.say("%s", summary(time.Now(), left))

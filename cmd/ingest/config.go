@@ -9,6 +9,7 @@ import (
 	"penstock/ops/peer"
 	"penstock/ops/scaling"
 	"penstock/ops/settings"
+	"penstock/ops/tracing"
 	"penstock/pipeline"
 )
 
@@ -21,6 +22,7 @@ type config struct {
 	Pipeline pipeline.Config `koanf:",squash"`
 	Admin    ops.Config      `koanf:"admin"`
 	Log      ops.LogConfig   `koanf:"log"`
+	Traces   tracing.Config  `koanf:"traces"`
 	Audit    audit.Config    `koanf:"audit"`
 	// Scaling is of "ingest scale".
 	Scaling scaling.Config `koanf:"scaling"`
@@ -42,7 +44,7 @@ type config struct {
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Log.Validate(), c.Audit.Validate())
+	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Log.Validate(), c.Traces.Validate(), c.Audit.Validate())
 }
 
 // access is how admin servers of this installation are asked.
@@ -55,7 +57,7 @@ func (c config) access() peer.Access {
 }
 
 func defaults() config {
-	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Audit: audit.Default(), Scaling: scaling.Default()}
+	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Traces: tracing.Default(), Audit: audit.Default(), Scaling: scaling.Default()}
 }
 
 // loadStreams returns the config and the streams it is for.

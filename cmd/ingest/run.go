@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"penstock/ops"
+	"penstock/ops/tracing"
 )
 
 // run wires a node and whoever watches it, and returns when it has stopped.
@@ -20,12 +21,17 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 	}
 	ops.LimitMemory(cfg.Pipeline.Memory)
 	log := cfg.Log.New(stderr)
+	traces, err := tracing.Open(ctx, cfg.Traces, "penstock-ingest", func(err error) { log.Warn("traces were not sent; if it lasts check traces.endpoint", "error", err) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, traces.Close()) }()
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry) // the process's
 	streams := make([]*stream, len(all))
 	watched := make(ops.Streams, len(all))
 	for i, one := range all {
-		if streams[i], err = newStream(one, schemas[i], cfg, registry, log); err != nil {
+		if streams[i], err = newStream(one, schemas[i], cfg, registry, log, traces); err != nil {
 			return one.named(err)
 		}
 		defer func() { err = errors.Join(err, streams[i].close()) }()

@@ -9,6 +9,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/audit"
+	"penstock/ops/tracing"
 	"penstock/pipeline"
 	"penstock/pipeline/receipts"
 	"penstock/schema"
@@ -30,7 +31,7 @@ type stream struct {
 }
 
 // newStream wires a stream and whoever watches it. It has to be closed.
-func newStream(one streamConfig, s *schema.Schema, cfg config, registry prometheus.Registerer, log *slog.Logger) (*stream, error) {
+func newStream(one streamConfig, s *schema.Schema, cfg config, registry prometheus.Registerer, log *slog.Logger, traces *tracing.Tracer) (*stream, error) {
 	stored, err := one.Pipeline.ClickHouse.Receipts(s)
 	if err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func newStream(one streamConfig, s *schema.Schema, cfg config, registry promethe
 	watched := ops.NewStream(one.name, cfg.Admin, registry, log)
 	watch := audit.NewWatch(stored, cfg.Audit, watched.Metrics, watched.Log)
 	leads := new(leadership)
-	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents(), leads.events())
+	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents(), leads.events(), traces.PipelineEvents(one.name))
 	node, err := pipeline.New(one.Pipeline, s, events)
 	if err != nil {
 		return nil, errors.Join(err, stored.Close())
