@@ -88,7 +88,7 @@ func pipelineStory(e pipeline.Events) []event {
 			e.Retrying(pipeline.Retrying{What: "check", Err: errDown, Attempt: 1, Wait: 50 * time.Millisecond})
 		}},
 		{"Retrying", func() {
-			e.Retrying(pipeline.Retrying{What: "insert", Err: errDown, Attempt: 1, Wait: 80 * time.Millisecond})
+			e.Retrying(pipeline.Retrying{What: "insert", Batch: "run-1-7", Err: errDown, Attempt: 1, Wait: 80 * time.Millisecond})
 		}},
 		{"Retrying", func() {
 			e.Retrying(pipeline.Retrying{What: "dead-letter", Err: errDown, Attempt: 2, Wait: time.Second})

@@ -102,6 +102,9 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		},
 		Retrying: func(r pipeline.Retrying) {
 			attrs := []slog.Attr{errorAttr(r.Err), slog.Int("attempt", r.Attempt), slog.Duration("wait", r.Wait)}
+			if r.Batch != "" {
+				attrs = append(attrs, slog.String("batch", r.Batch))
+			}
 			switch work(r.What) {
 			case checking:
 				sayCheck("a service does not answer, and the node waits for it before it reads anything", attrs...)

@@ -144,6 +144,7 @@ type Share struct {
 
 // Retrying is an attempt that failed and will be repeated.
 type Retrying struct {
+	Batch   string // of an insert, whose it is
 	What    string // "insert", "dead-letter", "commit", "settle", "registry" or, before a node has begun, "check"
 	Err     error
 	Attempt int

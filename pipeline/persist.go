@@ -24,6 +24,7 @@ const (
 // first.
 type persistence struct {
 	what    string
+	batch   string // whose insert it is; empty for what is of no batch
 	verdict func(error) (fate, error)
 	breaker circuitbreaker.CircuitBreaker[any] // nil for none
 	events  Events
@@ -65,7 +66,7 @@ func (p persistence) do(ctx context.Context, f func(context.Context) error) (att
 			if errors.Is(err, circuitbreaker.ErrOpen) && last != nil {
 				err = fmt.Errorf("%w since: %w", err, last) // whoever looks wants to know why
 			}
-			p.events.Retrying(Retrying{What: p.what, Err: err, Attempt: e.Attempts(), Wait: e.Delay})
+			p.events.Retrying(Retrying{What: p.what, Batch: p.batch, Err: err, Attempt: e.Attempts(), Wait: e.Delay})
 		}).
 		Build()
 	run := failsafe.With[any](policy)

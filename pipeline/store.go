@@ -168,7 +168,9 @@ func (s *store) isRefusal(err error) bool {
 // a repetition may be no more than that the token is spent.
 func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (sure bool, err error) {
 	began, left, found := time.Now(), rows, false
-	attempts, err := s.again.do(ctx, func(ctx context.Context) (err error) {
+	again := s.again
+	again.batch = token
+	attempts, err := again.do(ctx, func(ctx context.Context) (err error) {
 		if q.due(s.bound) && !failpoint.Off("receipts") {
 			still, err := s.missing(ctx, at.shard, left)
 			if err != nil {
