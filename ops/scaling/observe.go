@@ -18,14 +18,20 @@ const (
 	waiting = 0.6
 )
 
-// observer makes observations of the samples of all nodes, by address. What it
+// Observer makes observations of the samples of all nodes, by address. What it
 // remembers is what the pages do not say.
-type observer struct {
+type Observer struct {
 	slowInsert time.Duration
 	cores      float64 // of a node; 0 for what its page says
 	capacity   float64
 	topic      int // the most partitions that were ever assigned
 	moved      map[int32]movement
+}
+
+// NewObserver returns an observer that has seen nothing. SlowInsert: see [Policy].
+// Cores are those of a node; 0 for what its page says.
+func NewObserver(slowInsert time.Duration, cores float64) *Observer {
+	return &Observer{slowInsert: slowInsert, cores: cores, moved: map[int32]movement{}}
 }
 
 // movement is when a partition was last seen to grow, and how fast. A node that
@@ -36,41 +42,41 @@ type movement struct {
 	rate float64 // records a second
 }
 
-// observe makes an observation of two rounds of samples. A node that is only in
+// Observe makes an observation of two rounds of samples. A node that is only in
 // one of them has come, gone or begun anew, and counts without its rates.
-func (o *observer) observe(at time.Time, before, now map[string]sample) Observation {
+func (o *Observer) Observe(at time.Time, before, now map[string]Sample) Observation {
 	out := Observation{At: at, Nodes: len(now)}
 	var records, cpu, used, cores, inserts, insertSeconds, paused, open float64
-	assigned, positions := 0, map[int32]position{}
+	assigned, positions := 0, map[int32]Position{}
 	for node, s := range now {
-		of := s.cores
+		of := s.Cores
 		if o.cores > 0 {
 			of = o.cores
 		}
 		cores += of
-		assigned += s.assigned
-		if s.breakerOpen {
+		assigned += s.Assigned
+		if s.BreakerOpen {
 			open++
 		}
-		for id, p := range s.partitions {
-			if p.high >= positions[id].high { // an owner that was may not know it yet
+		for id, p := range s.Partitions {
+			if p.High >= positions[id].High { // an owner that was may not know it yet
 				positions[id] = p
 			}
 		}
 		was, ok := before[node]
-		seconds := s.at.Sub(was.at).Seconds()
-		if !ok || was.began != s.began || seconds <= 0 {
+		seconds := s.At.Sub(was.At).Seconds()
+		if !ok || was.Began != s.Began || seconds <= 0 {
 			continue
 		}
-		busy := (s.cpu - was.cpu) / seconds
+		busy := (s.CPU - was.CPU) / seconds
 		if busy < waiting*of {
-			paused += s.pausedLanes
+			paused += s.PausedLanes
 		}
 		used += busy
-		records += s.records - was.records
-		cpu += s.cpu - was.cpu
-		inserts += s.inserts - was.inserts
-		insertSeconds += s.insertSeconds - was.insertSeconds
+		records += s.Records - was.Records
+		cpu += s.CPU - was.CPU
+		inserts += s.Inserts - was.Inserts
+		insertSeconds += s.InsertSeconds - was.InsertSeconds
 	}
 	for _, id := range slices.Sorted(maps.Keys(positions)) {
 		out.Partitions = append(out.Partitions, o.partition(at, id, positions[id]))
@@ -98,25 +104,22 @@ func (o *observer) observe(at time.Time, before, now map[string]sample) Observat
 
 // partition is how a partition does. While it is behind and is not seen to grow,
 // it is taken to grow as before: nobody has looked.
-func (o *observer) partition(at time.Time, id int32, p position) Partition {
-	out := Partition{ID: id, Lag: p.lag, Behind: p.behind}
-	if p.gap > 0 {
-		out.Lag, out.Behind = p.gap, 0 // the head is done
+func (o *Observer) partition(at time.Time, id int32, p Position) Partition {
+	out := Partition{ID: id, Lag: p.Lag, Behind: p.Behind}
+	if p.Gap > 0 {
+		out.Lag, out.Behind = p.Gap, 0 // the head is done
 	}
 	was, known := o.moved[id]
 	switch {
-	case !known || p.high < was.high:
-		was = movement{p.high, at, 0}
-	case p.high > was.high:
-		was = movement{p.high, at, (p.high - was.high) / at.Sub(was.at).Seconds()}
+	case !known || p.High < was.high:
+		was = movement{p.High, at, 0}
+	case p.High > was.high:
+		was = movement{p.High, at, (p.High - was.high) / at.Sub(was.at).Seconds()}
 	case out.Lag == 0:
 		was.rate = 0
 		was.at = at
 	default:
 		out.Lag += int64(was.rate * at.Sub(was.at).Seconds())
-	}
-	if o.moved == nil {
-		o.moved = map[int32]movement{}
 	}
 	o.moved[id] = was
 	out.Arriving = was.rate

@@ -14,29 +14,29 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// sample is what a node's page of metrics says of a stream at one moment.
-type sample struct {
-	at time.Time
-	// began is the process's start as Unix time: counters begin anew with it.
-	began float64
-	cores float64
+// Sample is what a node's page of metrics says of a stream at one moment.
+type Sample struct {
+	At time.Time
+	// Began is the process's start as Unix time: counters begin anew with it.
+	Began float64
+	Cores float64
 
 	// Ever: records of sealed batches, CPU seconds of the process, inserts that
 	// were acknowledged and the seconds they took.
-	records, cpu, inserts, insertSeconds float64
+	Records, CPU, Inserts, InsertSeconds float64
 
-	breakerOpen bool
-	pausedLanes float64
-	assigned    int                // partitions that the node owns
-	partitions  map[int32]position // those of them of which it has read something
+	BreakerOpen bool
+	PausedLanes float64
+	Assigned    int                // partitions that the node owns
+	Partitions  map[int32]Position // those of them of which it has read something
 }
 
-// position is where a node stands in a partition.
-type position struct {
-	high   float64
-	lag    int64
-	gap    int64 // of it, where the partition is read at its head too
-	behind time.Duration
+// Position is where a node stands in a partition.
+type Position struct {
+	High   float64
+	Lag    int64
+	Gap    int64 // of it, where the partition is read at its head too
+	Behind time.Duration
 }
 
 // page is a node's page of metrics.
@@ -45,42 +45,42 @@ type page map[string]*dto.MetricFamily
 const prefix = "penstock_ingest_"
 
 // read reads a node's page.
-func read(text io.Reader, at time.Time) (sample, error) {
+func read(text io.Reader, at time.Time) (Sample, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(text)
 	if err != nil {
-		return sample{}, fmt.Errorf("what it answered is no page of metrics: %w", err)
+		return Sample{}, fmt.Errorf("what it answered is no page of metrics: %w", err)
 	}
 	p := page(families)
 	if err := p.ours(); err != nil {
-		return sample{}, err
+		return Sample{}, err
 	}
-	s := sample{
-		at: at, began: p.total("process_start_time_seconds"), cores: p.total("go_sched_gomaxprocs_threads"), cpu: p.total("process_cpu_seconds_total"),
-		records: p.total(prefix + "sealed_records_total"), pausedLanes: p.total(prefix + "paused_lanes"),
-		breakerOpen: p.total(prefix+"breaker_open") > 0, assigned: int(p.total(prefix + "assigned_partitions")), partitions: map[int32]position{},
+	s := Sample{
+		At: at, Began: p.total("process_start_time_seconds"), Cores: p.total("go_sched_gomaxprocs_threads"), CPU: p.total("process_cpu_seconds_total"),
+		Records: p.total(prefix + "sealed_records_total"), PausedLanes: p.total(prefix + "paused_lanes"),
+		BreakerOpen: p.total(prefix+"breaker_open") > 0, Assigned: int(p.total(prefix + "assigned_partitions")), Partitions: map[int32]Position{},
 	}
-	if s.began == 0 || s.cores == 0 {
-		return sample{}, fmt.Errorf("its page has no process_start_time_seconds or go_sched_gomaxprocs_threads; is it a node of ours?")
+	if s.Began == 0 || s.Cores == 0 {
+		return Sample{}, fmt.Errorf("its page has no process_start_time_seconds or go_sched_gomaxprocs_threads; is it a node of ours?")
 	}
 	for _, m := range p.of("insert_duration_seconds") {
-		s.inserts += float64(m.GetHistogram().GetSampleCount())
-		s.insertSeconds += m.GetHistogram().GetSampleSum()
+		s.Inserts += float64(m.GetHistogram().GetSampleCount())
+		s.InsertSeconds += m.GetHistogram().GetSampleSum()
 	}
-	for name, set := range map[string]func(*position, float64){
-		"high_watermark": func(at *position, v float64) { at.high = v },
-		"lag_records":    func(at *position, v float64) { at.lag = int64(v) },
-		"lag_seconds":    func(at *position, v float64) { at.behind = time.Duration(v * float64(time.Second)) },
-		"gap_records":    func(at *position, v float64) { at.gap = int64(v) },
+	for name, set := range map[string]func(*Position, float64){
+		"high_watermark": func(at *Position, v float64) { at.High = v },
+		"lag_records":    func(at *Position, v float64) { at.Lag = int64(v) },
+		"lag_seconds":    func(at *Position, v float64) { at.Behind = time.Duration(v * float64(time.Second)) },
+		"gap_records":    func(at *Position, v float64) { at.Gap = int64(v) },
 	} {
 		for _, m := range p.of(name) {
 			id, err := strconv.ParseInt(label(m, "partition"), 10, 32)
 			if err != nil {
-				return sample{}, fmt.Errorf("%s%s is of partition %q", prefix, name, label(m, "partition"))
+				return Sample{}, fmt.Errorf("%s%s is of partition %q", prefix, name, label(m, "partition"))
 			}
-			at := s.partitions[int32(id)]
+			at := s.Partitions[int32(id)]
 			set(&at, value(m))
-			s.partitions[int32(id)] = at
+			s.Partitions[int32(id)] = at
 		}
 	}
 	return s, nil

@@ -75,7 +75,7 @@ type Watcher struct {
 	client  *peer.Client
 	decided func(State)
 
-	observer observer
+	observer *Observer
 	scaler   *Scaler
 
 	mu   sync.Mutex // guards what follows
@@ -102,7 +102,7 @@ func NewWatcher(cfg Config, access peer.Access, decided func(State)) *Watcher {
 	}
 	return &Watcher{
 		cfg: cfg, client: peer.New(access, cfg.Every), decided: decided,
-		observer: observer{slowInsert: cfg.SlowInsert, cores: cfg.Cores}, scaler: New(cfg.Policy),
+		observer: NewObserver(cfg.SlowInsert, cfg.Cores), scaler: New(cfg.Policy),
 		last: State{Problem: NotYet},
 	}
 }
@@ -119,7 +119,7 @@ func (w *Watcher) Last() State {
 func (w *Watcher) Run(ctx context.Context) {
 	turn := time.NewTicker(w.cfg.Every)
 	defer turn.Stop()
-	var before map[string]sample
+	var before map[string]Sample
 	for {
 		looking, done := context.WithTimeout(ctx, 2*w.cfg.Every)
 		now, err := w.look(looking)
@@ -129,7 +129,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		}
 		state := w.Last()
 		if before != nil && len(now) > 0 {
-			state = State{Decision: w.scaler.Decide(w.observer.observe(time.Now(), before, now))}
+			state = State{Decision: w.scaler.Decide(w.observer.Observe(time.Now(), before, now))}
 		}
 		if err != nil {
 			state.Problem = err.Error()
@@ -156,10 +156,10 @@ const nodesAtOnce = 16
 
 // look asks every node, and returns the answers by address, and what was wrong
 // with the others.
-func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
+func (w *Watcher) look(ctx context.Context) (map[string]Sample, error) {
 	var mu sync.Mutex
 	var faults []error
-	samples := map[string]sample{}
+	samples := map[string]Sample{}
 	var g errgroup.Group
 	g.SetLimit(nodesAtOnce)
 	for _, node := range w.cfg.Nodes {
@@ -189,10 +189,10 @@ func (w *Watcher) look(ctx context.Context) (map[string]sample, error) {
 	return samples, errors.Join(faults...)
 }
 
-func (w *Watcher) ask(ctx context.Context, node string) (_ sample, err error) {
+func (w *Watcher) ask(ctx context.Context, node string) (_ Sample, err error) {
 	text, err := w.client.Get(ctx, node, "/metrics", maxPage)
 	if err != nil {
-		return sample{}, err
+		return Sample{}, err
 	}
 	defer func() { err = errors.Join(err, text.Close()) }()
 	return read(text, time.Now())

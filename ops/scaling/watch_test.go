@@ -64,7 +64,7 @@ func (n node) String() string {
 	return b.String()
 }
 
-func sampled(t *testing.T, n node, at time.Time) sample {
+func sampled(t *testing.T, n node, at time.Time) Sample {
 	t.Helper()
 	s, err := read(strings.NewReader(n.String()), at)
 	if err != nil {
@@ -79,9 +79,9 @@ func TestObserve(t *testing.T) {
 	a := node{stream: "fleet", began: 1, records: 1_000_000, cpu: 10, high: 5_000, lag: 100, behind: 2, partitions: []int{0, 1}}
 	b := node{stream: "fleet", began: 2, records: 9, cpu: 1, high: 7_000, partitions: []int{2}}
 	at := noon
-	before := map[string]sample{"a": sampled(t, a, at), "b": sampled(t, b, at)}
-	o := observer{slowInsert: 3 * time.Second}
-	o.observe(at, nil, before)
+	before := map[string]Sample{"a": sampled(t, a, at), "b": sampled(t, b, at)}
+	o := NewObserver(3*time.Second, 0)
+	o.Observe(at, nil, before)
 	look := func(change func(a, b *node)) Observation {
 		t.Helper()
 		a, b := a, b
@@ -89,7 +89,7 @@ func TestObserve(t *testing.T) {
 		b.began, b.records, b.cpu, b.high = 3, 0, 0, b.high+500             // started anew
 		change(&a, &b)
 		at := noon.Add(10 * time.Second)
-		return o.observe(at, before, map[string]sample{"a": sampled(t, a, at), "b": sampled(t, b, at)})
+		return o.Observe(at, before, map[string]Sample{"a": sampled(t, a, at), "b": sampled(t, b, at)})
 	}
 	got := look(func(_, _ *node) {})
 	want := "{2 nodes, 200000/s each, [{0 100 100 2s} {1 100 100 2s} {2 50 0 0s}] of 3, false, }"
@@ -121,14 +121,14 @@ func TestObserve(t *testing.T) {
 // While ClickHouse is away lanes are full, their partitions are not read, and the
 // pages do not change. What arrives meanwhile is not nothing.
 func TestWhatNobodyLooksAt(t *testing.T) {
-	o := observer{}
+	o := NewObserver(0, 0)
 	n := node{stream: "fleet", began: 1, high: 1_000, partitions: []int{0}}
 	at := noon
 	look := func(high, lag float64) Partition {
 		t.Helper()
 		at = at.Add(5 * time.Second)
 		n.high, n.lag = high, lag
-		return o.observe(at, nil, map[string]sample{"a": sampled(t, n, at)}).Partitions[0]
+		return o.Observe(at, nil, map[string]Sample{"a": sampled(t, n, at)}).Partitions[0]
 	}
 	f := func(when string, p Partition, arriving float64, lag int64) {
 		t.Helper()
@@ -147,15 +147,15 @@ func TestWhatNobodyLooksAt(t *testing.T) {
 
 // What a group can do that is idle is no less than it was known to.
 func TestCapacityOfAnIdleGroup(t *testing.T) {
-	o := observer{}
+	o := NewObserver(0, 0)
 	n := node{stream: "fleet", began: 1, partitions: []int{0}}
 	at := noon
 	look := func(records, cpu float64) float64 {
 		t.Helper()
-		before := map[string]sample{"a": sampled(t, n, at)}
+		before := map[string]Sample{"a": sampled(t, n, at)}
 		at = at.Add(10 * time.Second)
 		n.records, n.cpu = n.records+records, n.cpu+cpu
-		return o.observe(at, before, map[string]sample{"a": sampled(t, n, at)}).Capacity
+		return o.Observe(at, before, map[string]Sample{"a": sampled(t, n, at)}).Capacity
 	}
 	for _, step := range []struct{ records, cpu, want float64 }{
 		{100, 0.1, 0},           // too little to say
