@@ -8,16 +8,22 @@ import (
 
 	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/schema"
 )
 
-// someEvents is a text of so many bytes, as a batch has it.
-func someEvents(bytes int) []byte {
-	f := newFleet(testConfig(), testStart)
-	var text []byte
-	for n := int64(0); len(text) < bytes; n++ {
-		text = f.append(text, f.read(f.pick(), live, testStart.UnixMilli()+n/20))
+// someEvents is so many bytes of events, as a batch has them.
+func someEvents(bytes int) []byte { return events(schema.JSON, int64(bytes/256+1))[:bytes] }
+
+// events is so many of them, one after the other.
+func events(encoding schema.Encoding, n int64) (text []byte) {
+	c := testConfig()
+	c.Encoding = encoding
+	f := newFleet(c, testStart)
+	for i := range n {
+		text = f.append(text, f.read(f.pick(), live, testStart.UnixMilli()+i/20))
 	}
-	return text[:bytes]
+	return text
 }
 
 func TestCompress(t *testing.T) {
@@ -55,25 +61,28 @@ func TestCompress(t *testing.T) {
 
 // BenchmarkCompress is a batch of 10 ms of 150,000 events/s in 8 partitions.
 func BenchmarkCompress(b *testing.B) {
-	text := someEvents(90_000)
-	events := float64(bytes.Count(text, []byte(`{"device_id"`)))
-	f := func(name string, compress func(dst *bytes.Buffer) []byte) {
-		b.Run(name, func(b *testing.B) {
-			var dst bytes.Buffer
-			size := 0
-			for b.Loop() {
-				dst.Reset()
-				size = len(compress(&dst))
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
-			b.ReportMetric(float64(size)/events, "bytes/event")
-		})
-	}
 	own := newCompressor()
 	library, err := kgo.DefaultCompressor(kgo.Lz4Compression())
 	if err != nil {
 		b.Fatal(err)
 	}
-	f("library", func(dst *bytes.Buffer) []byte { out, _ := library.Compress(dst, text); return out })
-	f("own", func(dst *bytes.Buffer) []byte { out, _ := own.Compress(dst, text); return out })
+	for _, encoding := range []schema.Encoding{schema.JSON, schema.Protobuf} {
+		const n = 188
+		text := events(encoding, n)
+		f := func(name string, c kgo.Compressor) {
+			b.Run(string(encoding)+"/"+name, func(b *testing.B) {
+				var dst bytes.Buffer
+				size := 0
+				for b.Loop() {
+					dst.Reset()
+					out, _ := c.Compress(&dst, text)
+					size = len(out)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+				b.ReportMetric(float64(size)/n, "bytes/event")
+			})
+		}
+		f("library", library)
+		f("own", own)
+	}
 }
