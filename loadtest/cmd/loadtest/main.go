@@ -1,5 +1,6 @@
 // Command loadtest sends a fleet's telemetry to Kafka, measures how soon it is
-// visible in ClickHouse, and proves that all of it arrived.
+// visible in ClickHouse, and proves that all of it arrived. It also plans what a load
+// takes.
 package main
 
 import (
@@ -36,7 +37,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), verifyCommand(), preloadCommand())
+	root.AddCommand(runCommand(), verifyCommand(), preloadCommand(), planCommand())
 	return root
 }
 
