@@ -24,7 +24,7 @@ func (p *Plan) warnings() []string {
 	warn(in.Size > 1.25*v("json_bytes") || in.Size < v("json_bytes")/1.25, "Events of %s bytes were not measured, those of %s were; all is taken to grow with the size, "+
 		"and some of it grows with the number of fields.", Number(in.Size), Number(v("json_bytes")))
 	warn(in.Encoding != "json", "What Kafka and ClickHouse take was measured with JSON; %s is taken to cost them the same an event.", in.Encoding)
-	warn(v("inserts") > v("inserts_seen"), "A shard gets %s inserts a second; the most that was measured is %s. ClickHouse widens batches by itself when inserts take long (batch.age_limit); "+
+	warn(v("inserts") > v("inserts_seen"), "A shard gets %s inserts a second; the most that was measured is %s. Nodes let batches wait longer by themselves when inserts take long (batch.age_limit); "+
 		"--batch-age, or fewer and larger nodes, make it fewer.", short(v("inserts")), Number(v("inserts_seen")))
 	least, most := v("slow_rate")*0.2, v("large_rows")
 	warn(v("insert_rows") < least || v("insert_rows") > most, "An insert has %s rows; %s to %s were measured.", Number(math.Round(v("insert_rows"))), Number(least), Number(most))
