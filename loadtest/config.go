@@ -10,12 +10,17 @@ import (
 	"time"
 
 	"penstock/schema"
+	"penstock/transport"
+	"penstock/transport/brokers"
+	"penstock/transport/native"
 )
 
 // Config says what to send, where to, and where to look for it.
 type Config struct {
 	// Brokers are the Kafka seed brokers, host:port.
 	Brokers []string
+	// Security is how they and the load test know each other.
+	Security brokers.Security
 	// Topic receives the telemetry. It has to exist.
 	Topic string
 	// DeadLetters is the topic of the rejected records. Empty: what is
@@ -68,7 +73,8 @@ type ClickHouse struct {
 	// Addr is the native interface, host:port.
 	Addr     string
 	User     string
-	Password string
+	Password transport.Secret
+	TLS      transport.TLS
 	Database string
 	// Table is where the proof looks: the analysts' view by default, so that
 	// it holds wherever tiering has put a day.
@@ -126,7 +132,7 @@ func (c Config) Validate() error {
 	check(u.Share >= 0 && u.Share <= 1, "upgrade-share is %g; use a share of the devices in [0, 1], such as 0.5", u.Share)
 	check(u.After >= 0, "upgrade-after is %v; use 0s or more", u.After)
 	check(u.Fields >= 1 && u.Fields <= len(newFields), "upgrade-fields is %d; use 1 to %d", u.Fields, len(newFields))
-	return errors.Join(append(errs, validateTopic(c.Brokers, c.Topic), c.validateFleet(), c.ClickHouse.Validate())...)
+	return errors.Join(append(errs, validateTopic(c.Brokers, c.Topic), c.Security.Validate(), c.validateFleet(), c.ClickHouse.Validate())...)
 }
 
 // validateTopic reports what is wrong with where records go.
@@ -184,7 +190,12 @@ func (c ClickHouse) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is empty; name one", n.key))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.login().Validate())...)
+}
+
+// login is how the load test gets in.
+func (c ClickHouse) login() native.Login {
+	return native.Login{User: c.User, Password: c.Password, TLS: c.TLS, DialTimeout: pollTimeout}
 }
 
 func isHostPort(s string) bool {

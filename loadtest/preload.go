@@ -11,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"penstock/schema"
+	"penstock/transport/brokers"
 )
 
 const (
@@ -27,6 +28,8 @@ const (
 type PreloadConfig struct {
 	// Brokers are the Kafka seed brokers, host:port.
 	Brokers []string
+	// Security is how they and the load test know each other.
+	Security brokers.Security
 	// Topic is filled. It has to exist.
 	Topic string
 	// Encoding of the events. The default value is json.
@@ -70,7 +73,7 @@ func (c PreloadConfig) Validate() error {
 	}
 	check(c.Records > 0, "count is %d; send at least 1 record", c.Records)
 	check(c.Pace >= 0, "pace is %d; want a number of records a second, or 0 for as many as can be", c.Pace)
-	return errors.Join(append(errs, c.fleet().validateFleet(), validateTopic(c.Brokers, c.Topic))...)
+	return errors.Join(append(errs, c.fleet().validateFleet(), validateTopic(c.Brokers, c.Topic), c.Security.Validate())...)
 }
 
 // fleet is the part of c that decides what is sent.
@@ -121,15 +124,13 @@ func Preload(ctx context.Context, c PreloadConfig) (_ Preloaded, err error) {
 	if c.Shares.Malformed > 0 {
 		largest = batchBytes // a malformed record may be one of 2 MiB
 	}
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(c.Brokers...),
-		kgo.ClientID("penstock-loadtest"),
+	client, err := kgo.NewClient(Config{Brokers: c.Brokers, Security: c.Security}.kafka("penstock-loadtest",
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.ProducerLinger(preloadLinger),
 		kgo.ProducerBatchMaxBytes(largest),
 		kgo.MaxBufferedRecords(maxBuffered),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-	)
+	)...)
 	if err != nil {
 		return Preloaded{}, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)
 	}

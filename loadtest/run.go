@@ -44,7 +44,7 @@ type tables interface {
 func run(ctx context.Context, c Config, start time.Time, table tables, out Output) (Result, error) {
 	rejects := c.DeadLetters != "" && c.VerifyTimeout > 0
 	book, queues := newLedger(rejects), newVisibility()
-	crew, err := newSender(c.Brokers, c.Topic, newFleet(c, start), book, queues)
+	crew, err := newSender(c, newFleet(c, start), book, queues)
 	if err != nil {
 		return Result{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,20 +52,23 @@ type parcel struct {
 	done     func(*kgo.Record, error) // p.acked, bound once
 }
 
-func newSender(brokers []string, topic string, f *fleet, l *ledger, v *visibility) (*sender, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(brokers...),
-		kgo.ClientID("penstock-loadtest"),
+// kafka are the options of a client of Kafka, and more of its own.
+func (c Config) kafka(id string, more ...kgo.Opt) []kgo.Opt {
+	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id)}, c.Security.Options(), more)
+}
+
+func newSender(c Config, f *fleet, l *ledger, v *visibility) (*sender, error) {
+	client, err := kgo.NewClient(c.kafka("penstock-loadtest",
 		kgo.WithCompressor(newCompressor()),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytes(batchBytes),
 		kgo.MaxBufferedRecords(maxBuffered),
 		kgo.RequiredAcks(kgo.AllISRAcks()),
-	)
+	)...)
 	if err != nil {
-		return nil, fmt.Errorf("kafka client for %v: %w", brokers, err)
+		return nil, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)
 	}
-	s := &sender{client: client, topic: topic, fleet: f, ledger: l, queues: v}
+	s := &sender{client: client, topic: c.Topic, fleet: f, ledger: l, queues: v}
 	s.free.New = func() any {
 		p := &parcel{sender: s}
 		p.done = p.acked

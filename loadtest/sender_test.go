@@ -45,9 +45,9 @@ func BenchmarkSend(b *testing.B) {
 	defer cluster.Close()
 	acceptAll(cluster)
 	c := DefaultConfig()
-	c.Rate = 150_000
+	c.Brokers, c.Rate = cluster.ListenAddrs(), 150_000
 	book, queues := newLedger(true), newVisibility()
-	crew, err := newSender(cluster.ListenAddrs(), c.Topic, newFleet(c, testStart), book, queues)
+	crew, err := newSender(c, newFleet(c, testStart), book, queues)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -29,13 +29,10 @@ type store struct {
 
 // openStore connects to ClickHouse. Its error names the address and the remedy.
 func openStore(ctx context.Context, c ClickHouse, since time.Time) (*store, error) {
-	conn, err := clickhouse.Open(&clickhouse.Options{
-		Addr:        []string{c.Addr},
-		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
-		Compression: &clickhouse.Compression{Method: clickhouse.CompressionLZ4},
-		DialTimeout: pollTimeout,
-		ReadTimeout: time.Minute,
-	})
+	options := c.login().Options(c.Addr, c.Database)
+	options.Compression = &clickhouse.Compression{Method: clickhouse.CompressionLZ4}
+	options.ReadTimeout = time.Minute
+	conn, err := clickhouse.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse client for %s: %w", c.Addr, err)
 	}

@@ -7,10 +7,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"penstock/pipeline/dedup"
 	"penstock/pipeline/enrich"
 	"penstock/pipeline/evolve"
 	"penstock/schema"
+	"penstock/transport/brokers"
+	"penstock/transport/native"
 )
 
 // Config is everything an ingest node needs to know. Start from [Default].
@@ -56,7 +60,10 @@ type Config struct {
 // Kafka says what to read and where rejects go.
 type Kafka struct {
 	Brokers []string `koanf:"brokers"`
-	Topic   string   `koanf:"topic"`
+	// Security is how brokers and the node know each other, for every client that
+	// the programs have.
+	brokers.Security `koanf:",squash"`
+	Topic            string `koanf:"topic"`
 	// Encoding is how the topic's records are written: json; protobuf, a
 	// message as "ingest schema proto" prints it; or avro, a record of AvroSchema or
 	// of the registry's. A topic has one: records of another are rejected as
@@ -120,16 +127,14 @@ type ClickHouse struct {
 	// name them are settled there, and what they hold is still known.
 	Retired  []Shard `koanf:"retired"`
 	Database string  `koanf:"database"`
-	User     string  `koanf:"user"`
-	Password string  `koanf:"password"`
+	// Login is the same for all shards.
+	native.Login `koanf:",squash"`
 	// Compression of blocks on the wire: none, lz4 or zstd. The default value
 	// is none: on a fast network it costs more CPU than the rest of the node.
 	Compression string `koanf:"compression"`
 	// Replicated and Cluster: see [schema.Tables].
 	Replicated bool   `koanf:"replicated"`
 	Cluster    string `koanf:"cluster"`
-	// DialTimeout bounds a connection attempt. The default value is 3 s.
-	DialTimeout time.Duration `koanf:"dial_timeout"`
 	// InsertTimeout bounds one attempt of an insert; it is then tried again
 	// on a fresh connection with the same token. The default value is 30 s.
 	InsertTimeout time.Duration `koanf:"insert_timeout"`
@@ -194,7 +199,7 @@ type Breaker struct {
 func Default() Config {
 	return Config{
 		Kafka:          Kafka{Encoding: schema.JSON, Framing: schema.Single, Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second},
-		ClickHouse:     ClickHouse{Database: "default", User: "default", Compression: "none", DialTimeout: 3 * time.Second, InsertTimeout: 30 * time.Second},
+		ClickHouse:     ClickHouse{Database: "default", Login: native.Default(), Compression: "none", InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
 		Evolution:      evolve.Default(),
@@ -207,6 +212,12 @@ func Default() Config {
 		StopTimeout:    20 * time.Second,
 		MaxRecordBytes: schema.DefaultMaxRecordBytes,
 	}
+}
+
+// Options are those by which every client of this Kafka is made, under the id, and
+// more of its own.
+func (k Kafka) Options(id string, more ...kgo.Opt) []kgo.Opt {
+	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.ClientID(id)}, k.Security.Options(), more)
 }
 
 // DeadLetters returns the configured or the derived name.
@@ -305,11 +316,12 @@ func (c Config) Validate() error {
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
 	check(c.Kafka.Recovery == InOrder || c.Kafka.Recovery == FreshFirst, "kafka.recovery is %q; want in-order or fresh-first", c.Kafka.Recovery)
 	check(c.Kafka.FreshAfter >= time.Second, "kafka.fresh_after is %v; want at least 1s, or every restart leaves a gap", c.Kafka.FreshAfter)
+	errs = append(errs, c.Kafka.Security.Validate())
 	errs = append(errs, c.ClickHouse.faults()...)
+	errs = append(errs, c.ClickHouse.Login.Validate())
 	check(c.ClickHouse.Database != "", "clickhouse.database is empty; the default is default")
 	_, known := compressions[c.ClickHouse.Compression]
 	check(known, "clickhouse.compression is %q; want none, lz4 or zstd", c.ClickHouse.Compression)
-	check(c.ClickHouse.DialTimeout > 0, "clickhouse.dial_timeout is %v; want a positive duration such as 3s", c.ClickHouse.DialTimeout)
 	check(c.ClickHouse.InsertTimeout > 0, "clickhouse.insert_timeout is %v; want a positive duration such as 30s", c.ClickHouse.InsertTimeout)
 	check(c.Batch.Rows >= 1, "batch.rows is %d; want at least 1", c.Batch.Rows)
 	check(c.Batch.Age > 0, "batch.age is %v; want a positive duration such as 200ms", c.Batch.Age)

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"penstock/transport"
 )
 
 func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
@@ -35,6 +37,17 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		"lanes is 4611686018427387904; want 1 to 1024, and rather half the number of cores")
 	f("dead letters to the topic itself", func(c *Config) { c.Kafka.DeadLetterTopic = "telemetry" },
 		`kafka.dead_letter_topic is "telemetry", the topic itself; rejects would be read again for ever`)
+	f("how servers are reached", func(c *Config) {
+		c.Kafka.TLS.CAFile, c.ClickHouse.TLS.Enabled, c.ClickHouse.TLS.CertFile = "ca.pem", true, "node.pem"
+		c.Kafka.SASL.Mechanism, c.ClickHouse.Password = "kerberos", transport.SecretFile("nowhere")
+		c.Kafka.Registry.URL, c.Kafka.Registry.User, c.Kafka.Registry.Token = "http://u:p@registry", "node", transport.NewSecret("hunter2")
+	},
+		`kafka.registry.url is "http://u:xxxxx@registry"; a URL is shown in errors: give kafka.registry.user and kafka.registry.password`,
+		"kafka.registry has a token and a user or password; keep one",
+		"kafka.tls.enabled is false, and other settings of kafka.tls would not be used; set it to true, or drop them",
+		`kafka.sasl.mechanism is "kerberos"; want one of [plain scram-sha-256 scram-sha-512 oauthbearer aws-msk-iam], or nothing for none`,
+		"clickhouse.password_file cannot be used: open nowhere: no such file or directory",
+		`clickhouse.tls.cert_file is "node.pem" and clickhouse.tls.key_file ""; they go together, set both or neither`)
 	f("nothing right", func(c *Config) {
 		*c = Config{ClickHouse: ClickHouse{Compression: "gzip"}, Lanes: -1}
 		c.Batch.Age, c.StopTimeout = -time.Second, -time.Minute
@@ -48,9 +61,10 @@ func TestValidateReportsEveryFaultAtOnce(t *testing.T) {
 		`kafka.recovery is ""; want in-order or fresh-first`,
 		"kafka.fresh_after is 0s; want at least 1s, or every restart leaves a gap",
 		"clickhouse.addr is empty; want host:port of the native protocol, such as localhost:9000",
+		"clickhouse.user is empty; the server's own is called default",
+		"clickhouse.dial_timeout is 0s; want a positive duration such as 3s",
 		"clickhouse.database is empty; the default is default",
 		`clickhouse.compression is "gzip"; want none, lz4 or zstd`,
-		"clickhouse.dial_timeout is 0s; want a positive duration such as 3s",
 		"clickhouse.insert_timeout is 0s; want a positive duration such as 30s",
 		"batch.rows is 0; want at least 1",
 		"batch.age is -1s; want a positive duration such as 200ms",

@@ -8,11 +8,13 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sr"
 
 	"penstock/schema"
+	"penstock/transport"
 )
 
 // Registry is the schema registry that the topic's records name their schemas in.
@@ -20,32 +22,78 @@ type Registry struct {
 	// URL is the registry's, such as http://localhost:8081. With it every record
 	// has to be in Confluent's wire format: a zero, the id of its schema, and the
 	// value in kafka.encoding. The default is none, and records are the value alone.
-	URL      string `koanf:"url"`
-	User     string `koanf:"user"`
-	Password string `koanf:"password"`
+	URL string `koanf:"url"`
+	// User and Password are for basic authentication, such as a cloud's API key and
+	// its secret; Token is sent as a bearer's instead. The default is neither.
+	User     string           `koanf:"user"`
+	Password transport.Secret `koanf:"password"`
+	Token    transport.Secret `koanf:"token"`
+	// TLS is for a URL with https.
+	TLS transport.Certificates `koanf:"tls"`
 }
 
 func (r Registry) validate() error {
 	if r.URL == "" {
-		if r.User != "" || r.Password != "" {
-			return errors.New("kafka.registry has a user or password and no url; give kafka.registry.url")
+		if r != (Registry{}) {
+			return errors.New("kafka.registry has settings and no url; give kafka.registry.url, or drop them")
 		}
 		return nil
 	}
-	if u, err := url.Parse(r.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return fmt.Errorf("kafka.registry.url is %q; want one such as http://localhost:8081", r.URL)
+	var errs []error
+	u, err := url.Parse(r.URL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		errs = append(errs, fmt.Errorf("kafka.registry.url is %q; want one such as http://localhost:8081", r.URL))
+	case u.User != nil:
+		errs = append(errs, fmt.Errorf("kafka.registry.url is %q; a URL is shown in errors: give kafka.registry.user and kafka.registry.password", u.Redacted()))
+	case u.Scheme == "http" && r.TLS != (transport.Certificates{}):
+		errs = append(errs, fmt.Errorf("kafka.registry.url is %q, and kafka.registry.tls would not be used; begin it with https", r.URL))
 	}
-	return nil
+	if r.Token.Given() && (r.User != "" || r.Password.Given()) {
+		errs = append(errs, errors.New("kafka.registry has a token and a user or password; keep one"))
+	}
+	return errors.Join(append(errs, r.Password.Validate("kafka.registry.password"), r.Token.Validate("kafka.registry.token"), r.TLS.Validate("kafka.registry.tls"))...)
 }
 
 // client returns a client that does not repeat what fails: persistence does, and
 // tells of it.
 func (r Registry) client() (*sr.Client, error) {
-	opts := []sr.ClientOpt{sr.URLs(r.URL), sr.UserAgent("penstock-ingest")}
-	if r.User != "" || r.Password != "" {
-		opts = append(opts, sr.BasicAuth(r.User, r.Password))
+	return sr.NewClient(sr.URLs(r.URL), sr.UserAgent("penstock-ingest"), sr.HTTPClient(r.TLS.Client(registryTimeout)), sr.PreReq(r.authorize))
+}
+
+// registryTimeout bounds one question to the registry.
+const registryTimeout = 5 * time.Second
+
+// authorize says with each request who asks.
+func (r Registry) authorize(request *http.Request) error {
+	password, err := r.Password.Reveal()
+	if err != nil {
+		return err
 	}
-	return sr.NewClient(opts...)
+	token, err := r.Token.Reveal()
+	if err != nil {
+		return err
+	}
+	switch {
+	case token != "":
+		request.Header.Set("Authorization", "Bearer "+token)
+	case r.User != "" || password != "":
+		request.SetBasicAuth(r.User, password)
+	}
+	return nil
+}
+
+// explain returns err as [transport.Refused], with what mends it, if the registry
+// does not let the node in.
+func (r Registry) explain(err error) error {
+	var response *sr.ResponseError
+	if errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden) {
+		return &transport.Refused{
+			Err:       fmt.Errorf("%w (%d); correct kafka.registry.user and kafka.registry.password, or kafka.registry.token, or what they may read", err, response.StatusCode),
+			Renewable: r.Password.Renewable() || r.Token.Renewable(),
+		}
+	}
+	return transport.Explain("kafka.registry.tls", err)
 }
 
 // Decoders makes decoders of a topic's records, for whoever needs one, and has
@@ -62,6 +110,7 @@ type Decoders struct {
 	maxBytes int
 	writers  *schema.Writers // nil if records need no writer's schema
 	registry *sr.Client      // nil if there is none
+	explain  func(error) error
 	again    persistence
 }
 
@@ -73,7 +122,7 @@ func OpenDecoders(cfg Config, s *schema.Schema, events Events) (*Decoders, error
 	var err error
 	switch {
 	case k.Registry.URL != "":
-		d.writers = schema.RegisteredWriters(k.Encoding)
+		d.writers, d.explain = schema.RegisteredWriters(k.Encoding), k.Registry.explain
 		if d.registry, err = k.Registry.client(); err != nil {
 			return nil, fmt.Errorf("kafka.registry: %w", err)
 		}
@@ -135,7 +184,7 @@ func (d *Decoders) learn(ctx context.Context, id uint32) error {
 	_, err := d.again.do(ctx, func(ctx context.Context) error {
 		text, err := d.ask(ctx, id)
 		if err != nil {
-			return fmt.Errorf("schema id %d, which records wait for: %w", id, err)
+			return fmt.Errorf("schema id %d, which records wait for: %w", id, d.explain(err))
 		}
 		d.writers.Learn(id, text)
 		return nil
@@ -180,11 +229,8 @@ func (d *Decoders) references(ctx context.Context, refs []sr.SchemaReference, se
 // fateOfRegistry is stop if the registry refuses who asks, and retry otherwise:
 // it is away, or does not know the id yet.
 func fateOfRegistry(err error) (fate, error) {
-	var response *sr.ResponseError
-	if errors.As(err, &response) && (response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden) {
-		return stop, fmt.Errorf("%w (%d); correct kafka.registry.user and kafka.registry.password, or what they may read", err, response.StatusCode)
-	}
-	return retry, err
+	f, _ := fateOfRefusal(err)
+	return f, err
 }
 
 // checkRegistry asks the registry what it has schemas of.
@@ -198,12 +244,11 @@ func checkRegistry(ctx context.Context, k Kafka, report func(string)) error {
 	}
 	types, err := client.SupportedTypes(ctx)
 	if err != nil {
-		f, err := fateOfRegistry(err)
-		err = fmt.Errorf("kafka.registry.url %s: %w", k.Registry.URL, err)
-		if f == retry {
-			return &Unreachable{err}
+		err = fmt.Errorf("kafka.registry.url %s: %w", k.Registry.URL, k.Registry.explain(err))
+		if _, refused := fateOfRefusal(err); refused {
+			return err
 		}
-		return err
+		return &Unreachable{err}
 	}
 	names := make([]string, len(types))
 	for i, t := range types {

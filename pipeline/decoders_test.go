@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sr/srfake"
 
 	"penstock/schema"
+	"penstock/transport"
 )
 
 // plainDecoders are those of a config that names no writer's schema.
@@ -149,7 +150,7 @@ func TestARegistryThatRefusesStopsTheNode(t *testing.T) {
 	registry := srfake.New(srfake.WithAuth("Basic bm9kZTpyaWdodA==")) // node:right
 	t.Cleanup(registry.Close)
 	r.cfg.Kafka.Encoding = schema.Protobuf
-	r.cfg.Kafka.Registry = Registry{URL: registry.URL(), User: "node", Password: "wrong"}
+	r.cfg.Kafka.Registry = Registry{URL: registry.URL(), User: "node", Password: transport.NewSecret("wrong")}
 	n := r.run(Events{})
 	r.send(0, leastRecord(1, "dev", 1, time.Now()))
 	r.expectEnd(n, "schema id 1", "correct kafka.registry.user and kafka.registry.password")
@@ -180,6 +181,6 @@ func TestOpenDecoders(t *testing.T) {
 	f(func(c *Config) { c.Kafka.Encoding = schema.Avro }, "kafka.encoding is avro, and nothing says by which schema")
 	f(func(c *Config) { c.Kafka.AvroSchema = "x.avsc" }, `kafka.avro_schema is "x.avsc" and would not be read`)
 	f(func(c *Config) { c.Kafka.Registry.URL = "localhost:8081" }, `kafka.registry.url is "localhost:8081"; want one such as http://localhost:8081`)
-	f(func(c *Config) { c.Kafka.Registry.User = "node" }, "kafka.registry has a user or password and no url")
+	f(func(c *Config) { c.Kafka.Registry.User = "node" }, "kafka.registry has settings and no url")
 	f(func(c *Config) { c.Kafka.Encoding, c.Kafka.Registry.URL = schema.Avro, "http://localhost:8081" }, "")
 }

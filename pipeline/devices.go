@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2/lib/driver"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"penstock/pipeline/enrich"
 	"penstock/schema"
@@ -18,7 +17,7 @@ func (c Config) devices(s *schema.Schema, events Events) (*enrich.Devices, error
 		ClickHouse: func(ctx context.Context) (driver.Conn, error) {
 			return c.ClickHouse.connect(ctx, c.ClickHouse.AllShards()[0], c.ClickHouse.Database)
 		},
-		Kafka: []kgo.Opt{kgo.SeedBrokers(c.Kafka.Brokers...), kgo.ClientID("penstock-ingest")},
+		Kafka: c.Kafka.Options("penstock-ingest"),
 	}, enrich.Events{Current: events.DevicesKnown, Failed: events.DevicesAway})
 }
 

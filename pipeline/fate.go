@@ -10,6 +10,8 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/transport"
 )
 
 // fate is what becomes of a batch whose insert failed.
@@ -42,10 +44,6 @@ var refusals = map[proto.Error]bool{
 
 // remedies are the server's errors that no repetition mends, and what does.
 var remedies = map[proto.Error]string{
-	proto.ErrAuthenticationFailed: "correct clickhouse.user and clickhouse.password",
-	proto.ErrUnknownUser:          "correct clickhouse.user",
-	proto.ErrWrongPassword:        "correct clickhouse.password",
-	proto.ErrRequiredPassword:     "set clickhouse.password",
 	proto.ErrDatabaseAccessDenied: "grant the user INSERT on the table",
 	proto.ErrAccessDenied:         "grant the user INSERT on the table",
 	proto.ErrUnknownDatabase:      "correct clickhouse.database or create it",
@@ -68,7 +66,9 @@ func fateOf(err error) (fate, error) {
 		inserting *ch.Exception
 		asking    *clickhouse.Exception
 	)
-	switch {
+	switch f, refused := fateOfRefusal(err); {
+	case refused:
+		return f, err
 	case errors.Is(err, errDoubt), errors.Is(err, errRecordGone), errors.Is(err, errOtherRecords):
 		return stop, err
 	case errors.As(err, &inserting):
@@ -81,6 +81,20 @@ func fateOf(err error) (fate, error) {
 		return f, err
 	}
 	return retry, err // everything about reaching a server
+}
+
+// fateOfRefusal is fateOf for a server that does not let the node in any more, or
+// that the node does not trust. It did when the node started: what can be renewed
+// while the node runs is waited for.
+func fateOfRefusal(err error) (f fate, refused bool) {
+	var r *transport.Refused
+	switch {
+	case !errors.As(err, &r):
+		return retry, false
+	case r.Renewable:
+		return retry, true
+	}
+	return stop, true
 }
 
 // fateOfCode is fateOf for a server's error code.
@@ -129,16 +143,20 @@ func fateOfCommit(err error) (fate, error) {
 }
 
 // fateOfPoll is fateOf for a fetch: retry is what the client does by itself.
-func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
+func fateOfPoll(e kgo.FetchError, cfg Kafka) (fate, error) {
 	var (
 		bomb *kgo.ErrDecompressTooLarge
 		cut  *kgo.ErrDataLoss
 	)
+	group := cfg.Group
+	e.Err = cfg.Explain(e.Err)
 	err := fmt.Errorf("read %s p%d: %w", e.Topic, e.Partition, e.Err)
 	if e.Topic == "" { // not about one partition
 		err = fmt.Errorf("read: %w", e.Err)
 	}
-	switch {
+	switch f, refused := fateOfRefusal(e.Err); {
+	case refused:
+		return f, err
 	case errors.Is(e.Err, kerr.OffsetOutOfRange):
 		return stop, fmt.Errorf("%w: Kafka no longer has the records that follow the committed offset, so some were never stored; "+
 			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-earliest --execute",
@@ -152,7 +170,7 @@ func fateOfPoll(e kgo.FetchError, group string) (fate, error) {
 			"kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
 			err, group, e.Topic, e.Partition, bomb.NextOffset)
 	case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
-		errors.Is(e.Err, kerr.ClusterAuthorizationFailed), errors.Is(e.Err, kerr.SaslAuthenticationFailed):
+		errors.Is(e.Err, kerr.ClusterAuthorizationFailed):
 		return stop, fmt.Errorf("%w; allow the node to read topic %s in group %s", err, e.Topic, group)
 	case errors.Is(e.Err, kerr.UnknownTopicID):
 		return stop, fmt.Errorf("%w: the topic was deleted and created again, so the offsets of group %s, and those that are stored, are another topic's; "+

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,10 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"penstock/transport"
+	"penstock/transport/brokers"
+	"penstock/transport/native"
 )
 
 func (f fate) String() string { return [...]string{"retry", "refuse", "stop"}[f] }
@@ -68,6 +73,33 @@ func TestFateOfAnInsert(t *testing.T) {
 	f(fmt.Errorf("p3 from 7: %w: %w", errRecordGone, kerr.OffsetOutOfRange), stop, "retention")
 }
 
+// A server that no longer lets the node in is waited for if what it refuses may be
+// another the next time, and ends the node if not.
+func TestFateOfARefusal(t *testing.T) {
+	f := func(password transport.Secret, err error, want fate, remedy string) {
+		t.Helper()
+		login := native.Login{User: "node", Password: password}
+		got, said := fateOf(fmt.Errorf("insert 3 rows: %w", login.Explain(err)))
+		expectFate(t, err, got, said, want, remedy)
+		cfg := Kafka{Group: "g", Security: brokers.Security{SASL: brokers.SASL{Mechanism: brokers.Plain, User: "node", Password: password}}}
+		if want == stop {
+			err = kerr.SaslAuthenticationFailed
+			remedy = "correct kafka.sasl.user"
+		}
+		got, said = fateOfPoll(kgo.FetchError{Err: &kgo.ErrGroupSession{Err: err}}, cfg)
+		expectFate(t, err, got, said, want, remedy)
+	}
+	given, inFile := transport.NewSecret("p"), transport.SecretFile("p")
+	for _, code := range []proto.Error{proto.ErrAuthenticationFailed, proto.ErrUnknownUser, proto.ErrWrongPassword, proto.ErrRequiredPassword} {
+		f(given, &ch.Exception{Code: code}, stop, "clickhouse.")
+		f(given, &clickhouse.Exception{Code: int32(code)}, stop, "clickhouse.")
+		f(inFile, &ch.Exception{Code: code}, retry, "")
+	}
+	f(inFile, kerr.SaslAuthenticationFailed, retry, "")
+	f(given, x509.UnknownAuthorityError{}, retry, "")
+	f(given, x509.CertificateInvalidError{Reason: x509.Expired}, retry, "")
+}
+
 func TestFateOfADeadLetter(t *testing.T) {
 	f := func(err error, want fate, remedy string) {
 		t.Helper()
@@ -91,21 +123,21 @@ func TestFateOfADeadLetter(t *testing.T) {
 func TestFateOfAPoll(t *testing.T) {
 	f := func(err error, want fate, remedy string) {
 		t.Helper()
-		got, said := fateOfPoll(kgo.FetchError{Topic: "t", Partition: 3, Err: err}, "g")
+		got, said := fateOfPoll(kgo.FetchError{Topic: "t", Partition: 3, Err: err}, Kafka{Group: "g"})
 		expectFate(t, err, got, said, want, remedy)
 	}
 	f(kerr.OffsetOutOfRange, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets")
 	f(&kgo.ErrDataLoss{ConsumedTo: 90, ResetTo: 70}, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets --to-offset 70")
 	f(kerr.TopicAuthorizationFailed, stop, "allow the node to read topic t in group g")
 	f(kerr.GroupAuthorizationFailed, stop, "in group g")
-	f(kerr.SaslAuthenticationFailed, stop, "allow the node")
+	f(kerr.SaslAuthenticationFailed, stop, "correct kafka.sasl.user and kafka.sasl.password")
 	f(&kgo.ErrGroupSession{Err: kerr.InvalidSessionTimeout}, stop, "kafka.session_timeout")
 	f(&kgo.ErrGroupSession{Err: kerr.InconsistentGroupProtocol}, stop, "a kafka.group of its own")
 	f(kerr.UnknownTopicID, stop, "created again")
 	f(&kgo.ErrGroupSession{Err: kerr.UnknownMemberID}, retry, "")
 	f(kerr.CorruptMessage, retry, "")
 	f(io.EOF, retry, "")
-	_, said := fateOfPoll(kgo.FetchError{Err: io.EOF}, "g")
+	_, said := fateOfPoll(kgo.FetchError{Err: io.EOF}, Kafka{Group: "g"})
 	if said.Error() != "read: EOF" {
 		t.Errorf("an error of no partition reads %q", said)
 	}

@@ -164,7 +164,7 @@ func (g *gapReader) read(ctx context.Context, r *reading) error {
 
 func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, last bool) error {
 	topic := g.cfg.Kafka.Topic
-	client, err := kgo.NewClient(kgo.SeedBrokers(g.cfg.Kafka.Brokers...), kgo.ClientID("penstock-ingest"),
+	client, err := kgo.NewClient(g.cfg.Kafka.Options("penstock-ingest",
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
 		kgo.KeepControlRecords(),                    // or a marker at the end of the gap would be waited for
 		kgo.FetchMaxBytes(g.cfg.gapFetchBytes()),
@@ -173,7 +173,7 @@ func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, l
 		kgo.MetadataMinAge(500*time.Millisecond),
 		kgo.MaxDecompressBatchBytes(int(g.cfg.share())),
 		kgo.WithPools(g.pools),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {r.partition: kgo.NewOffset().At(gap.First)}}))
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {r.partition: kgo.NewOffset().At(gap.First)}}))...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
@@ -184,7 +184,7 @@ func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, l
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			f, err := fateOfPoll(e, g.cfg.Kafka.Group)
+			f, err := fateOfPoll(e, g.cfg.Kafka)
 			if f == stop {
 				return err
 			}

@@ -95,10 +95,10 @@ func (i *inserter) insert(ctx context.Context, shard int, token string, b *schem
 	conn := i.conns[shard]
 	if conn == nil || conn.IsClosed() {
 		var err error
-		if conn, err = ch.Dial(ctx, ch.Options{
-			Address: i.shards[shard].Addr, Database: i.cfg.Database, User: i.cfg.User, Password: i.cfg.Password,
+		if conn, err = i.cfg.Dial(ctx, ch.Options{
+			Address: i.shards[shard].Addr, Database: i.cfg.Database,
 			Compression: compressions[i.cfg.Compression], ClientName: "penstock-ingest",
-			DialTimeout: i.cfg.DialTimeout, HandshakeTimeout: i.cfg.DialTimeout, ReadTimeout: i.cfg.InsertTimeout,
+			HandshakeTimeout: i.cfg.DialTimeout, ReadTimeout: i.cfg.InsertTimeout,
 		}); err != nil {
 			return fmt.Errorf("%w: %w", errNotSent, err)
 		}
@@ -141,9 +141,8 @@ func (i *inserter) Close() error {
 }
 
 var _ sink = (*inserter)(nil)
-var _ slog.LogValuer = ClickHouse{}
 
-// LogValue keeps the password out of logs.
+// LogValue says where rows go, and how.
 func (c ClickHouse) LogValue() slog.Value {
-	return slog.GroupValue(slog.Any("shards", c.AllShards()), slog.String("database", c.Database), slog.String("user", c.User))
+	return slog.GroupValue(slog.Any("shards", c.AllShards()), slog.String("database", c.Database), slog.String("user", c.User), slog.Bool("tls", c.TLS.Enabled))
 }

@@ -103,10 +103,10 @@ type letterReader struct {
 
 func (r *letterReader) read(ctx context.Context) error {
 	topic := r.cfg.DeadLetters()
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.cfg.Brokers...), kgo.ClientID("penstock-dlq"),
+	client, err := kgo.NewClient(r.cfg.Options("penstock-dlq",
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a letter that is gone
 		kgo.KeepControlRecords(),                    // they have offsets too, and one may be the last
-		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxWait(500*time.Millisecond))
+		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxWait(500*time.Millisecond))...)
 	if err != nil {
 		return err
 	}

@@ -154,9 +154,7 @@ func (m *member) end(err error) {
 }
 
 func (m *member) options() []kgo.Opt {
-	return []kgo.Opt{
-		kgo.SeedBrokers(m.cfg.Kafka.Brokers...),
-		kgo.ClientID("penstock-ingest"),
+	return m.cfg.Kafka.Options("penstock-ingest",
 		kgo.ConsumeTopics(m.cfg.Kafka.Topic),
 		kgo.ConsumerGroup(m.cfg.Kafka.Group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -165,12 +163,12 @@ func (m *member) options() []kgo.Opt {
 		// anew, and every one of them waits for the last to hear it.
 		kgo.HeartbeatInterval(min(heartbeat, m.cfg.Kafka.SessionTimeout/4)),
 		// A member that gives up partitions first stores what it read of them.
-		kgo.RebalanceTimeout(m.cfg.StopTimeout + rebalanceSlack),
+		kgo.RebalanceTimeout(m.cfg.StopTimeout+rebalanceSlack),
 		// Partitions that are added to the topic are found this much later.
-		kgo.MetadataMaxAge(30 * time.Second),
+		kgo.MetadataMaxAge(30*time.Second),
 		// And a leader that moved this soon: the client's own 5 s are all the
 		// time an event has until it is visible.
-		kgo.MetadataMinAge(500 * time.Millisecond),
+		kgo.MetadataMinAge(500*time.Millisecond),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(m.assigned),
@@ -185,8 +183,8 @@ func (m *member) options() []kgo.Opt {
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.MaxConcurrentFetches(fetchesAtOnce),
 		kgo.FetchMaxBytes(m.cfg.fetchBytes()),
-		kgo.FetchMaxPartitionBytes(m.cfg.fetchBytes() / 2),
-		kgo.FetchMaxWait(100 * time.Millisecond),
+		kgo.FetchMaxPartitionBytes(m.cfg.fetchBytes()/2),
+		kgo.FetchMaxWait(100*time.Millisecond),
 		// The bounds above are of what is on the wire; a batch of a megabyte
 		// can unpack to a thousand of them.
 		kgo.MaxDecompressBatchBytes(int(m.cfg.share())),
@@ -194,7 +192,7 @@ func (m *member) options() []kgo.Opt {
 		// Dead letters may be larger than the broker's default for a batch.
 		kgo.ProducerBatchMaxBytes(deadLetterMaxBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
-	}
+	)
 }
 
 // drainOf returns the drain of a lane. All of its batches but the one that is
@@ -232,7 +230,7 @@ func (m *member) poll(ctx context.Context) error {
 			return nil //nolint:nilerr // asked to stop, which is no error
 		}
 		for _, e := range fetches.Errors() {
-			f, err := fateOfPoll(e, m.cfg.Kafka.Group)
+			f, err := fateOfPoll(e, m.cfg.Kafka)
 			if f == stop {
 				m.client.AllowRebalance()
 				return err

@@ -47,11 +47,7 @@ func beginVersions(ctx context.Context, c ClickHouse, s *schema.Schema, report f
 
 // Options is how the shard is reached by everything but inserts.
 func (c ClickHouse) Options(shard Shard, database string) *clickhouse.Options {
-	return &clickhouse.Options{
-		Addr:        []string{shard.Addr},
-		Auth:        clickhouse.Auth{Database: database, Username: c.User, Password: c.Password},
-		DialTimeout: c.DialTimeout,
-	}
+	return c.Login.Options(shard.Addr, database)
 }
 
 func (c ClickHouse) connect(ctx context.Context, shard Shard, database string) (driver.Conn, error) {
@@ -62,11 +58,14 @@ func (c ClickHouse) connect(ctx context.Context, shard Shard, database string) (
 	if err := conn.Ping(ctx); err != nil {
 		err = errors.Join(err, conn.Close())
 		var ex *clickhouse.Exception
+		if _, refused := fateOfRefusal(err); refused {
+			return nil, fmt.Errorf("clickhouse.addr %s as user %s: %w", shard.Addr, c.User, err)
+		}
 		if errors.As(err, &ex) {
 			_, err = fateOfCode(ex.Code, err)
 			return nil, fmt.Errorf("clickhouse.addr %s as user %s: %w", shard.Addr, c.User, err)
 		}
-		return nil, &Unreachable{fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000), not HTTP (8123)?", shard.Addr, err)}
+		return nil, &Unreachable{fmt.Errorf("clickhouse.addr %s does not answer: %w; is the server up, and is this its native port (9000, or 9440 with clickhouse.tls.enabled), not HTTP (8123)?", shard.Addr, err)}
 	}
 	return conn, nil
 }
@@ -106,7 +105,7 @@ func createTables(ctx context.Context, cfg Config, shard Shard, s *schema.Schema
 const metadataAge = 20 * time.Millisecond
 
 func (k Kafka) admin() (*kadm.Client, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(k.Brokers...), kgo.ClientID("penstock-ingest"), kgo.MetadataMinAge(metadataAge))
+	client, err := kgo.NewClient(k.Options("penstock-ingest", kgo.MetadataMinAge(metadataAge))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.brokers %v: %w", k.Brokers, err)
 	}
@@ -116,7 +115,10 @@ func (k Kafka) admin() (*kadm.Client, error) {
 // topics returns the details of the topic and the dead-letter topic.
 func (k Kafka) topics(ctx context.Context, admin *kadm.Client) (topic, dead kadm.TopicDetail, err error) {
 	details, err := admin.ListTopics(ctx, k.Topic, k.DeadLetters())
-	if err != nil {
+	if err := k.Explain(err); err != nil {
+		if _, refused := fateOfRefusal(err); refused {
+			return topic, dead, fmt.Errorf("kafka.brokers %v: %w", k.Brokers, err)
+		}
 		return topic, dead, &Unreachable{fmt.Errorf("kafka.brokers %v do not answer: %w; are they up, and is the address theirs?", k.Brokers, err)}
 	}
 	return details[k.Topic], details[k.DeadLetters()], nil

@@ -173,7 +173,7 @@ func TestRefusedRowsAreFoundByHalving(t *testing.T) {
 func TestAWrongPasswordStopsTheNodeAndSaysSo(t *testing.T) {
 	r := newRig(t)
 	r.table.setFault(func([]schema.Origin) error {
-		return &ch.Exception{Code: proto.ErrAuthenticationFailed, Name: "AUTHENTICATION_FAILED", Message: "default: Authentication failed"}
+		return r.cfg.ClickHouse.Explain(&ch.Exception{Code: proto.ErrAuthenticationFailed, Name: "AUTHENTICATION_FAILED", Message: "default: Authentication failed"})
 	})
 	r.sendEvents(1)
 	r.expectStop("correct clickhouse.user and clickhouse.password")

@@ -155,7 +155,7 @@ func (r *replay) run(ctx context.Context) (_ Replayed, failed error) {
 	if r.req.Rate <= 0 {
 		return Replayed{}, fmt.Errorf("the rate is %g letters a second; want more than 0, and rather %d", r.req.Rate, DefaultReplayRate)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(r.cfg.Kafka.Brokers...), kgo.ClientID("penstock-dlq"))
+	client, err := kgo.NewClient(r.cfg.Kafka.Options("penstock-dlq")...)
 	if err != nil {
 		return Replayed{}, fmt.Errorf("kafka.brokers %v: %w", r.cfg.Kafka.Brokers, err)
 	}

@@ -58,8 +58,7 @@ const joinPause = 20 * time.Millisecond
 
 func tryLockReplay(ctx context.Context, cfg Kafka) (*replayLock, error) {
 	l := &replayLock{group: cfg.replayGroup()}
-	seed := kgo.SeedBrokers(cfg.Brokers...)
-	if err := l.open(seed, kgo.ClientID("penstock-dlq")); err != nil {
+	if err := l.open(cfg.Options("penstock-dlq")...); err != nil {
 		return nil, err
 	}
 	// Whoever joins has all others join anew, which waits for those that are dead:
@@ -69,8 +68,8 @@ func tryLockReplay(ctx context.Context, cfg Kafka) (*replayLock, error) {
 		return nil, err
 	}
 	l.client.Close()
-	if err := l.open(seed, kgo.ClientID("penstock-dlq"), kgo.ConsumeTopics(cfg.DeadLetters()), kgo.ConsumerGroup(l.group), kgo.DisableAutoCommit(),
-		kgo.SessionTimeout(cfg.SessionTimeout), kgo.HeartbeatInterval(min(heartbeat, cfg.SessionTimeout/4))); err != nil {
+	if err := l.open(cfg.Options("penstock-dlq", kgo.ConsumeTopics(cfg.DeadLetters()), kgo.ConsumerGroup(l.group), kgo.DisableAutoCommit(),
+		kgo.SessionTimeout(cfg.SessionTimeout), kgo.HeartbeatInterval(min(heartbeat, cfg.SessionTimeout/4)))...); err != nil {
 		return nil, err
 	}
 	l.client.PauseFetchTopics(cfg.DeadLetters())

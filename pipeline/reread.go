@@ -45,11 +45,11 @@ func rereadFrom(ctx context.Context, cfg Kafka, partition int32, first int64, vi
 	wrap := func(err error) error {
 		return fmt.Errorf("read %s p%d from %d again: %w", cfg.Topic, partition, first, err)
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID("penstock-ingest"),
+	client, err := kgo.NewClient(cfg.Options("penstock-ingest",
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
 		kgo.KeepControlRecords(),                    // or a marker at the end of a span would be waited for
 		kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topic: {partition: kgo.NewOffset().At(first)}}))
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{cfg.Topic: {partition: kgo.NewOffset().At(first)}}))...)
 	if err != nil {
 		return wrap(err)
 	}
@@ -63,7 +63,7 @@ func rereadFrom(ctx context.Context, cfg Kafka, partition int32, first int64, vi
 		}
 		for _, e := range fetches.Errors() {
 			if errors.Is(e.Err, kerr.OffsetOutOfRange) {
-				_, e.Err = fateOfPoll(e, cfg.Group)
+				_, e.Err = fateOfPoll(e, cfg)
 				return fmt.Errorf("%w: %w", errRecordGone, e.Err)
 			}
 			return wrap(e.Err)

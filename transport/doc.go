@@ -2,8 +2,8 @@
 // else there is, and are reached themselves: TLS, whose certificates and
 // authorities are read again when their files change, and secrets, which come
 // from the config, the environment or a file, and are never printed. Below it,
-// package sasl is how a client tells Kafka who it is, and package click how
-// ClickHouse is dialled by both of its libraries.
+// package brokers has the options of every client of Kafka, with SASL, and package
+// native those of ClickHouse's.
 //
 // What is read from files is kept for the whole process, by the files' names.
 // Why not by whoever uses it? A config is a value that is copied to where it is

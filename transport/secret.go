@@ -39,6 +39,14 @@ func SecretFile(path string) Secret { return Secret{file: path} }
 // Given says whether there is one.
 func (s Secret) Given() bool { return s.text != nil || s.file != "" }
 
+// Same says whether both are given in the same way, and are the same text or file.
+func (s Secret) Same(other Secret) bool {
+	if s.text == nil || other.text == nil {
+		return s == other
+	}
+	return *s.text == *other.text
+}
+
 // Renewable says whether it may be another the next time it is needed.
 func (s Secret) Renewable() bool { return s.file != "" }
 

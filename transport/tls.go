@@ -6,17 +6,27 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
+	"time"
 )
 
-// TLS says how servers are reached by TLS, 1.2 or newer. The zero value is without.
-//
-// There is no setting that goes without verifying the server: its certificate, if
-// nobody signed it, can stand in CAFile itself.
+// TLS says whether and how a server is reached by TLS, 1.2 or newer. The zero value
+// is without.
 type TLS struct {
 	// Enabled: connections are TLS. Off by default, as the servers are when they
 	// come.
-	Enabled bool `koanf:"enabled"`
+	Enabled      bool `koanf:"enabled"`
+	Certificates `koanf:",squash"`
+}
+
+// Certificates say whom a client trusts, and who it is. The zero value is what the
+// system trusts, and nobody.
+//
+// There is no setting that goes without verifying the server: its certificate, if
+// nobody signed it, can stand in CAFile itself.
+type Certificates struct {
 	// CAFile is a file of the authorities that may have signed a server's
 	// certificate, in PEM. The default is empty: those the system trusts.
 	CAFile string `koanf:"ca_file"`
@@ -32,29 +42,32 @@ type TLS struct {
 	ServerName string `koanf:"server_name"`
 }
 
-func (t TLS) names() names { return names{cert: t.CertFile, key: t.KeyFile, ca: t.CAFile} }
-
 // Validate reports every fault of the config, which is expected in the section,
 // and reads the files.
 func (t TLS) Validate(section string) error {
-	if !t.Enabled {
-		if t != (TLS{}) {
-			return fmt.Errorf("%s.enabled is false, and other settings of %[1]s would not be used; set it to true, or drop them", section)
-		}
-		return nil
+	if !t.Enabled && t != (TLS{}) {
+		return fmt.Errorf("%s.enabled is false, and other settings of %[1]s would not be used; set it to true, or drop them", section)
 	}
-	if err := together(section, t.CertFile, t.KeyFile); err != nil {
+	return t.Certificates.Validate(section)
+}
+
+// Validate reports every fault of the config, which is expected in the section,
+// and reads the files.
+func (c Certificates) Validate(section string) error {
+	if err := together(section, c.CertFile, c.KeyFile); err != nil {
 		return err
 	}
-	if _, err := t.names().current(); err != nil {
+	if _, err := c.names().current(); err != nil {
 		return fmt.Errorf("%s.* name files that cannot be used: %w", section, err)
 	}
 	return nil
 }
 
+func (c Certificates) names() names { return names{cert: c.CertFile, key: c.KeyFile, ca: c.CAFile} }
+
 func together(section, cert, key string) error {
 	if (cert == "") != (key == "") {
-		return fmt.Errorf("%s.cert_file is %q and %[1]s.key_file %q; they go together, set both or neither", section, cert, key)
+		return fmt.Errorf("%s.cert_file is %q and %[1]s.key_file %[3]q; they go together, set both or neither", section, cert, key)
 	}
 	return nil
 }
@@ -66,12 +79,12 @@ func together(section, cert, key string) error {
 // Why not one config for all, with a VerifyConnection that looks up the
 // authorities? It would have to skip the verification of its own, and is not told
 // the host if that is an IP address.
-func (t TLS) ClientConfig(host string) (*tls.Config, error) {
-	m, err := t.names().current()
+func (c Certificates) ClientConfig(host string) (*tls.Config, error) {
+	m, err := c.names().current()
 	if err != nil {
 		return nil, err
 	}
-	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(t.ServerName, host), RootCAs: m.pool}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cmp.Or(c.ServerName, host), RootCAs: m.pool}
 	if m.cert != nil {
 		// Shown also to a server that names other authorities: it then says what is
 		// wrong, and not that there is none.
@@ -80,29 +93,45 @@ func (t TLS) ClientConfig(host string) (*tls.Config, error) {
 	return cfg, nil
 }
 
-// DialContext connects to a server, by TLS if that is enabled, of which the
-// handshake is then done. Clients take it as their dialer. The error of a server
-// that is not to be trusted is explained by [Remedy].
+// DialContext connects to a server, by TLS if that is enabled. Clients take it as
+// their dialer.
 func (t TLS) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	var d net.Dialer
-	if !t.Enabled {
-		return d.DialContext(ctx, network, addr)
+	if t.Enabled {
+		return t.DialTLSContext(ctx, network, addr)
 	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, addr)
+}
+
+// DialTLSContext connects to a server by TLS, and shakes hands.
+func (c Certificates) DialTLSContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := t.ClientConfig(host)
+	cfg, err := c.ClientConfig(host)
 	if err != nil {
 		return nil, err
 	}
+	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
 	secured := tls.Client(conn, cfg)
 	if err := secured.HandshakeContext(ctx); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("%w: the server ends the connection at once; it may speak no TLS at this port", err)
+		}
 		return nil, errors.Join(fmt.Errorf("TLS with %s: %w", addr, err), conn.Close())
 	}
 	return secured, nil
+}
+
+// Client returns a client for HTTP, by TLS where a URL is https. The caller closes
+// its idle connections.
+func (c Certificates) Client(timeout time.Duration) *http.Client {
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialTLSContext: c.DialTLSContext, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute,
+	}}
 }

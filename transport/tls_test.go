@@ -31,7 +31,7 @@ func layOut(t *testing.T, authority *transporttest.Authority) *files {
 	dir := t.TempDir()
 	f := &files{
 		t:      t,
-		client: TLS{Enabled: true, CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "client.crt"), KeyFile: filepath.Join(dir, "client.key")},
+		client: TLS{Enabled: true, Certificates: Certificates{CAFile: filepath.Join(dir, "ca"), CertFile: filepath.Join(dir, "client.crt"), KeyFile: filepath.Join(dir, "client.key")}},
 		server: ServerTLS{ClientCAFile: filepath.Join(dir, "clients.ca"), CertFile: filepath.Join(dir, "server.crt"), KeyFile: filepath.Join(dir, "server.key")},
 	}
 	transporttest.Write(t, f.client.CAFile, authority.PEM())
@@ -202,8 +202,9 @@ func TestDistrust(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, _, err = files.meet(cfg)
-			if found, err := Remedy("kafka.tls", err); !found || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v, %v; want a remedy with %q", name, found, err, want)
+			var refused *Refused
+			if err := Explain("kafka.tls", err); !errors.As(err, &refused) || !refused.Renewable || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; want a remedy with %q", name, err, want)
 			}
 		}
 		f("another authority's server", func(f *files) {
@@ -225,7 +226,8 @@ func TestDistrust(t *testing.T) {
 		f("no certificate", func(f *files) { f.client.CertFile, f.client.KeyFile = "", "" }, "set kafka.tls.cert_file")
 	})
 	for _, err := range []error{io.EOF, context.DeadlineExceeded, &net.OpError{Op: "dial", Err: errors.New("connection refused")}} {
-		if found, same := Remedy("kafka.tls", err); found || same.Error() != err.Error() {
+		var refused *Refused
+		if same := Explain("kafka.tls", err); errors.As(same, &refused) || same.Error() != err.Error() {
 			t.Errorf("%v has a remedy: %v", err, same)
 		}
 	}
@@ -260,7 +262,7 @@ func TestDial(t *testing.T) {
 			said, err = io.ReadAll(conn)
 			err = errors.Join(err, conn.Close())
 		}
-		_, err = Remedy("clickhouse.tls", err)
+		err = Explain("clickhouse.tls", err)
 		if failed := <-served; (failed == nil) != (err == nil) && want == "" {
 			t.Errorf("%s: served, but %v", name, failed)
 		}
@@ -277,7 +279,7 @@ func TestDial(t *testing.T) {
 	f("without TLS", plain, TLS{}, "")
 	f("TLS to a server without", plain, files.client, "set clickhouse.tls.enabled to false")
 	stranger := layOut(t, authority)
-	f("no certificate", secured, TLS{Enabled: true, CAFile: stranger.client.CAFile}, "set clickhouse.tls.cert_file and clickhouse.tls.key_file")
+	f("no certificate", secured, TLS{Enabled: true, Certificates: Certificates{CAFile: stranger.client.CAFile}}, "set clickhouse.tls.cert_file and clickhouse.tls.key_file")
 	stranger.client.CAFile = ""
 	f("the system's authorities", secured, stranger.client, "into clickhouse.tls.ca_file")
 }
@@ -312,11 +314,11 @@ func TestValidate(t *testing.T) {
 	f(TLS{}.Validate("kafka.tls"), "")
 	f(c.Validate("kafka.tls"), "")
 	f(TLS{Enabled: true}.Validate("kafka.tls"), "")
-	f(TLS{CAFile: c.CAFile}.Validate("kafka.tls"), "kafka.tls.enabled is false, and other settings of kafka.tls would not be used")
-	f(TLS{Enabled: true, CertFile: c.CertFile}.Validate("kafka.tls"), "set both or neither")
-	f(TLS{Enabled: true, CAFile: "nowhere"}.Validate("kafka.tls"), "nowhere: no such file")
-	f(TLS{Enabled: true, CAFile: c.KeyFile}.Validate("kafka.tls"), "has no certificate in PEM")
-	f(TLS{Enabled: true, CertFile: c.CertFile, KeyFile: s.KeyFile}.Validate("kafka.tls"), "does not match")
+	f(TLS{Certificates: Certificates{CAFile: c.CAFile}}.Validate("kafka.tls"), "kafka.tls.enabled is false, and other settings of kafka.tls would not be used")
+	f(TLS{Enabled: true, Certificates: Certificates{CertFile: c.CertFile}}.Validate("kafka.tls"), "set both or neither")
+	f(TLS{Enabled: true, Certificates: Certificates{CAFile: "nowhere"}}.Validate("kafka.tls"), "nowhere: no such file")
+	f(TLS{Enabled: true, Certificates: Certificates{CAFile: c.KeyFile}}.Validate("kafka.tls"), "has no certificate in PEM")
+	f(TLS{Enabled: true, Certificates: Certificates{CertFile: c.CertFile, KeyFile: s.KeyFile}}.Validate("kafka.tls"), "does not match")
 	f(ServerTLS{}.Validate("admin.tls"), "")
 	f(s.Validate("admin.tls"), "")
 	f(ServerTLS{CertFile: s.CertFile}.Validate("admin.tls"), "set both or neither")

@@ -13,6 +13,7 @@ import (
 	"penstock/ops/settings"
 	"penstock/schema"
 	"penstock/tiering"
+	"penstock/transport"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understand the difference before you commit it")
@@ -59,7 +60,7 @@ func TestConfigSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Tiering.HotDays != 31 || cfg.Tiering.Grace != 0 || cfg.Tiering.FileBytes != 9 || cfg.ClickHouse.Password != "pw" ||
+	if cfg.Tiering.HotDays != 31 || cfg.Tiering.Grace != 0 || cfg.Tiering.FileBytes != 9 || !cfg.ClickHouse.Password.Same(transport.NewSecret("pw")) ||
 		cfg.S3.Prefix != "fleet" || cfg.Tiering.LeaseTTL != time.Minute || cfg.ClickHouse.Database != "default" {
 		t.Errorf("config %+v", cfg)
 	}

@@ -12,6 +12,7 @@ import (
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
+	"penstock/transport"
 )
 
 // tableConfig is a table on one shard, and where its cold days go.
@@ -77,13 +78,16 @@ func open(all []tableConfig) error {
 
 // collects reports whether what ClickHouse reads S3 by is the same for both.
 func (t tableConfig) collects(other tableConfig) bool {
-	by := func(t tableConfig) [6]string {
-		return [6]string{
-			t.S3.Bucket, cmp.Or(t.ClickHouse.S3Endpoint, t.S3.Endpoint), t.S3.Region, fmt.Sprint(t.S3.PathStyle),
-			cmp.Or(t.ClickHouse.S3AccessKey, t.S3.AccessKey), cmp.Or(t.ClickHouse.S3SecretKey, t.S3.SecretKey),
+	by := func(t tableConfig) (place [4]string, access, secret transport.Secret) {
+		access, secret = t.S3.AccessKey, t.S3.SecretKey
+		if t.ClickHouse.S3AccessKey.Given() {
+			access, secret = t.ClickHouse.S3AccessKey, t.ClickHouse.S3SecretKey
 		}
+		return [4]string{t.S3.Bucket, cmp.Or(t.ClickHouse.S3Endpoint, t.S3.Endpoint), t.S3.Region, fmt.Sprint(t.S3.PathStyle)}, access, secret
 	}
-	return by(t) == by(other)
+	mine, access, secret := by(t)
+	its, itsAccess, itsSecret := by(other)
+	return mine == its && access.Same(itsAccess) && secret.Same(itsSecret)
 }
 
 // with builds the compactor, calls do, and closes what was opened.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"penstock/ops/settings"
+	"penstock/transport"
 )
 
 func write(t *testing.T, text string) string {
@@ -38,7 +39,7 @@ func TestConfigSources(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := cfg.Pipeline; p.Memory != 1<<30 || p.Lanes != 2 || p.ClickHouse.Password != "pw" || p.Batch.Age != 200*time.Millisecond || cfg.Log.Level >= 0 {
+	if p := cfg.Pipeline; p.Memory != 1<<30 || p.Lanes != 2 || !p.ClickHouse.Password.Same(transport.NewSecret("pw")) || p.Batch.Age != 200*time.Millisecond || cfg.Log.Level >= 0 {
 		t.Errorf("got %+v", cfg)
 	}
 }

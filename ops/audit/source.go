@@ -21,7 +21,7 @@ type source struct {
 }
 
 func openSource(cfg pipeline.Kafka) (*source, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(cfg.Brokers...), kgo.ClientID("penstock-audit"))
+	client, err := kgo.NewClient(cfg.Options("penstock-audit")...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.brokers %v: %w", cfg.Brokers, err)
 	}
@@ -113,11 +113,11 @@ func (s *source) read(ctx context.Context, topic string, partition int32, of Ran
 	if of.Count() <= 0 {
 		return nil
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.cfg.Brokers...), kgo.ClientID("penstock-audit"),
+	client, err := kgo.NewClient(s.cfg.Options("penstock-audit",
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(of.First)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
 		kgo.KeepControlRecords(), // they have offsets too, and one may be the last
-		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxWait(500*time.Millisecond))
+		kgo.FetchMaxBytes(8<<20), kgo.FetchMaxPartitionBytes(4<<20), kgo.FetchMaxWait(500*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("kafka.brokers %v: %w", s.cfg.Brokers, err)
 	}

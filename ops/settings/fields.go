@@ -15,7 +15,17 @@ type fields map[string]field
 type field struct {
 	value reflect.Value
 	named beginner // not nil: the section's own sections have names of the user's choice
+	// secret: the value is not to be seen; by a key of the suffix fromFile it is the
+	// file that has it.
+	secret   bool
+	fromFile bool
 }
+
+// secret is a type whose value may also be given as the file that has it, by the
+// same key with fileSuffix. What such a field is given is never shown.
+type secret interface{ FromFile(path string) }
+
+const fileSuffix = "_file"
 
 func (f field) section() bool { return !f.value.IsValid() }
 
@@ -43,7 +53,11 @@ func (f fields) add(prefix string, v reflect.Value) {
 		case tag == "":
 			panic(fmt.Sprintf("BUG: field %s of %s has no koanf tag; name its key, or - for none", sf.Name, v.Type()))
 		case fillable(sf.Type):
-			f[key] = field{value: v.Field(i)}
+			_, hidden := v.Field(i).Addr().Interface().(secret)
+			f[key] = field{value: v.Field(i), secret: hidden}
+			if hidden {
+				f[key+fileSuffix] = field{value: v.Field(i), fromFile: true}
+			}
 		case beginnerOf(v.Field(i)) != nil:
 			f[key] = field{named: beginnerOf(v.Field(i))}
 		case sf.Type.Kind() == reflect.Struct:
@@ -59,14 +73,23 @@ func (f fields) add(prefix string, v reflect.Value) {
 // none. Named sections come last: they begin as what is set outside of them.
 func (f fields) setAll(all []given) []error {
 	faults := make([]error, len(all))
+	secrets := make(map[string]given) // the last by the key without fileSuffix
 	for _, named := range []bool{false, true} {
 		for i, g := range all {
 			switch _, _, within := f.within(g.key); {
 			case within != named:
+				continue
 			case g.fault != nil:
 				faults[i] = g.fault
-			default:
-				faults[i] = f.set(g.key, g.value)
+				continue
+			}
+			faults[i] = f.set(g.key, g.value)
+			if known := f[g.key]; known.secret || known.fromFile {
+				of := strings.TrimSuffix(g.key, fileSuffix)
+				if other, ok := secrets[of]; ok && other.layer == g.layer {
+					faults[i] = fmt.Errorf("%s is given beside %s (%s); keep one", g.key, other.key, other.origin)
+				}
+				secrets[of] = g
 			}
 		}
 	}
@@ -90,9 +113,20 @@ func (f fields) set(key string, value any) error {
 		return fmt.Errorf("%s is %s; want sections with names of your choice", key, show(key, value))
 	case known.section():
 		return fmt.Errorf("%s is %s; want a section with some of %s", key, show(key, value), f.below(key))
+	case known.fromFile:
+		path, ok := value.(string)
+		if !ok || path == "" {
+			return fmt.Errorf("%s is %s; want the file that has it", key, show(key, value))
+		}
+		known.value.Addr().Interface().(secret).FromFile(path)
+		return nil
 	}
 	if err := assign(known.value, value); err != nil {
-		return fmt.Errorf("%s is %s; want %w", key, show(key, value), err)
+		shown := show(key, value)
+		if known.secret {
+			shown = "(hidden)"
+		}
+		return fmt.Errorf("%s is %s; want %w", key, shown, err)
 	}
 	return nil
 }
@@ -183,12 +217,19 @@ func distance(a, b string) int {
 // show quotes a value for its user, unless it is one that must not end up in
 // a log.
 func show(key string, value any) string {
-	name := key[strings.LastIndex(key, delim)+1:]
+	name := strings.ToLower(key[strings.LastIndex(key, delim)+1:])
+	if strings.HasSuffix(name, fileSuffix) {
+		return quoted(value)
+	}
 	for _, word := range []string{"password", "secret", "token"} {
 		if strings.Contains(name, word) {
 			return "(hidden)"
 		}
 	}
+	return quoted(value)
+}
+
+func quoted(value any) string {
 	switch v := value.(type) {
 	case nil:
 		return "empty"

@@ -72,6 +72,9 @@ func (s *Sources) AddFlag(flags *pflag.FlagSet, name, key, usage string) {
 // defaults, with what the sources give, and validates the result if dst has a
 // method Validate() error. The error lists every fault; dst is then of no use.
 //
+// A secret is also filled by its key with _file, which names the file that has it; of
+// two sources that give one and the other the later wins, as ever.
+//
 // A field is text, a bool, a number, a [time.Duration], anything that
 // implements [encoding.TextUnmarshaler], or a slice of these; or a struct of
 // such fields, or [Named] ones. Lists are replaced, not appended to. An integer
@@ -85,8 +88,11 @@ func Load(dst any, from Sources) error {
 	var faults []error
 	var all []given
 	readable := true
-	for _, read := range from.layers() {
+	for i, read := range from.layers() {
 		layer, err := read()
+		for j := range layer {
+			layer[j].layer = i
+		}
 		if err != nil {
 			faults = append(faults, err)
 			readable = false
@@ -121,6 +127,7 @@ type given struct {
 	key    string
 	value  any    // nil, a string or a []string
 	origin string // for the user to find it
+	layer  int    // the source; the later one wins
 	fault  error  // why there is no value
 }
 

@@ -28,7 +28,7 @@ type config struct {
 		Timeout time.Duration `koanf:"session_timeout"`
 	} `koanf:"kafka"`
 	ClickHouse struct {
-		Password   string `koanf:"password"`
+		Password   secret `koanf:"password"`
 		Replicated bool   `koanf:"replicated"`
 	} `koanf:"clickhouse"`
 	Batch struct {
@@ -42,6 +42,21 @@ type config struct {
 	Share    float64         `koanf:"share"`
 	Clock    func()          `koanf:"-"`
 }
+
+// secret tells a test how it was given.
+type secret struct{ text string }
+
+func (s *secret) UnmarshalText(text []byte) error {
+	s.text = "itself: " + string(text)
+	if string(text) == "guess me" {
+		return errors.New("too easy to guess")
+	}
+	return nil
+}
+
+func (s *secret) FromFile(path string) { s.text = "in the file " + path }
+
+func (s secret) String() string { return s.text }
 
 type Common struct {
 	Memory int64 `koanf:"memory"`
@@ -140,6 +155,10 @@ func difference(b *strings.Builder, name string, got, had reflect.Value) {
 	for i := range got.NumField() {
 		field := name + got.Type().Field(i).Name
 		switch g, h := got.Field(i), had.Field(i); {
+		case g.Type() == reflect.TypeFor[secret]():
+			if g.Interface() != h.Interface() {
+				fmt.Fprintf(b, "%s = %v\n", field, g)
+			}
 		case g.Kind() == reflect.Struct:
 			difference(b, field+".", g, h)
 		case g.Kind() != reflect.Func && !reflect.DeepEqual(g.Interface(), h.Interface()):

@@ -13,6 +13,7 @@ import (
 	"penstock/tiering"
 	"penstock/tiering/ddl"
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understand the difference before you commit it")
@@ -56,7 +57,7 @@ func table(t *testing.T, files int) ddl.Table {
 		t.Fatal(err)
 	}
 	b := store.DefaultS3Config()
-	b.Bucket, b.Endpoint, b.AccessKey, b.SecretKey = "cold", "http://127.0.0.1:7070", "key", "secret"
+	b.Bucket, b.Endpoint, b.AccessKey, b.SecretKey = "cold", "http://127.0.0.1:7070", transport.NewSecret("key"), transport.NewSecret("secret")
 	out := ddl.Table{Name: "readings", Bucket: b, Listed: tiering.Listed{Schema: s}}
 	for i := range files {
 		f := tiering.ListedFile{Day: first + schema.Day(i/2), File: tiering.File{

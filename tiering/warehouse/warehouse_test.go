@@ -12,6 +12,7 @@ import (
 	"penstock/schema"
 	"penstock/tiering"
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understand the difference before you commit it")
@@ -19,7 +20,7 @@ var rewrite = flag.Bool("rewrite", false, "write the golden files anew; understa
 func testClickHouse() *ClickHouse {
 	c, bucket := Default(), store.DefaultS3Config()
 	c.Addr = "127.0.0.1:9000"
-	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = "http://127.0.0.1:7070", "cold", "key", "it's secret"
+	bucket.Endpoint, bucket.Bucket, bucket.AccessKey, bucket.SecretKey = "http://127.0.0.1:7070", "cold", transport.NewSecret("key"), transport.NewSecret("it's secret")
 	s := schema.Telemetry()
 	return &ClickHouse{config: c, schema: s, source: source{config: c, bucket: bucket}}
 }
@@ -71,10 +72,10 @@ func TestStatementsGolden(t *testing.T) {
 
 	w = testClickHouse()
 	w.source.config.S3Endpoint, w.source.config.Cluster = "http://gateway:7070", "main"
-	w.source.config.S3AccessKey, w.source.config.S3SecretKey = "reader", "of its own"
+	w.source.config.S3AccessKey, w.source.config.S3SecretKey = transport.NewSecret("reader"), transport.NewSecret("of its own")
 	show("named collection: a reader of its own", collection(w))
-	w.source.config.S3AccessKey, w.source.config.S3SecretKey = "", ""
-	w.source.bucket.PathStyle, w.source.bucket.AccessKey = false, ""
+	w.source.config.S3AccessKey, w.source.config.S3SecretKey = transport.Secret{}, transport.Secret{}
+	w.source.bucket.PathStyle, w.source.bucket.AccessKey = false, transport.Secret{}
 	show("named collection: cluster, its own endpoint, bucket in the host name, credentials of the server", collection(w))
 
 	w.source.config.NamedCollection = ""
@@ -86,7 +87,7 @@ func TestStatementsGolden(t *testing.T) {
 		return text + "..."
 	}
 	show("source without a named collection, credentials of the server", head(files[0]))
-	w.source.bucket.AccessKey = "key"
+	w.source.bucket.AccessKey = transport.NewSecret("key")
 	show("source without a named collection", head(files...))
 	w.source.config.S3Endpoint, w.source.bucket.Endpoint = "", ""
 	show("source on AWS", head(files[0]))
@@ -108,7 +109,7 @@ func TestStatementsGolden(t *testing.T) {
 }
 
 func TestConfigNamesEveryFault(t *testing.T) {
-	err := Config{NamedCollection: "a-b", S3AccessKey: "reader"}.Validate()
+	err := Config{NamedCollection: "a-b", S3AccessKey: transport.NewSecret("reader")}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}

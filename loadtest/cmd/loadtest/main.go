@@ -64,6 +64,7 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
 	f.StringVar(&cfg.Topic, "topic", cfg.Topic, "topic the telemetry is sent to")
 	f.StringVar(&cfg.DeadLetters, "dlq-topic", cfg.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
+	securityFlags(f, "kafka", &cfg.Security)
 	clickHouseFlags(f, &cfg.ClickHouse)
 	f.StringVar(&cfg.ClickHouse.Hot, "hot-table", cfg.ClickHouse.Hot, "table polled for visibility")
 	f.StringVar((*string)(&cfg.Encoding), "encoding", string(cfg.Encoding), "how events are written: json or protobuf")
@@ -149,6 +150,7 @@ for --rate. --pace bounds how fast they do.
 	}
 	cfg, f := loadtest.DefaultPreload(), c.Flags()
 	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
+	securityFlags(f, "kafka", &cfg.Security)
 	f.StringVar(&cfg.Topic, "topic", cfg.Topic, "topic to fill; it has to exist")
 	f.StringVar((*string)(&cfg.Encoding), "encoding", string(cfg.Encoding), "how events are written: json or protobuf")
 	f.StringVar(&cfg.Key, "key", cfg.Key, "key of all records, so that they share a partition (default: the device id)")
@@ -180,7 +182,8 @@ for --rate. --pace bounds how fast they do.
 func clickHouseFlags(f *pflag.FlagSet, c *loadtest.ClickHouse) {
 	f.StringVar(&c.Addr, "clickhouse", c.Addr, "ClickHouse's native interface, host:port")
 	f.StringVar(&c.User, "user", c.User, "ClickHouse user")
-	f.StringVar(&c.Password, "password", c.Password, "ClickHouse password; "+envPrefix+"PASSWORD keeps it out of the process list")
+	secretFlags(f, "password", &c.Password, "ClickHouse password")
+	securityFlags(f, "clickhouse-tls", &c.TLS)
 	f.StringVar(&c.Database, "database", c.Database, "ClickHouse database")
 	f.StringVar(&c.Table, "table", c.Table, "table or view the proof looks into")
 }

@@ -178,7 +178,7 @@ func (s *services) byClickHouse(t *testing.T, e coldTier, files []string) found 
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := fmt.Sprintf("s3('%s{%s}', '%s', '%s', 'Parquet')", url, strings.Join(files, ","), e.bucket.AccessKey, e.bucket.SecretKey)
+	source := fmt.Sprintf("s3('%s{%s}', '%s', '%s', 'Parquet')", url, strings.Join(files, ","), e.s3.AccessKey, e.s3.SecretKey)
 	got := found{Types: map[string]string{}}
 	columns, err := s.conn.Query(t.Context(), "DESCRIBE TABLE "+source+" SETTINGS describe_compact_output = 1")
 	if err != nil {

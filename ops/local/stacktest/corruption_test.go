@@ -153,8 +153,8 @@ late_every: 0s
 file_bytes: 1
 row_group_rows: %d
 spool_dir: %q
-`, s.at.Addr, s.at.User, s.at.Password, s.at.Database, s.at.NamedCollection,
-		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey, s.config.RowGroupRows, dir))
+`, s.at.Addr, s.at.User, e.clickHouse.Password, s.at.Database, s.at.NamedCollection,
+		e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.s3.AccessKey, e.s3.SecretKey, s.config.RowGroupRows, dir))
 	return programWith(t, config)
 }
 

@@ -64,7 +64,7 @@ func testDDL(t *testing.T, e coldTier) {
 	}
 	var got [][]string
 	query := "SELECT " + strings.Join(columns, ", ") + " FROM readings WHERE _day >= DATE '" + (today - 41).String() + "'" + order
-	runPython(t, &got, "ddl.py", "duckdb", file(ddl.DuckDB, "readings"), query, e.bucket.Endpoint, e.bucket.AccessKey, e.bucket.SecretKey, e.bucket.Region)
+	runPython(t, &got, "ddl.py", "duckdb", file(ddl.DuckDB, "readings"), query, e.bucket.Endpoint, e.s3.AccessKey, e.s3.SecretKey, e.bucket.Region)
 	s.sameValues(t, "duckdb", got, want)
 
 	// A ClickHouse that knows nothing of the tables.
@@ -73,7 +73,7 @@ func testDDL(t *testing.T, e coldTier) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.exec(t, fmt.Sprintf("CREATE NAMED COLLECTION penstock_cold AS url = '%s', access_key_id = '%s', secret_access_key = '%s'", base, e.bucket.AccessKey, e.bucket.SecretKey))
+	s.exec(t, fmt.Sprintf("CREATE NAMED COLLECTION penstock_cold AS url = '%s', access_key_id = '%s', secret_access_key = '%s'", base, e.s3.AccessKey, e.s3.SecretKey))
 	s.exec(t, strings.TrimSuffix(statements(ddl.ClickHouse, "elsewhere.readings"), ";\n"))
 	s.sameValues(t, "clickhouse", s.values(t, "(SELECT * FROM elsewhere.readings WHERE _day >= '"+(today-41).String()+"'"+order+")"), want)
 

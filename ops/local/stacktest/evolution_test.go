@@ -14,6 +14,7 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/pipeline/evolve"
+	"penstock/transport"
 )
 
 // TestFirmwareAddsFields has half of a fleet send three new fields mid-run while
@@ -77,7 +78,7 @@ func firmwareAddsFields(t *testing.T, policy evolve.Policy) {
 
 	c := loadtest.DefaultConfig()
 	c.Brokers, c.Rate, c.Devices, c.Duration = a.Kafka.Brokers, 2_000, 1_000, 24*time.Second
-	c.ClickHouse = loadtest.ClickHouse{Addr: a.ClickHouse.Native, User: a.ClickHouse.User, Password: a.ClickHouse.Password,
+	c.ClickHouse = loadtest.ClickHouse{Addr: a.ClickHouse.Native, User: a.ClickHouse.User, Password: transport.NewSecret(a.ClickHouse.Password),
 		Database: "fleet", Table: "telemetry_all", Hot: "telemetry"}
 	c.Shares.Malformed = 0
 	c.Upgrade = loadtest.Upgrade{Share: 0.5, After: 6 * time.Second, Fields: 3}

@@ -15,6 +15,7 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
+	"penstock/transport"
 )
 
 const (
@@ -55,7 +56,7 @@ func TestAFloodOnOneTopic(t *testing.T) {
 	fleet.Brokers, fleet.Topic, fleet.DeadLetters, fleet.Run = a.Kafka.Brokers, "live", "live.dead", "live"
 	fleet.Rate, fleet.Duration, fleet.Devices = 2000, meanwhile, 1000
 	fleet.Shares = loadtest.Shares{Resend: 0.02, Malformed: 0.001}
-	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, "live"
+	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password), "live"
 	began := time.Now()
 	a.ClickHouse.Database = "flood"
 	conn := clickHouseClient(t, a)

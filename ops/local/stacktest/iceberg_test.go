@@ -25,7 +25,7 @@ func testIceberg(t *testing.T, e coldTier) {
 	catalog, config := filepath.Join(dir, "catalog.db"), filepath.Join(dir, "iceberg.yaml")
 	overwrite(t, config, fmt.Appendf(nil, `s3: {endpoint: %q, bucket: %q, prefix: %q, access_key: %q, secret_key: %q}
 catalog: {type: sql, uri: %q}
-`, e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey, catalog))
+`, e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.s3.AccessKey, e.s3.SecretKey, catalog))
 	var columns []string
 	for _, c := range s.schema.Columns() {
 		columns = append(columns, c.Name)
@@ -43,7 +43,7 @@ catalog: {type: sql, uri: %q}
 		for _, reader := range []string{"pyiceberg", "duckdb"} {
 			var got [][]string
 			runPython(t, &got, "iceberg.py", reader, catalog, "penstock.telemetry", strings.Join(columns, ","),
-				e.bucket.Endpoint, e.bucket.AccessKey, e.bucket.SecretKey, e.bucket.Region)
+				e.bucket.Endpoint, e.s3.AccessKey, e.s3.SecretKey, e.bucket.Region)
 			slices.SortFunc(got, slices.Compare)
 			s.sameValues(t, reader+", "+when, got, want)
 		}

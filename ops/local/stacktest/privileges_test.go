@@ -20,6 +20,7 @@ import (
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
+	"penstock/transport"
 )
 
 // deploy is where the rights are written down.
@@ -71,11 +72,11 @@ func TestPrivileges(t *testing.T) {
 	if err := s.S3.Allow(t.Context(), account("exporter"), account("reader"), account("gc")); err != nil {
 		t.Fatal(err)
 	}
-	e.bucket.AccessKey, e.bucket.SecretKey = "exporter", "exporter-secret"
+	e.bucket.AccessKey, e.bucket.SecretKey = transport.NewSecret("exporter"), transport.NewSecret("exporter-secret")
 
 	tier := openColdTier(t, e, func(c *tiering.Config, w *warehouse.Config) {
 		c.FileBytes, c.RowGroupRows = 1, 3_000
-		w.S3AccessKey, w.S3SecretKey = "reader", "reader-secret"
+		w.S3AccessKey, w.S3SecretKey = transport.NewSecret("reader"), transport.NewSecret("reader-secret")
 	})
 	today := schema.DayOf(time.Now().UnixMilli())
 	tier.insert(t, today-40, 0, 10_000)
@@ -168,7 +169,7 @@ func TestPrivileges(t *testing.T) {
 
 	t.Run("reader", func(t *testing.T) {
 		reader := e.bucket
-		reader.AccessKey, reader.SecretKey = "reader", "reader-secret"
+		reader.AccessKey, reader.SecretKey = transport.NewSecret("reader"), transport.NewSecret("reader-secret")
 		objects := openS3(t, reader)
 		forbidden(t, "create", objects.Create(t.Context(), "telemetry/day=2026-01-01/gen=000001/x.parquet", strings.NewReader(""), store.SumBytes(nil)))
 		_, _, err := objects.Get(t.Context(), "telemetry/lease.json")
@@ -186,7 +187,7 @@ func TestPrivileges(t *testing.T) {
 
 		own := *tier
 		b := e.bucket
-		b.AccessKey, b.SecretKey = "gc", "gc-secret"
+		b.AccessKey, b.SecretKey = transport.NewSecret("gc"), transport.NewSecret("gc-secret")
 		objects := openS3(t, b)
 		own.objects = objects
 		garbage, err := own.compactor(tiering.Events{}).GC(t.Context(), objects, time.Nanosecond, true)

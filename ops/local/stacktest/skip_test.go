@@ -63,7 +63,7 @@ func testOneDeviceOfADay(t *testing.T, e coldTier) {
 	duckDB := func(columns, where string) {
 		var rows [][]string
 		query := fmt.Sprintf("SELECT %s FROM telemetry WHERE %s", columns, where)
-		runPython(t, &rows, "ddl.py", "duckdb", view, query, w.endpoint, e.bucket.AccessKey, e.bucket.SecretKey, e.bucket.Region)
+		runPython(t, &rows, "ddl.py", "duckdb", view, query, w.endpoint, e.s3.AccessKey, e.s3.SecretKey, e.bucket.Region)
 		if len(rows) != each {
 			t.Errorf("DuckDB finds %d readings, want %d", len(rows), each)
 		}

@@ -8,6 +8,7 @@ import (
 	"penstock/ops/local/s3/weather"
 	"penstock/tiering/store"
 	"penstock/tiering/store/storetest"
+	"penstock/transport"
 )
 
 func testS3Store(t *testing.T, e coldTier) {
@@ -40,6 +41,6 @@ func testS3NamesTheRemedy(t *testing.T, e coldTier) {
 		}
 	}
 	f(`bucket "nowhere" does not exist; create it or correct s3.bucket`, func(c *store.S3Config) { c.Bucket = "nowhere" })
-	f("check s3.access_key, s3.secret_key", func(c *store.S3Config) { c.SecretKey = "wrong" })
+	f("check s3.access_key, s3.secret_key", func(c *store.S3Config) { c.SecretKey = transport.NewSecret("wrong") })
 	f("s3://"+e.bucket.Bucket+"/"+e.bucket.Prefix+"/lease", func(c *store.S3Config) { c.Endpoint, c.Attempts = "http://127.0.0.1:1", 1 })
 }

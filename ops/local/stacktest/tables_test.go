@@ -34,8 +34,8 @@ func TestTables(t *testing.T) {
 		config = fmt.Appendf(config, `  %s:
     clickhouse: {addr: %q, user: %q, password: %q, database: %q, named_collection: %q}
     s3: {endpoint: %q, bucket: %q, prefix: %q, access_key: %q, secret_key: %q}
-`, name, s.at.Addr, s.at.User, s.at.Password, s.at.Database, s.at.NamedCollection,
-			e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.bucket.AccessKey, e.bucket.SecretKey)
+`, name, s.at.Addr, s.at.User, e.clickHouse.Password, s.at.Database, s.at.NamedCollection,
+			e.bucket.Endpoint, e.bucket.Bucket, e.bucket.Prefix, e.s3.AccessKey, e.s3.SecretKey)
 		shards = append(shards, s)
 	}
 	file := filepath.Join(t.TempDir(), "compactor.yaml")

@@ -18,6 +18,7 @@ import (
 	"penstock/tiering"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
+	"penstock/transport"
 )
 
 // TestColdTier runs what the cold tier needs a real ClickHouse and a real S3
@@ -54,20 +55,22 @@ func TestColdTier(t *testing.T) {
 // coldTier is where a test's days are hot, and where they go.
 type coldTier struct {
 	clickHouse stack.ClickHouseAddress
+	s3         stack.S3Address // with the keys that bucket has
 	bucket     store.S3Config
 }
 
 // coldTierOf returns a database and a folder of the bucket.
 func coldTierOf(a stack.Addresses, database, prefix string) coldTier {
-	e := coldTier{clickHouse: a.ClickHouse, bucket: store.DefaultS3Config()}
+	e := coldTier{clickHouse: a.ClickHouse, s3: a.S3, bucket: store.DefaultS3Config()}
 	e.clickHouse.Database, e.bucket.Prefix = database, prefix
-	e.bucket.Endpoint, e.bucket.Bucket, e.bucket.AccessKey, e.bucket.SecretKey = a.S3.Endpoint, a.S3.Bucket, a.S3.AccessKey, a.S3.SecretKey
+	e.bucket.Endpoint, e.bucket.Bucket = a.S3.Endpoint, a.S3.Bucket
+	e.bucket.AccessKey, e.bucket.SecretKey = transport.NewSecret(a.S3.AccessKey), transport.NewSecret(a.S3.SecretKey)
 	return e
 }
 
 func (e coldTier) config() warehouse.Config {
 	c, at := warehouse.Default(), e.clickHouse
-	c.Addr, c.User, c.Password, c.Database = at.Native, at.User, at.Password, at.Database
+	c.Addr, c.User, c.Password, c.Database = at.Native, at.User, transport.NewSecret(at.Password), at.Database
 	c.NamedCollection = "cold_of_" + at.Database
 	return c
 }
@@ -101,7 +104,7 @@ func openColdTierOf(t *testing.T, e coldTier, of *schema.Schema, configure func(
 	configure(&tier, &config)
 
 	s := &services{schema: of, tables: config.Tables(), at: config, config: tier}
-	conn, err := clickhouse.Open(&clickhouse.Options{Addr: []string{config.Addr}, Auth: clickhouse.Auth{Username: config.User, Password: config.Password}})
+	conn, err := clickhouse.Open(config.Options(config.Addr, ""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,7 +351,7 @@ func testOpenNamesTheRemedy(t *testing.T, e coldTier) {
 	f := func(database, password string, want ...string) {
 		t.Helper()
 		c := e.config()
-		c.Database, c.Password = database, password
+		c.Database, c.Password = database, transport.NewSecret(password)
 		w, err := warehouse.Open(t.Context(), c, e.bucket, schema.Telemetry())
 		if err == nil {
 			t.Fatalf("opened: %v", w.Close())
@@ -359,7 +362,7 @@ func testOpenNamesTheRemedy(t *testing.T, e coldTier) {
 			}
 		}
 	}
-	f("system", "wrong", "check clickhouse.user and clickhouse.password")
+	f("system", "wrong", "correct clickhouse.user and clickhouse.password")
 	f("nowhere", e.clickHouse.Password, "ingest migrate")
 	// The engine's own database is an overlay of others.
 	f("default", e.clickHouse.Password, "a view cannot be replaced in one step", "use a database")

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ClickHouse/clickhouse-go/v2"
 
 	"penstock/pipeline/evolve"
 	"penstock/schema"
@@ -112,7 +111,7 @@ func (s *services) nextVersion(t *testing.T) *schema.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := &clickhouse.Options{Addr: []string{s.at.Addr}, Auth: clickhouse.Auth{Username: s.at.User, Password: s.at.Password, Database: s.tables.Database}}
+	at := s.at.Options(s.at.Addr, s.tables.Database)
 	registry, err := evolve.Open([]evolve.Shard{{Name: "1", At: at}}, s.tables, s.schema)
 	if err != nil {
 		t.Fatal(err)

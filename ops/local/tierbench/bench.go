@@ -35,6 +35,7 @@ import (
 	"penstock/ops/local/stack"
 	"penstock/schema"
 	"penstock/tiering/store"
+	"penstock/transport"
 )
 
 // Config says what to measure.
@@ -141,7 +142,7 @@ func (s *session) open(ctx context.Context) (err error) {
 	}
 	bucket := store.DefaultS3Config()
 	bucket.Endpoint, bucket.Bucket, bucket.Prefix = s.at.S3.Endpoint, s.at.S3.Bucket, prefix
-	bucket.AccessKey, bucket.SecretKey = s.at.S3.AccessKey, s.at.S3.SecretKey
+	bucket.AccessKey, bucket.SecretKey = transport.NewSecret(s.at.S3.AccessKey), transport.NewSecret(s.at.S3.SecretKey)
 	s.objects, err = store.OpenS3(ctx, bucket)
 	return err
 }

@@ -23,11 +23,11 @@ var alerts = map[tls.AlertError]string{
 	116: "it wants a certificate: set %s.cert_file and %[1]s.key_file",
 }
 
-// Remedy reports whether neither side is to be trusted by the other as they are,
-// and then returns err with what a person has to change, in the settings of the
-// section or at the server. Otherwise it returns err as it is: what keeps a server
-// from being reached may pass.
-func Remedy(section string, err error) (found bool, _ error) {
+// Explain returns err as [Refused], with what a person has to change in the settings
+// of the section or at the server, if the two do not trust each other's
+// certificates. Any other error it returns as it is: what keeps a server from
+// being reached may pass.
+func Explain(section string, err error) error {
 	var (
 		unknown x509.UnknownAuthorityError
 		name    x509.HostnameError
@@ -55,7 +55,7 @@ func Remedy(section string, err error) (found bool, _ error) {
 		}
 	}
 	if remedy == "" {
-		return false, err
+		return err
 	}
-	return true, fmt.Errorf("%w; %s", err, remedy)
+	return &Refused{Err: fmt.Errorf("%w; %s", err, remedy), Renewable: true}
 }
