@@ -18,6 +18,7 @@ import (
 // daemon wires the compactors of tables and whoever watches them, has them make
 // passes until ctx ends, and returns when they have stopped.
 func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Duration, log *slog.Logger, traces *tracing.Tracer) error {
+	ops.LogReloads(log)
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry) // the process's
 	tables := make([]ops.Table, len(all))

@@ -61,6 +61,7 @@ scaling.up_after; until then KEDA leaves the number as it is. Of the config only
 // scale watches the nodes and answers whoever asks, until ctx ends.
 func scale(ctx context.Context, cfg config, stderr io.Writer) error {
 	log := cfg.Log.New(stderr)
+	ops.LogReloads(log)
 	registry := prometheus.NewRegistry()
 	ops.NewMetrics(registry)
 	watcher := scaling.NewWatcher(cfg.Scaling, cfg.access(), changes(log))

@@ -15,9 +15,11 @@ package clickhouse
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -26,6 +28,7 @@ import (
 	"penstock/ops/local/clickhouse/native"
 	"penstock/ops/local/clickhouse/session"
 	"penstock/ops/local/clickhouse/web"
+	"penstock/transport"
 )
 
 // Config is where the engine is, where it keeps its data and where it listens.
@@ -38,6 +41,10 @@ type Config struct {
 	// TCP and HTTP are the addresses the two interfaces listen on; port 0
 	// takes a free one, and ready is told which.
 	TCP, HTTP string
+	// TCPSecure and HTTPSecure are where the two interfaces are served by TLS
+	// beside that, if Certificates are given.
+	TCPSecure, HTTPSecure string
+	Certificates          transport.ServerTLS
 	// User and Password are the one account there is. An empty User is default.
 	User, Password string
 	// Memory bounds what statements and merges may hold, in bytes; beyond it
@@ -60,7 +67,10 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%s is empty; it must be set", name))
 		}
 	}
-	return errors.Join(errs...)
+	if c.Certificates.Enabled() && (c.TCPSecure == "" || c.HTTPSecure == "") {
+		errs = append(errs, errors.New("TCPSecure or HTTPSecure is empty; with Certificates both must be set"))
+	}
+	return errors.Join(append(errs, c.Certificates.Validate("Certificates"))...)
 }
 
 // Serve opens the engine, listens, calls ready with the bound addresses and
@@ -86,21 +96,54 @@ func Serve(ctx context.Context, cfg Config, ready func(tcp, http net.Addr)) erro
 		return fmt.Errorf("clickhouse: %w", err)
 	}
 	defer sessions.Close()
-	tcp, err := net.Listen("tcp", cfg.TCP)
+	tcp, http, err := cfg.listen()
 	if err != nil {
-		return fmt.Errorf("clickhouse: listen for the native protocol: %w", err)
-	}
-	http, err := net.Listen("tcp", cfg.HTTP)
-	if err != nil {
-		return errors.Join(fmt.Errorf("clickhouse: listen for HTTP: %w", err), tcp.Close())
+		return fmt.Errorf("clickhouse: %w", err)
 	}
 	var discarded *discard.Counts
 	if cfg.DiscardInserts {
 		discarded = discard.NewCounts()
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return native.NewServer(sessions, discarded).Serve(ctx, tcp) })
-	g.Go(func() error { return web.NewServer(sessions, discarded).Serve(ctx, http) })
-	ready(tcp.Addr(), http.Addr())
+	for _, l := range tcp {
+		g.Go(func() error { return native.NewServer(sessions, discarded).Serve(ctx, l) })
+	}
+	for _, l := range http {
+		g.Go(func() error { return web.NewServer(sessions, discarded).Serve(ctx, l) })
+	}
+	ready(tcp[0].Addr(), http[0].Addr())
 	return g.Wait()
+}
+
+// listen opens the listeners of each interface, the plain one first.
+func (c Config) listen() (tcp, http []net.Listener, err error) {
+	secured, err := c.Certificates.ServerConfig(tls.RequireAndVerifyClientCert)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, at := range []struct {
+		all         *[]net.Listener
+		name, addr  string
+		certificate *tls.Config
+	}{
+		{&tcp, "the native protocol", c.TCP, nil}, {&http, "HTTP", c.HTTP, nil},
+		{&tcp, "the native protocol by TLS", c.TCPSecure, secured}, {&http, "HTTPS", c.HTTPSecure, secured},
+	} {
+		if at.addr == "" {
+			continue
+		}
+		l, err := net.Listen("tcp", at.addr)
+		if err != nil {
+			err = fmt.Errorf("listen for %s: %w", at.name, err)
+			for _, open := range slices.Concat(tcp, http) {
+				err = errors.Join(err, open.Close())
+			}
+			return nil, nil, err
+		}
+		if at.certificate != nil {
+			l = tls.NewListener(l, at.certificate)
+		}
+		*at.all = append(*at.all, l)
+	}
+	return tcp, http, nil
 }

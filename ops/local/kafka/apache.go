@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -17,7 +18,7 @@ import (
 
 // properties is the broker's server.properties.
 func (c Config) properties() string {
-	listeners, advertised, protocols := c.listeners()
+	listeners, advertised, protocols, settings := c.listeners()
 	return fmt.Sprintf(`# Written at every start of the local stack; changes do not last.
 process.roles=broker,controller
 node.id=1
@@ -55,21 +56,24 @@ broker.heartbeat.interval.ms=500
 
 # Tests of crashes ask for shorter sessions than Kafka's least of 6 s.
 group.min.session.timeout.ms=1000
-`, c.ControllerPort, listeners, advertised, protocols, c.data(), MaxMessageBytes)
+%[7]s`, c.ControllerPort, listeners, advertised, protocols, c.data(), MaxMessageBytes, settings)
 }
 
 // listeners returns where the broker listens, what it tells clients of that,
-// and the protocol of each.
-func (c Config) listeners() (listeners, advertised, protocols string) {
+// the protocol of each, and lines of what else is set for it.
+func (c Config) listeners() (listeners, advertised, protocols, settings string) {
 	at := func(name string, port int) string { return name + "://" + child.Loopback(port) }
 	listen, tell, speak := []string{at("PLAINTEXT", c.Port)}, []string{at("PLAINTEXT", c.Port)}, []string{"PLAINTEXT:PLAINTEXT"}
 	for i, l := range c.Behind {
 		name := fmt.Sprintf("BEHIND%d", i+1)
 		listen = append(listen, at(name, l.Port))
 		tell = append(tell, at(name, l.Advertised))
-		speak = append(speak, name+":PLAINTEXT")
+		speak = append(speak, name+":"+cmp.Or(l.Protocol, "PLAINTEXT"))
+		for _, s := range l.Settings {
+			settings += "listener.name." + strings.ToLower(name) + "." + s + "\n"
+		}
 	}
-	return strings.Join(listen, ","), strings.Join(tell, ","), strings.Join(speak, ",")
+	return strings.Join(listen, ","), strings.Join(tell, ","), strings.Join(speak, ","), settings
 }
 
 func (c Config) data() string { return filepath.Join(c.Dir, "data") }

@@ -62,6 +62,10 @@ type Config struct {
 type Listener struct {
 	Port       int
 	Advertised int
+	// Protocol is SSL, SASL_SSL or SASL_PLAINTEXT; the default is PLAINTEXT.
+	Protocol string
+	// Settings are the listener's own, each key=value.
+	Settings []string
 }
 
 // Broker is a Kafka broker of this machine.

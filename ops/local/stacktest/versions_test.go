@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-
 	"penstock/pipeline/evolve"
 	"penstock/schema"
 	"penstock/tiering"
