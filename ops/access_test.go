@@ -109,7 +109,7 @@ func TestAdminTLS(t *testing.T) {
 		}
 		return fmt.Sprint(resp.StatusCode, " ", strings.TrimSpace(string(body)))
 	}
-	stranger := transport.TLS{Enabled: true, CAFile: cfg.TLS.ClientCAFile}
+	stranger := transport.TLS{Enabled: true, Certificates: transport.Certificates{CAFile: cfg.TLS.ClientCAFile}}
 	known := stranger
 	known.CertFile, known.KeyFile = file("operator.pem", operator.Cert), file("operator.key", operator.Key)
 	for _, one := range []struct{ got, want string }{

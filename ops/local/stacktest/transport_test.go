@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"penstock/ops/local/proxy"
 	"penstock/schema"
 	"penstock/tiering/store"
 	"penstock/tiering/warehouse"
@@ -56,35 +57,43 @@ func testWaysIn(t *testing.T, s *secured) {
 // testRefusals: a node that cannot get in says what to change, and ends.
 func testRefusals(t *testing.T, s *secured) {
 	others := s.file(t, "clients-as-servers.pem", s.clients.PEM())
-	plain := []string{"kafka.sasl.mechanism=plain", "kafka.sasl.user=node"}
-	right := append(plain, "kafka.sasl.password="+plainPassword)
+	right := s.file(t, "plain.password", []byte(plainPassword))
 	f := func(name, want string, more ...string) {
 		t.Helper()
-		node := s.start(t, s.settings(t, "refused", s.bySASL, append(right[:len(right):len(right)], more...)...))
-		select {
-		case err := <-node.ended:
-			if said := node.said(t); err == nil || !strings.Contains(said, want) {
-				t.Errorf("%s: it ended with %v and said\n%s\nwant %q", name, err, said, want)
-			}
-		case <-time.After(30 * time.Second):
-			t.Errorf("%s: it goes on, and says\n%s", name, node.said(t))
-			_ = node.Process.Kill()
-			<-node.ended
-		}
-		noSecret(t, node.said(t))
+		set := []string{"kafka.sasl.mechanism=plain", "kafka.sasl.user=node", "kafka.sasl.password_file=" + right}
+		refused(t, name, want, s.start(t, s.settings(t, "refused", s.bySASL, append(set, more...)...)))
 	}
-	f("another password", "correct kafka.sasl.user and kafka.sasl.password", "kafka.sasl.password="+nobodys)
-	f("another password in a file", "correct kafka.sasl.user and kafka.sasl.password", "kafka.sasl.password_file="+s.file(t, "wrong", []byte(nobodys)))
-	f("another password by scram", "correct kafka.sasl.user and kafka.sasl.password", "kafka.sasl.mechanism=scram-sha-512", "kafka.sasl.password="+nobodys)
-	f("an old token", "see that the token is one that the brokers take", "kafka.sasl.mechanism=oauthbearer", "kafka.sasl.user=", "kafka.sasl.password=",
-		"kafka.sasl.token_file="+s.file(t, "old-token", token(-time.Hour)))
+	wrong := s.file(t, "wrong.password", []byte(nobodys))
+	f("another password", "correct kafka.sasl.user and kafka.sasl.password", "kafka.sasl.password_file="+wrong)
+	f("another password by scram", "correct kafka.sasl.user and kafka.sasl.password", "kafka.sasl.mechanism=scram-sha-512", "kafka.sasl.password_file="+wrong)
 	f("authorities of others", "put the certificate of the authority that signed the server's into kafka.tls.ca_file", "kafka.tls.ca_file="+others)
 	f("another name", "set kafka.tls.server_name to a name that the server's certificate has", "kafka.tls.server_name=kafka.example.com")
-	f("no certificate", "set kafka.tls.cert_file", "kafka.brokers="+s.byCert.Addr(), "kafka.sasl.mechanism=", "kafka.sasl.user=", "kafka.sasl.password=")
-	f("no TLS", "set kafka.tls.enabled to true", "kafka.tls.enabled=false", "kafka.tls.ca_file=", "kafka.sasl.mechanism=", "kafka.sasl.user=", "kafka.sasl.password=")
-	f("another password of ClickHouse", "correct clickhouse.user and clickhouse.password", "clickhouse.password="+nobodys)
+	f("no TLS", "set kafka.tls.enabled to true", "kafka.tls.enabled=false", "kafka.tls.ca_file=", "kafka.sasl.mechanism=scram-sha-512")
+	f("another password of ClickHouse", "correct clickhouse.user and clickhouse.password", "clickhouse.password_file="+wrong)
 	f("authorities of others at ClickHouse", "into clickhouse.tls.ca_file", "clickhouse.tls.ca_file="+others)
 	f("no certificate for ClickHouse", "set clickhouse.tls.cert_file", "clickhouse.tls.cert_file=", "clickhouse.tls.key_file=")
+	without := func(name, want string, by *proxy.Proxy, more ...string) {
+		t.Helper()
+		refused(t, name, want, s.start(t, s.settings(t, "refused", by, more...)))
+	}
+	without("no certificate", "set kafka.tls.cert_file", s.byCert)
+	without("an old token", "see that the token is one that the brokers take", s.bySASL, "kafka.sasl.mechanism=oauthbearer", "kafka.sasl.token_file="+s.file(t, "old-token", token(-time.Hour)))
+}
+
+// refused waits until the node has ended.
+func refused(t *testing.T, name, want string, node *ran) {
+	t.Helper()
+	select {
+	case err := <-node.ended:
+		if said := node.said(t); err == nil || !strings.Contains(said, want) {
+			t.Errorf("%s: it ended with %v and said\n%s\nwant %q", name, err, said, want)
+		}
+	case <-time.After(30 * time.Second):
+		t.Errorf("%s: it goes on, and says\n%s", name, node.said(t))
+		_ = node.Process.Kill() // of which the next line hears
+		<-node.ended
+	}
+	noSecret(t, node.said(t))
 }
 
 // testPasswordIsReplaced: Kafka has another password for the node before the node
