@@ -1,7 +1,15 @@
 package pipeline
 
 import (
+	"encoding/base64"
 	"encoding/binary"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +23,7 @@ import (
 
 	"penstock/schema"
 	"penstock/transport"
+	"penstock/transport/transporttest"
 )
 
 // plainDecoders are those of a config that names no writer's schema.
@@ -183,4 +192,45 @@ func TestOpenDecoders(t *testing.T) {
 	f(func(c *Config) { c.Kafka.Registry.URL = "localhost:8081" }, `kafka.registry.url is "localhost:8081"; want one such as http://localhost:8081`)
 	f(func(c *Config) { c.Kafka.Registry.User = "node" }, "kafka.registry has settings and no url")
 	f(func(c *Config) { c.Kafka.Encoding, c.Kafka.Registry.URL = schema.Avro, "http://localhost:8081" }, "")
+}
+
+// A registry behind TLS is asked with what is in a file then, and a refusal is what a
+// person mends, or whoever replaces the file.
+func TestRegistryBehindTLS(t *testing.T) {
+	var wanted string
+	served := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != wanted {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, `["AVRO"]`)
+	}))
+	defer served.Close()
+	served.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that fail on purpose
+	dir := t.TempDir()
+	ca := transporttest.Write(t, filepath.Join(dir, "ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: served.Certificate().Raw}))
+	file := transporttest.Write(t, filepath.Join(dir, "token"), []byte("one"))
+	f := func(name string, r Registry, want string, renewable bool) {
+		t.Helper()
+		r.URL = served.URL
+		if err := r.validate(); err != nil {
+			t.Fatal(name, err)
+		}
+		err := checkRegistry(t.Context(), Kafka{Encoding: schema.Avro, Registry: r}, func(string) {})
+		var refused *transport.Refused
+		if want == "" && err != nil || want != "" && (!errors.As(err, &refused) || refused.Renewable != renewable || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v; want %q, renewable: %v", name, err, want, renewable)
+		}
+	}
+	trust := transport.Certificates{CAFile: ca}
+	wanted = "Bearer one"
+	f("a token", Registry{TLS: trust, Token: transport.SecretFile(file)}, "", false)
+	wanted = "Bearer two"
+	f("another token", Registry{TLS: trust, Token: transport.SecretFile(file)}, "or kafka.registry.token", true)
+	transporttest.Write(t, file, []byte("two"))
+	f("a token that was replaced", Registry{TLS: trust, Token: transport.SecretFile(file)}, "", false)
+	f("a password", Registry{TLS: trust, User: "node", Password: transport.NewSecret("p")}, "correct kafka.registry.user and kafka.registry.password", false)
+	wanted = "Basic " + base64.StdEncoding.EncodeToString([]byte("node:p"))
+	f("the password", Registry{TLS: trust, User: "node", Password: transport.NewSecret("p")}, "", false)
+	f("authorities of the system", Registry{User: "node", Password: transport.NewSecret("p")}, "into kafka.registry.tls.ca_file", true)
 }
