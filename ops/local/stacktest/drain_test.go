@@ -13,6 +13,7 @@ import (
 	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
+	"penstock/transport"
 )
 
 // TestDrain: of two nodes one is drained by `ingest drain` under load. It gives its
@@ -71,7 +72,7 @@ func TestDrain(t *testing.T) {
 	fleet := loadtest.DefaultConfig()
 	fleet.Brokers, fleet.Topic, fleet.DeadLetters, fleet.Run = a.Kafka.Brokers, topic, topic+".dead", "drained"
 	fleet.Rate, fleet.Duration, fleet.Devices = 2000, 10*time.Second, 1000
-	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, "drained"
+	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password), "drained"
 	drained := make(chan error, 1)
 	time.AfterFunc(4*time.Second, func() { drained <- command("drain") })
 	result, err := loadtest.Run(ctx, fleet, loadtest.Output{Writer: io.Discard})
