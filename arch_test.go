@@ -3,7 +3,10 @@
 package penstock
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,4 +79,43 @@ func permitted(from, to string, allowed []string) bool {
 		}
 	}
 	return false
+}
+
+// Whoever reaches a server does so in the one way that knows TLS, SASL and secrets.
+func TestOneWayToServers(t *testing.T) {
+	ways := map[string][]string{ // and who may
+		"kgo.SeedBrokers(":    {"pipeline/config.go", "loadtest/sender.go"},
+		"clickhouse.Options{": {"transport/native/login.go"},
+		"ch.Dial(":            {"transport/native/login.go"},
+	}
+	out, err := exec.Command("go", "list", "-f", "{{range .GoFiles}}{{$.Dir}}/{{.}}\n{{end}}", "./...").Output()
+	if err != nil {
+		t.Fatal("go list:", err)
+	}
+	root, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]int{}
+	for _, path := range strings.Fields(string(out)) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.ToSlash(strings.TrimPrefix(path, root+string(filepath.Separator)))
+		for way, may := range ways {
+			switch {
+			case !strings.Contains(string(text), way):
+			case slices.Contains(may, file):
+				found[way]++
+			default:
+				t.Errorf("%s has %s; take the options of package transport/brokers, or a transport/native.Login, so that it is reached by TLS too", file, way)
+			}
+		}
+	}
+	for way, may := range ways {
+		if found[way] != len(may) {
+			t.Errorf("%s is in %d files, not in all of %v; correct this test", way, found[way], may)
+		}
+	}
 }
