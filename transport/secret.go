@@ -95,8 +95,7 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// Format writes no more than String by any verb. Without it %d would show the
-// fields.
+// Format writes what String says by every verb; %#v and %d would show the fields.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue is the secret in a log.

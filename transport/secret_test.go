@@ -46,6 +46,11 @@ func TestSecretIsHidden(t *testing.T) {
 			t.Errorf("a secret is printed, or nothing for it:\n%s", out)
 		}
 	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if out := fmt.Sprintf(verb, s); out != hidden {
+			t.Errorf("%s prints a secret as %s", verb, out)
+		}
+	}
 	if out := fmt.Sprintf("%v", Secret{}); out != "" {
 		t.Errorf("no secret is printed as %q", out)
 	}
