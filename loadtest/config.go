@@ -45,6 +45,9 @@ type Config struct {
 	Devices int
 	// Shares are those of the unusual records.
 	Shares Shares
+	// Phases, if there are any, are the load instead of Rate, Duration and
+	// Shares.
+	Phases []Phase
 	// Upgrade is what part of the fleet gets while the run lasts.
 	Upgrade Upgrade
 
@@ -55,6 +58,10 @@ type Config struct {
 	// Intervals is the length of the parts of the run whose visibility is told
 	// apart, by when readings were to be sent. Default 0: it is not.
 	Intervals time.Duration
+	// Waited is how long after its intended send time a reading may become
+	// visible without being counted as one that had to wait. The default value
+	// is 1 s: beyond what a batch takes on its way, below any stall worth a name.
+	Waited time.Duration
 	// VerifyTimeout is how long after the last record is sent its arrival may
 	// take before it counts as missing. 0: nothing is verified. Default 2 min.
 	VerifyTimeout time.Duration
@@ -91,6 +98,28 @@ type Shares struct {
 	Late float64
 	// Malformed has to be rejected. Default 0.1 %.
 	Malformed float64
+	// Kept was read in the last hour by a device that had no network, and is
+	// sent now. Default 0.
+	Kept float64
+}
+
+// validate reports every fault of s at once.
+func (s Shares) validate() error {
+	var errs []error
+	sum := 0.0
+	for _, one := range []struct {
+		name  string
+		value float64
+	}{{"resend", s.Resend}, {"late", s.Late}, {"malformed", s.Malformed}, {"kept", s.Kept}} {
+		if one.value < 0 || one.value >= 1 {
+			errs = append(errs, fmt.Errorf("%s is %g; use a share in [0, 1), such as 0.02 for two percent", one.name, one.value))
+		}
+		sum += one.value
+	}
+	if sum >= 1 {
+		errs = append(errs, fmt.Errorf("resend, late, malformed and kept are %.3g together; leave a share for live readings", sum))
+	}
+	return errors.Join(errs...)
 }
 
 // DefaultConfig returns the defaults: the load of the smoke test.
@@ -107,6 +136,7 @@ func DefaultConfig() Config {
 		Shares:        Shares{Resend: 0.02, Late: 0.01, Malformed: 0.001},
 		Upgrade:       Upgrade{After: 10 * time.Second, Fields: 3},
 		PollEvery:     50 * time.Millisecond,
+		Waited:        time.Second,
 		VerifyTimeout: 2 * time.Minute,
 		ProgressEvery: time.Second,
 	}
@@ -124,8 +154,10 @@ func (c Config) Validate() error {
 	}
 	check(c.Topic == "" || c.Topic != c.DeadLetters, "dlq-topic is %q, the topic of the telemetry itself; name another", c.DeadLetters)
 	check(c.Duration >= 0, "duration is %v; use 0 for endless, or such as 20s", c.Duration)
+	check(c.peak() > 0 || len(c.Phases) == 0, "no phase sends anything; give one a rate")
 	check(c.PollEvery > 0, "poll-every is %v; use a positive duration, such as 50ms", c.PollEvery)
 	check(c.Intervals >= 0, "intervals is %v; use 0 for none, or such as 5s", c.Intervals)
+	check(c.Waited > 0, "waited is %v; use a positive duration, such as 1s", c.Waited)
 	check(c.VerifyTimeout >= 0, "verify-timeout is %v; use 0 for no verification, or such as 2m", c.VerifyTimeout)
 	check(c.ProgressEvery > 0, "progress-every is %v; use a positive duration, such as 1s", c.ProgressEvery)
 	u := c.Upgrade
@@ -165,17 +197,16 @@ func (c Config) validateFleet() error {
 	}
 	check(slices.Contains(encodings, c.Encoding), "encoding is %q; use one of %v", c.Encoding, encodings)
 	check(runName.MatchString(c.Run), "run is %q; use 1 to 16 lower-case letters and digits", c.Run)
-	check(c.Rate > 0 && c.Rate <= 10_000_000, "rate is %g; use a number of records a second in (0, 10000000]", c.Rate)
-	check(c.Devices > 0 && c.Devices <= maxDevices, "devices is %d; use 1 to %d", c.Devices, maxDevices)
-	sum := 0.0
-	for _, s := range []struct {
-		name  string
-		value float64
-	}{{"resend", c.Shares.Resend}, {"late", c.Shares.Late}, {"malformed", c.Shares.Malformed}} {
-		check(s.value >= 0 && s.value < 1, "%s is %g; use a share in [0, 1), such as 0.02 for two percent", s.name, s.value)
-		sum += s.value
+	if len(c.Phases) == 0 {
+		check(c.Rate > 0 && c.Rate <= maxRate, "rate is %g; use a number of records a second in (0, %d]", c.Rate, maxRate)
+		errs = append(errs, c.Shares.validate())
 	}
-	check(sum < 1, "resend, late and malformed are %.3g together; leave a share for live readings", sum)
+	for i, p := range c.Phases {
+		if err := p.Validate(i == len(c.Phases)-1); err != nil {
+			errs = append(errs, fmt.Errorf("phase %s: %w", p.Name, err))
+		}
+	}
+	check(c.Devices > 0 && c.Devices <= maxDevices, "devices is %d; use 1 to %d", c.Devices, maxDevices)
 	return errors.Join(errs...)
 }
 

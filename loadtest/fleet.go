@@ -12,7 +12,7 @@ type kind uint8
 
 const (
 	live      kind = iota // a new reading, taken when it is sent
-	late                  // a new reading, taken days ago
+	late                  // a new reading, taken days or minutes ago
 	resent                // a reading sent before, byte for byte
 	malformed             // has to be rejected
 )
@@ -38,6 +38,8 @@ const (
 	maxLateDay = 40
 	// coldAfter is the age in days from which tiering takes a day by default.
 	coldAfter = 30
+	// kept is how old readings of devices without a network are at most.
+	kept = time.Hour
 	// loadOffset flattens the head of the devices' Zipf-like load, whose n-th
 	// device sends in proportion to 1/(n+loadOffset). With 10,000 devices the
 	// busiest sends 0.8 %, a hundred times the median; without the offset it
@@ -48,9 +50,13 @@ const (
 // fleet decides what is sent next. It does no I/O and reads no clock. It is
 // used by one goroutine at a time.
 type fleet struct {
-	enc     *encoder
-	rand    *rand.Rand
-	shares  Shares
+	enc  *encoder
+	rand *rand.Rand
+	// phases say what the load consists of, phase which of them it is, and until
+	// when, in ms since 1970.
+	phases  []Phase
+	phase   int
+	until   int64
 	devices uint32
 	// head is the logarithm from which a device is picked, see pick.
 	head float64
@@ -76,14 +82,15 @@ func newFleet(c Config, start time.Time) *fleet {
 	f := &fleet{
 		enc:     newEncoder(c.Run, c.Seed, c.Encoding),
 		rand:    source,
-		shares:  c.Shares,
+		phases:  c.phases(),
 		devices: uint32(c.Devices),
 		head:    math.Log1p(float64(c.Devices) / loadOffset),
 		next:    make([]uint32, c.Devices),
 	}
 	f.enc.upgrade = c.Upgrade.begin(start)
-	f.delays.min = math.Max(1, c.Rate*resendMin.Seconds())
-	f.delays.max = math.Min(math.Max(f.delays.min, c.Rate*resendMax.Seconds()), maxHistory-1)
+	f.until = start.Add(f.phases[0].For).UnixMilli()
+	f.delays.min = math.Max(1, c.peak()*resendMin.Seconds())
+	f.delays.max = math.Min(math.Max(f.delays.min, c.peak()*resendMax.Seconds()), maxHistory-1)
 	f.history = make([]event, int(f.delays.max)+1)
 	today := start.UTC().Truncate(24 * time.Hour)
 	for _, age := range lateAges(source) {
@@ -113,15 +120,22 @@ func (f *fleet) draw(now int64) record {
 	if slot > 0 {
 		last = f.history[(slot-1)%int64(len(f.history))]
 	}
+	for f.phase+1 < len(f.phases) && now >= f.until {
+		f.phase++
+		f.until += f.phases[f.phase].For.Milliseconds()
+	}
+	shares := f.phases[f.phase].Shares
 	var r record
 	switch u := f.rand.Float64(); {
-	case u < f.shares.Malformed:
+	case u < shares.Malformed:
 		r = record{kind: malformed, nth: f.malformed, flaw: f.enc.flaw(f.malformed), event: event{device: f.pick(), ts: now}}
 		f.malformed++
-	case u < f.shares.Malformed+f.shares.Resend:
+	case u < shares.Malformed+shares.Resend:
 		r = f.resend(slot, now)
-	case u < f.shares.Malformed+f.shares.Resend+f.shares.Late:
+	case u < shares.Malformed+shares.Resend+shares.Late:
 		r = f.read(f.pick(), late, f.lateFrom[f.rand.IntN(len(f.lateFrom))]+f.rand.Int64N(24*3600*1000))
+	case u < shares.Malformed+shares.Resend+shares.Late+shares.Kept:
+		r = f.read(f.pick(), late, now-f.rand.Int64N(kept.Milliseconds()))
 	default:
 		r = f.read(f.pick(), live, now)
 	}
@@ -156,8 +170,11 @@ func (f *fleet) read(device uint32, k kind, ts int64) record {
 }
 
 // pick draws a device by its share of the load: the inverse of the cumulated
-// 1/(n+loadOffset), which needs no table.
+// 1/(n+loadOffset), which needs no table. Device 0 is the whale, if there is one.
 func (f *fleet) pick() uint32 {
+	if whale := f.phases[f.phase].Whale; whale > 0 && f.rand.Float64() < whale {
+		return 0
+	}
 	n := loadOffset*math.Exp(f.rand.Float64()*f.head) - loadOffset
 	return min(uint32(n), f.devices-1)
 }

@@ -31,7 +31,7 @@ func testConfig() Config {
 // emit draws n records at the config's rate and hands over each with its bytes.
 func emit(c Config, n int, each func(r record, now int64, value []byte)) *fleet {
 	f := newFleet(c, testStart)
-	plan := newSchedule(testStart, c.Rate, 0)
+	plan := newSchedule(testStart, constant(c.Rate, 0))
 	var buf []byte
 	for slot := range int64(n) {
 		now := plan.at(slot).UnixMilli()

@@ -168,7 +168,7 @@ type preload struct {
 
 func newPreload(c PreloadConfig, client *kgo.Client, now time.Time) *preload {
 	start := preloadStart(now, time.Duration(float64(c.Records)/c.Rate*float64(time.Second)))
-	p := &preload{cfg: c, client: client, fleet: newFleet(c.fleet(), start), plan: newSchedule(start, c.Rate, 0), pace: rate.NewLimiter(rate.Inf, preloadStep)}
+	p := &preload{cfg: c, client: client, fleet: newFleet(c.fleet(), start), plan: newSchedule(start, constant(c.Rate, 0)), pace: rate.NewLimiter(rate.Inf, preloadStep)}
 	if c.Pace > 0 {
 		p.pace.SetLimit(rate.Limit(c.Pace))
 	}

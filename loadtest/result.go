@@ -31,9 +31,19 @@ type Result struct {
 	VisibleP50 float64 `json:"visible_p50_ms"`
 	VisibleP99 float64 `json:"visible_p99_ms"`
 	VisibleMax float64 `json:"visible_max_ms"`
-	// Intervals are the same by when the readings were to be sent, if that was
+	// Waited are live readings that were visible later than Config.Waited after
+	// their intended send time.
+	Waited uint64 `json:"waited"`
+	// SentLateMax is how long after its intended send time a record was handed to
+	// the Kafka client, at most. It is part of what is measured: a fleet that
+	// could not keep its schedule makes the product look slower, never faster.
+	SentLateMax float64 `json:"sent_late_max_ms"`
+	// Intervals are the same by when the readings were to be sent, Moments how far
+	// the run was, and Phases the same as Intervals for each phase; if they were
 	// asked for.
-	Intervals []Interval `json:"intervals,omitempty"`
+	Intervals []Interval     `json:"intervals,omitempty"`
+	Moments   []Moment       `json:"moments,omitempty"`
+	Phases    []PhaseFigures `json:"phases,omitempty"`
 	// Invisible are live readings not seen when the run gave up; they count in
 	// the latencies as if seen then. Unmeasured are not in them.
 	Invisible  uint64 `json:"invisible"`

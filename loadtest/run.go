@@ -15,6 +15,8 @@ import (
 type Output struct {
 	Writer   io.Writer
 	Terminal bool // lines may be rewritten
+	// Began is told when the first record is meant to be sent. Optional.
+	Began func(time.Time)
 }
 
 // Run sends what c says, until it is sent or ctx ends, then waits for it to
@@ -74,9 +76,15 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 	line := &progress{out: out.Writer, terminal: out.Terminal, every: c.ProgressEvery, ledger: book, queues: queues, watch: watch, phase: make(chan string)}
 	watchers.Go(func() { line.run(watching) })
 
-	plan := newSchedule(time.Now(), c.Rate, c.Duration)
+	queues.patience = c.Waited
+	plan := newSchedule(time.Now(), c.phases()...)
+	pulse := &moments{start: plan.start, every: c.Intervals, ledger: book, queues: queues}
 	if c.Intervals > 0 {
-		queues.keepIntervals(plan.start, c.Intervals)
+		queues.keepIntervals(newIntervals(plan.start, c.Intervals, c.Phases))
+		watchers.Go(func() { pulse.run(watching) })
+	}
+	if out.Began != nil {
+		out.Began(plan.start)
 	}
 	errSend := crew.sendAll(ctx, plan)
 	line.phase <- "arriving"
@@ -99,11 +107,15 @@ func run(ctx context.Context, c Config, start time.Time, table tables, out Outpu
 			r.Examples = append(r.Examples, r.Rejects.examples...)
 		}
 	}
+	stop()
+	watchers.Wait()
 	r.Invisible = uint64(queues.abandon(time.Now()))
 	var l latencies
-	l, r.Unmeasured = queues.overall()
+	l, r.Waited, r.Unmeasured = queues.overall()
 	r.latencies(l)
-	r.Intervals = queues.timeline()
+	r.SentLateMax = milliseconds(crew.late)
+	r.Intervals, r.Phases = queues.timeline()
+	r.Moments = pulse.all
 	r.Polls, r.PollErrors = watch.polls.Load(), watch.errors.Load()
 	return r, errors.Join(errSend, errProof, r.fault(c))
 }

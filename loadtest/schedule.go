@@ -9,18 +9,61 @@ import (
 // schedule fixes when every record is meant to be sent, before the first one
 // is: nothing that happens during a run can move it.
 type schedule struct {
-	start time.Time
-	rate  float64 // records a second
-	slots int64   // how many records; 0 for endless
+	start  time.Time
+	pieces []piece // one a phase, in order; never empty
+	slots  int64   // how many records; 0 for endless
 }
 
-func newSchedule(start time.Time, rate float64, duration time.Duration) schedule {
-	return schedule{start: start, rate: rate, slots: int64(rate * duration.Seconds())}
+// piece is a time in which the rate changes evenly, or stays.
+type piece struct {
+	after  time.Duration // since the start
+	rate   float64       // records a second at its beginning
+	change float64       // of the rate, a second
+	// before and until count the records before it and those until its end,
+	// which need not be whole ones.
+	before, until float64
+}
+
+// newSchedule returns the schedule of phases, of which the last may be endless.
+func newSchedule(start time.Time, phases ...Phase) schedule {
+	s := schedule{start: start}
+	after, sum := time.Duration(0), 0.0
+	for _, p := range phases {
+		next := piece{after: after, rate: p.From, before: sum, until: math.Inf(1)}
+		if seconds := p.For.Seconds(); seconds > 0 {
+			next.change = (p.To - p.From) / seconds
+			next.until = sum + (p.From+p.To)/2*seconds
+		}
+		s.pieces = append(s.pieces, next)
+		after, sum = after+p.For, next.until
+	}
+	if !math.IsInf(sum, 1) {
+		s.slots = int64(math.Floor(sum + 1e-6)) // what rounding took from a whole record
+	}
+	return s
+}
+
+// constant is the phase of a rate that stays.
+func constant(rate float64, lasts time.Duration) Phase {
+	return Phase{For: lasts, From: rate, To: rate}
 }
 
 // at returns the intended send time of a slot.
 func (s schedule) at(slot int64) time.Time {
-	return s.start.Add(time.Duration(math.Round(float64(slot) / s.rate * float64(time.Second))))
+	n, p := float64(slot), s.pieces[0]
+	for _, next := range s.pieces[1:] {
+		if n < p.until {
+			break
+		}
+		p = next
+	}
+	// The time t at which rate*t + change/2*t*t records were sent, written so that
+	// nothing is lost where the change is small or 0.
+	records, seconds := n-p.before, 0.0
+	if records > 0 {
+		seconds = 2 * records / (p.rate + math.Sqrt(max(0, p.rate*p.rate+2*p.change*records)))
+	}
+	return s.start.Add(p.after + time.Duration(math.Round(seconds*float64(time.Second))))
 }
 
 // over tells whether slot comes after the last one.

@@ -13,7 +13,7 @@ import (
 func TestOpenLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		s := newSchedule(start, 100, 10*time.Second)
+		s := newSchedule(start, constant(100, 10*time.Second))
 		var lateness []time.Duration
 		err := s.run(t.Context(), func(intended time.Time) error {
 			if want := start.Add(time.Duration(len(lateness)) * 10 * time.Millisecond); !intended.Equal(want) {
@@ -42,12 +42,12 @@ func TestScheduleEnds(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		sent := 0
-		if err := newSchedule(time.Now(), 10, 0).run(ctx, func(time.Time) error { sent++; return nil }); err != nil || sent < 50 || sent > 51 {
+		if err := newSchedule(time.Now(), constant(10, 0)).run(ctx, func(time.Time) error { sent++; return nil }); err != nil || sent < 50 || sent > 51 {
 			t.Errorf("endless for 5 s at 10/s: %d sent, %v", sent, err)
 		}
 		broken := errors.New("broken")
 		sent = 0
-		if err := newSchedule(time.Now(), 10, time.Second).run(t.Context(), func(time.Time) error { sent++; return broken }); !errors.Is(err, broken) || sent != 1 {
+		if err := newSchedule(time.Now(), constant(10, time.Second)).run(t.Context(), func(time.Time) error { sent++; return broken }); !errors.Is(err, broken) || sent != 1 {
 			t.Errorf("a send that fails: %d sent, %v", sent, err)
 		}
 	})

@@ -38,6 +38,8 @@ type sender struct {
 	free   sync.Pool // *parcel
 	// took is how long sending lasted, until the last acknowledgement.
 	took time.Duration
+	// late is by how much the schedule was missed at most. Only send writes it.
+	late time.Duration
 }
 
 // parcel is a record on its way. It is taken from the sender's pool, belongs to
@@ -81,6 +83,7 @@ func newSender(c Config, f *fleet, l *ledger, v *visibility) (*sender, error) {
 // while too many are in flight, until ctx ends. It returns the first error of
 // a record Kafka did not take.
 func (s *sender) send(ctx context.Context, intended time.Time) error {
+	s.late = max(s.late, time.Since(intended))
 	s.produce(ctx, s.fleet.draw(intended.UnixMilli()), intended)
 	return s.ledger.refusal()
 }

@@ -69,7 +69,7 @@ func BenchmarkSend(b *testing.B) {
 		}
 	}()
 	before := cpuTime(b)
-	plan := newSchedule(time.Now(), c.Rate, 0)
+	plan := newSchedule(time.Now(), constant(c.Rate, 0))
 	plan.slots = int64(b.N)
 	if err := crew.sendAll(b.Context(), plan); err != nil {
 		b.Fatal(err)

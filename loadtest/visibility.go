@@ -20,9 +20,13 @@ type visibility struct {
 	waiting    int
 	produce    uint64 // readings entered
 	unmeasured uint64 // readings not queued, because maxWaiting were
+	seen       uint64 // readings that became visible
 	all        *hdrhistogram.Histogram
 	recent     *hdrhistogram.WindowedHistogram
 	intervals  *intervals // nil if nobody asked for them
+	// waited counts those that took longer than patience.
+	waited   uint64
+	patience time.Duration
 }
 
 const (
@@ -40,6 +44,7 @@ func newVisibility() *visibility {
 	limit := maxLatency.Microseconds()
 	return &visibility{
 		partitions: map[int32]*queue{},
+		patience:   DefaultConfig().Waited,
 		all:        hdrhistogram.New(1, limit, 3),
 		recent:     hdrhistogram.NewWindowed(recentSeconds, 1, limit, 2),
 	}
@@ -47,10 +52,10 @@ func newVisibility() *visibility {
 
 // keepIntervals has latencies told apart by when the readings were to be sent.
 // It is called before the first of them is entered.
-func (v *visibility) keepIntervals(start time.Time, length time.Duration) {
+func (v *visibility) keepIntervals(t *intervals) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.intervals = &intervals{start: start, length: length}
+	v.intervals = t
 }
 
 // produced enters a live reading. A partition's offsets come in order.
@@ -129,6 +134,10 @@ func (v *visibility) abandon(now time.Time) int {
 
 func (v *visibility) record(intended int64, seen time.Time) {
 	latency := time.Duration(seen.UnixNano() - intended)
+	v.seen++
+	if latency > v.patience {
+		v.waited++
+	}
 	us := min(max(latency, time.Microsecond), maxLatency).Microseconds()
 	count(v.all, us)
 	count(v.recent.Current, us)
@@ -154,18 +163,27 @@ func figures(h *hdrhistogram.Histogram) latencies {
 	return latencies{h.TotalCount(), at(50), at(99), time.Duration(h.Max()) * time.Microsecond}
 }
 
-// overall returns the figures of the whole run.
-func (v *visibility) overall() (latencies, uint64) {
+// overall returns the figures of the whole run, how many readings had to wait,
+// and how many are in neither.
+func (v *visibility) overall() (l latencies, waited, unmeasured uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return figures(v.all), v.unmeasured
+	return figures(v.all), v.waited, v.unmeasured
 }
 
-// timeline returns the figures of each interval, if they were asked for.
-func (v *visibility) timeline() []Interval {
+// timeline returns the figures of each interval and of each phase, if they were
+// asked for.
+func (v *visibility) timeline() ([]Interval, []PhaseFigures) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.intervals.figures()
+	return v.intervals.figures(), v.intervals.byPhase()
+}
+
+// progress returns how many readings were entered, and are visible.
+func (v *visibility) progress() (live, seen uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.produce, v.seen
 }
 
 // tick returns the figures of the last seconds and the number waiting, and

@@ -37,7 +37,7 @@ func TestVisibility(t *testing.T) {
 	v.advance(watermark{2, 103}, at(2500))
 	v.produced(2, 102, at(600))
 
-	got, _ := v.overall()
+	got, waited, _ := v.overall()
 	near := func(name string, got, want time.Duration) {
 		if got < want-want/100 || got > want+want/100 {
 			t.Errorf("%s is %v, want %v", name, got, want)
@@ -45,6 +45,12 @@ func TestVisibility(t *testing.T) {
 	}
 	near("p50", got.p50, 1900*time.Millisecond+100*time.Millisecond) // of 1000, 1900, 2000, 2000, 2000, 2000
 	near("max", got.max, 2*time.Second)
+	if waited != 5 { // all but one, which took a second and no more
+		t.Errorf("%d had to wait, want 5", waited)
+	}
+	if live, seen := v.progress(); live != 6 || seen != 6 {
+		t.Errorf("%d live and %d seen, want 6", live, seen)
+	}
 	if n := v.all.TotalCount(); n != 6 {
 		t.Errorf("%d latencies, want 6", n)
 	}
@@ -58,7 +64,7 @@ func TestVisibilityAbandon(t *testing.T) {
 	if n := v.abandon(testStart.Add(time.Minute)); n != 1 || v.left() != 0 {
 		t.Errorf("abandoned %d, %d left; want 1 and 0", n, v.left())
 	}
-	if got, _ := v.overall(); got.max < 59*time.Second {
+	if got, _, _ := v.overall(); got.max < 59*time.Second {
 		t.Errorf("max is %v; what never came has to count as a minute at least", got.max)
 	}
 }
@@ -85,7 +91,7 @@ func TestQueueIsReused(t *testing.T) {
 // visible.
 func TestIntervals(t *testing.T) {
 	v := newVisibility()
-	v.keepIntervals(testStart, 5*time.Second)
+	v.keepIntervals(newIntervals(testStart, 5*time.Second, []Phase{{Name: "calm", For: 10 * time.Second}, {Name: "storm", For: 5 * time.Second}}))
 	at := func(seconds float64) time.Time { return testStart.Add(time.Duration(seconds * float64(time.Second))) }
 	v.produced(0, 1, at(-0.1))
 	v.produced(0, 2, at(4.9))
@@ -95,20 +101,24 @@ func TestIntervals(t *testing.T) {
 	v.advance(watermark{0, 2}, at(10))
 	v.advance(watermark{0, 4}, at(14))
 	v.abandon(at(1e6 + 1))
-	got := v.timeline()
+	got, phases := v.timeline()
 	want := []Interval{
-		{From: 0, Count: 2, VisibleP50: 5100, VisibleP99: 10_100},
-		{From: 10, Count: 2, VisibleP50: 1000, VisibleP99: 2000},
-		{From: 5 * (maxIntervals - 1), Count: 1, VisibleP50: 1000, VisibleP99: 1000},
+		{From: 0, Count: 2, VisibleP50: 5100, VisibleP99: 10_100, VisibleMax: 10_100},
+		{From: 10, Count: 2, VisibleP50: 1000, VisibleP99: 2000, VisibleMax: 2000},
+		{From: 5 * (maxIntervals - 1), Count: 1, VisibleP50: 1000, VisibleP99: 1000, VisibleMax: 1000},
 	}
 	near := func(a, b float64) bool { return math.Abs(a-b) <= b/100 }
 	if !slices.EqualFunc(got, want, func(a, b Interval) bool {
-		return a.From == b.From && a.Count == b.Count && near(a.VisibleP50, b.VisibleP50) && near(a.VisibleP99, b.VisibleP99)
+		return a.From == b.From && a.Count == b.Count && near(a.VisibleP50, b.VisibleP50) && near(a.VisibleP99, b.VisibleP99) && near(a.VisibleMax, b.VisibleMax)
 	}) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
-	if got := newVisibility().timeline(); got != nil {
-		t.Errorf("nobody asked for intervals, got %v", got)
+	if len(phases) != 2 || phases[0].Name != "calm" || phases[0].Count != 2 || !near(phases[0].VisibleMax, 10_100) ||
+		phases[1].From != 10 || phases[1].To != 15 || phases[1].Count != 3 || !near(phases[1].VisibleMax, 2000) {
+		t.Errorf("by phase: %+v; what comes after the last one counts in it", phases)
+	}
+	if got, phases := newVisibility().timeline(); got != nil || phases != nil {
+		t.Errorf("nobody asked for intervals, got %v, %v", got, phases)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestWatcher(t *testing.T) {
 		})
 		table.set(func() { table.rows, table.offsets[0] = 1, 10 })
 		time.Sleep(2 * pollEvery)
-		if got, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 500*time.Millisecond || got.max > 530*time.Millisecond {
+		if got, _, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 500*time.Millisecond || got.max > 530*time.Millisecond {
 			t.Errorf("%d left, latency %v; want 0 and 500 to 520 ms", w.queues.left(), got.max)
 		}
 
@@ -92,7 +92,7 @@ func TestWatcher(t *testing.T) {
 		}
 		table.set(func() { table.away = false })
 		time.Sleep(2 * pollEvery)
-		if got, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 20*time.Second {
+		if got, _, _ := w.queues.overall(); w.queues.left() != 0 || got.max < 20*time.Second {
 			t.Errorf("back: %d left, latency %v; want 0 and 20 s", w.queues.left(), got.max)
 		}
 		if w.trouble.Load() != nil {
