@@ -13,12 +13,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"penstock/loadtest/gate"
 )
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintf(os.Stderr, "local: %v\n", err)
-		os.Exit(1)
+		os.Exit(gate.ExitStatus(err))
 	}
 }
 
@@ -49,12 +51,13 @@ Everything is fetched once, at pinned versions, into a cache in the repository
   local bench-engine  what ClickHouse takes to store a million of them
   local bench-stack   all of it under load on the same cores, measured
   local bench-tier    what it takes to move a day to Parquet on S3
+  local loadtest      a scenario of load played, and a version judged by its objectives
   local tsbs          trucks that TSBS simulates, two topics in one node, all proven
   local up            only the stack, until ^C
   local fetch         only fetch what is missing`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), faultsColdCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), benchTierCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
+	root.AddCommand(runCommand(), smokeCommand(), faultsCommand(), faultsColdCommand(), benchCommand(), benchEngineCommand(), benchStackCommand(), benchTierCommand(), loadtestCommand(), tsbsCommand(), upCommand(), fetchCommand(), clickhouseCommand())
 	return root
 }

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/term"
 
 	"penstock/loadtest"
+	"penstock/loadtest/gate"
 )
 
 func main() {
@@ -26,7 +27,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal kills
 	if err := command().ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "loadtest:", strings.ReplaceAll(err.Error(), "\n", "\n  "))
-		os.Exit(1)
+		os.Exit(gate.ExitStatus(err))
 	}
 }
 
@@ -37,7 +38,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(runCommand(), verifyCommand(), preloadCommand(), planCommand())
+	root.AddCommand(runCommand(), verifyCommand(), preloadCommand(), planCommand(), gateCommand(), scenariosCommand())
 	return root
 }
 
@@ -61,12 +62,7 @@ It exits with 1 if anything is missing, duplicated, or not rejected as it has to
 		Args: cobra.NoArgs,
 	}
 	cfg, f := loadtest.DefaultConfig(), c.Flags()
-	f.StringSliceVar(&cfg.Brokers, "brokers", cfg.Brokers, "Kafka brokers, host:port, separated by commas")
-	f.StringVar(&cfg.Topic, "topic", cfg.Topic, "topic the telemetry is sent to")
-	f.StringVar(&cfg.DeadLetters, "dlq-topic", cfg.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
-	securityFlags(f, "kafka", &cfg.Security)
-	clickHouseFlags(f, &cfg.ClickHouse)
-	f.StringVar(&cfg.ClickHouse.Hot, "hot-table", cfg.ClickHouse.Hot, "table polled for visibility")
+	targetFlags(f, &cfg)
 	f.StringVar((*string)(&cfg.Encoding), "encoding", string(cfg.Encoding), "how events are written: json or protobuf")
 	f.StringVar(&cfg.Run, "run", cfg.Run, "name of this run, part of every device id")
 	f.Uint64Var(&cfg.Seed, "seed", cfg.Seed, "decides what is sent")
@@ -177,6 +173,16 @@ for --rate. --pace bounds how fast they do.
 		return report(p, err, *out)
 	}
 	return c
+}
+
+// targetFlags say where to send to, and where to look.
+func targetFlags(f *pflag.FlagSet, c *loadtest.Config) {
+	f.StringSliceVar(&c.Brokers, "brokers", c.Brokers, "Kafka brokers, host:port, separated by commas")
+	f.StringVar(&c.Topic, "topic", c.Topic, "topic the telemetry is sent to")
+	f.StringVar(&c.DeadLetters, "dlq-topic", c.DeadLetters, "topic of the rejected records; empty: rejects are not looked at")
+	securityFlags(f, "kafka", &c.Security)
+	clickHouseFlags(f, &c.ClickHouse)
+	f.StringVar(&c.ClickHouse.Hot, "hot-table", c.ClickHouse.Hot, "table polled for visibility")
 }
 
 func clickHouseFlags(f *pflag.FlagSet, c *loadtest.ClickHouse) {
