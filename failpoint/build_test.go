@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"penstock/failpoint"
 )
 
 // The program under test says how far it has come: past one place twice, past
@@ -93,6 +96,30 @@ func TestBuilds(t *testing.T) {
 	f("no tokens", with, []string{"PENSTOCK_WITHOUT=token"}, strings.Replace(all, "false", "true", 1), "", 0, 0)
 	f("no such mechanism", with, []string{"PENSTOCK_WITHOUT=luck"}, "", `names "luck"`, 2, 0)
 	f("in production", without, []string{"PENSTOCK_FAILPOINT=insert.before", "PENSTOCK_WITHOUT=token"}, all, "", 0, 0)
+}
+
+// A program that is delayed at a place goes on by itself, each time; one in
+// production has never heard of it, and does not even have the word.
+func TestDelay(t *testing.T) {
+	const asked = "PENSTOCK_FAILPOINT=insert.before:*2=2s"
+	f := func(tags string, said string, least, most time.Duration) {
+		t.Helper()
+		path := build(t, tags)
+		began := time.Now()
+		out, errs, status, _ := run(t, path, asked)
+		if took := time.Since(began); out != "token false\ninsert 0\ninsert 1\nend\n" || errs != said || status != 0 || took < least || took > most {
+			t.Errorf("built with %q: said %q and %q, status %d after %v", tags, out, errs, status, took)
+		}
+		program, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := bytes.Contains(program, []byte(failpoint.FailpointVariable)); has != (tags != "") {
+			t.Errorf("built with %q: that it knows of the variable is %v", tags, has)
+		}
+	}
+	f("failpoints", "failpoint: insert.before\n", 2*time.Second, time.Minute)
+	f("", "", 0, 1900*time.Millisecond)
 }
 
 // A program that is stopped at a place goes on from there when it is told to.

@@ -1,4 +1,4 @@
-// Package failpoint lets a fault test kill or freeze a program at a chosen
+// Package failpoint lets a test kill, freeze or delay a program at a chosen
 // place, and switch a mechanism of exactly once off to see that its absence is
 // noticed.
 //
@@ -12,6 +12,8 @@
 //
 //	PENSTOCK_FAILPOINT=insert.after:3,confirm.before   killed at its n-th hit, the first by default
 //	PENSTOCK_FAILPOINT=drop.before=stop                stopped by SIGSTOP there, until SIGCONT
+//	PENSTOCK_FAILPOINT=insert.before:20=5s             delayed there by so much, at its 20th hit
+//	PENSTOCK_FAILPOINT=insert.before:*20=5s            the same at every 20th hit
 //	PENSTOCK_WITHOUT=token,fence
 //
 // The package is below all others, since pipeline and tiering share it and

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // FailpointVariable and WithoutVariable are the variables of the environment
@@ -55,31 +56,50 @@ func Mechanisms() []string {
 // fault is what happens at a place, and when.
 type fault struct {
 	hit    int64 // counted from 1
+	every  bool  // at all multiples of hit
 	signal syscall.Signal
+	delay  time.Duration // instead of a signal
 }
 
-// parsePoints reads "insert.after:3,drop.before=stop" as faults by name.
+// parsePoints reads "insert.after:3,drop.before=stop,insert.before:*20=5s" as
+// faults by name.
 func parsePoints(s string) (map[string]fault, error) {
 	points := map[string]fault{}
 	for _, one := range list(s) {
-		at, signal := one, syscall.SIGKILL
-		if frozen, ok := strings.CutSuffix(one, "=stop"); ok {
-			at, signal = frozen, syscall.SIGSTOP
+		f := fault{hit: 1, signal: syscall.SIGKILL}
+		at, action, acts := strings.Cut(one, "=")
+		if acts {
+			var err error
+			if f.signal, f.delay, err = parseAction(action); err != nil {
+				return nil, fmt.Errorf("%s: %q: %w", FailpointVariable, one, err)
+			}
 		}
 		name, count, counted := strings.Cut(at, ":")
 		if !slices.Contains(known(), name) {
 			return nil, fmt.Errorf("%s names %q; known are %s", FailpointVariable, name, strings.Join(known(), " "))
 		}
-		f := fault{hit: 1, signal: signal}
 		if counted {
 			var err error
+			count, f.every = strings.CutPrefix(count, "*")
 			if f.hit, err = strconv.ParseInt(count, 10, 64); err != nil || f.hit < 1 {
-				return nil, fmt.Errorf("%s: %q is not a hit; write %s:n with n from 1", FailpointVariable, one, name)
+				return nil, fmt.Errorf("%s: %q is not a hit; write %s:n with n from 1, or %s:*n for every n-th", FailpointVariable, one, name, name)
 			}
 		}
 		points[name] = f
 	}
 	return points, nil
+}
+
+// parseAction reads what happens at a place: it is frozen, or delayed.
+func parseAction(s string) (syscall.Signal, time.Duration, error) {
+	if s == "stop" {
+		return syscall.SIGSTOP, 0, nil
+	}
+	delay, err := time.ParseDuration(s)
+	if err != nil || delay <= 0 {
+		return 0, 0, fmt.Errorf("%q is no action; write stop, a duration such as 5s, or nothing to kill", s)
+	}
+	return 0, delay, nil
 }
 
 // parseMechanisms reads "token,fence".

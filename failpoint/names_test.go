@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestParsePoints(t *testing.T) {
@@ -23,14 +24,18 @@ func TestParsePoints(t *testing.T) {
 		}
 	}
 	f("", map[string]fault{}, "")
-	f("insert.after", map[string]fault{"insert.after": {1, syscall.SIGKILL}}, "")
-	f("insert.after:3,confirm.before", map[string]fault{"insert.after": {3, syscall.SIGKILL}, "confirm.before": {1, syscall.SIGKILL}}, "")
-	f("insert.after:3, confirm.before:2", map[string]fault{"insert.after": {3, syscall.SIGKILL}, "confirm.before": {2, syscall.SIGKILL}}, "")
-	f("drop.before=stop,move.before:2=stop", map[string]fault{"drop.before": {1, syscall.SIGSTOP}, "move.before": {2, syscall.SIGSTOP}}, "")
-	f("drop.before=sleep", nil, `names "drop.before=sleep"`)
+	f("insert.after", map[string]fault{"insert.after": {hit: 1, signal: syscall.SIGKILL}}, "")
+	f("insert.after:3,confirm.before", map[string]fault{"insert.after": {hit: 3, signal: syscall.SIGKILL}, "confirm.before": {hit: 1, signal: syscall.SIGKILL}}, "")
+	f("insert.after:3, confirm.before:2", map[string]fault{"insert.after": {hit: 3, signal: syscall.SIGKILL}, "confirm.before": {hit: 2, signal: syscall.SIGKILL}}, "")
+	f("drop.before=stop,move.before:2=stop", map[string]fault{"drop.before": {hit: 1, signal: syscall.SIGSTOP}, "move.before": {hit: 2, signal: syscall.SIGSTOP}}, "")
+	f("insert.before:*20=5s,drop.part=300ms", map[string]fault{"insert.before": {hit: 20, every: true, delay: 5 * time.Second}, "drop.part": {hit: 1, delay: 300 * time.Millisecond}}, "")
+	f("insert.before:*20", map[string]fault{"insert.before": {hit: 20, every: true, signal: syscall.SIGKILL}}, "")
+	f("drop.before=sleep", nil, `"drop.before=sleep": "sleep" is no action; write stop, a duration such as 5s`)
+	f("drop.before=-5s", nil, `"-5s" is no action`)
+	f("drop.during=5s", nil, `names "drop.during"`)
 	f("insert", nil, `PENSTOCK_FAILPOINT names "insert"; known are seal.before seal.after`)
 	f("insert.afterwards", nil, `names "insert.afterwards"`)
-	f("insert.after:0", nil, `"insert.after:0" is not a hit; write insert.after:n with n from 1`)
+	f("insert.after:0", nil, `"insert.after:0" is not a hit; write insert.after:n with n from 1, or insert.after:*n for every n-th`)
 	f("insert.after:", nil, "is not a hit")
 	f("insert.after:many", nil, "is not a hit")
 }

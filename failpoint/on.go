@@ -11,10 +11,16 @@ import (
 	"time"
 )
 
-// point counts hits down: the one that reaches 0 is the one.
+// point is a fault and how often its place was come by.
 type point struct {
-	left   atomic.Int64
-	signal syscall.Signal
+	fault
+	hits atomic.Int64
+}
+
+// due counts a hit and tells whether it is one that was asked for.
+func (p *point) due() bool {
+	n := p.hits.Add(1)
+	return n == p.hit || p.every && n%p.hit == 0
 }
 
 var points, without = load()
@@ -30,8 +36,7 @@ func load() (map[string]*point, map[string]bool) {
 	}
 	points := map[string]*point{}
 	for name, f := range armed {
-		points[name] = &point{signal: f.signal}
-		points[name].left.Store(f.hit)
+		points[name] = &point{fault: f}
 	}
 	return points, off
 }
@@ -41,9 +46,9 @@ func fatal(err error) {
 	os.Exit(2)
 }
 
-// At kills the process with SIGKILL, as the kernel would, or stops it with
-// SIGSTOP, if this is the hit of the failpoint name that was asked for. An
-// unknown name panics.
+// At kills the process with SIGKILL, as the kernel would, stops it with SIGSTOP,
+// or sleeps, if this is a hit of the failpoint name that was asked for. An unknown
+// name panics.
 func At(name string) {
 	p := points[name]
 	if p == nil {
@@ -52,12 +57,16 @@ func At(name string) {
 		}
 		return
 	}
-	if p.left.Add(-1) != 0 {
+	if !p.due() {
 		return
 	}
 	// The line is written before the signal and unbuffered: it is the proof
 	// that the process ended here and of nothing else.
 	fmt.Fprintf(os.Stderr, "failpoint: %s\n", name)
+	if p.delay > 0 {
+		time.Sleep(p.delay)
+		return
+	}
 	if err := syscall.Kill(os.Getpid(), p.signal); err != nil {
 		fatal(err)
 	}
