@@ -103,14 +103,14 @@ func (r Report) Table() string {
 
 // measured is the figure and, of several runs, how far they were apart.
 func (j Judged) measured() string {
-	if j.Over == nil || j.Over.Runs == 1 {
+	if j.Over == nil || j.Over.Min == j.Over.Max {
 		return j.Text
 	}
 	return fmt.Sprintf("%s (%s to %s)", j.Text, number(j.Over.Min), number(j.Over.Max))
 }
 
 func (c Compared) over(s Spread) string {
-	if s.Runs == 1 {
+	if s.Min == s.Max {
 		return c.value(s.Median)
 	}
 	return fmt.Sprintf("%s (%s to %s)", c.value(s.Median), number(s.Min), number(s.Max))

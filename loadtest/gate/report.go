@@ -116,13 +116,23 @@ type Environment struct {
 // scenario, which is the one that was played.
 func NewReport(s Scenario, scale float64, candidate Side, baseline *Side, omitted []string) Report {
 	r := Report{Format: format, Load: s.describe(scale), Candidate: candidate, Baseline: baseline}
-	for _, o := range append(always(), s.SLOs...) {
+	for _, o := range append(slices.Clone(s.SLOs), always()...) {
 		j := o.judge(candidate.Runs)
 		r.SLOs = append(r.SLOs, j)
 		if !j.Holds {
-			r.Failures = append(r.Failures, fmt.Sprintf("%s: %s is %s, want %s. %s", j.Of, j.Title, j.Text, j.Bounds, j.Why))
+			r.Failures = append(r.Failures, fmt.Sprintf("%s (%s): %s, want %s. %s", j.Title, j.Of, j.Text, j.Bounds, j.Why))
 		}
 	}
+	// What fails is what the reader came for.
+	slices.SortStableFunc(r.SLOs, func(a, b Judged) int {
+		switch {
+		case a.Holds == b.Holds:
+			return 0
+		case b.Holds:
+			return -1
+		}
+		return 1
+	})
 	for _, run := range candidate.Runs {
 		r.Remarks = append(r.Remarks, run.Crashed...)
 		r.Remarks = append(r.Remarks, run.Result.Examples...)
@@ -133,7 +143,7 @@ func NewReport(s Scenario, scale float64, candidate Side, baseline *Side, omitte
 	if baseline != nil {
 		r.Comparison = s.compare(baseline.Runs, candidate.Runs)
 		for _, c := range r.Comparison {
-			said := fmt.Sprintf("%s: %s was %s and is %s, %s is tolerated", c.Of, c.Title, c.value(c.Baseline.Median), c.value(c.Candidate.Median), c.Tolerated)
+			said := fmt.Sprintf("%s (%s): was %s and is %s, %s is tolerated", c.Title, c.Of, c.value(c.Baseline.Median), c.value(c.Candidate.Median), c.Tolerated)
 			switch c.Judgement {
 			case Worse:
 				r.Failures = append(r.Failures, said+". "+c.Why)
