@@ -26,7 +26,7 @@ func TestProgress(t *testing.T) {
 				p.queues.produced(0, i, time.Now())
 			}
 			time.Sleep(1100 * time.Millisecond)
-			p.queues.advance(watermark{0, 499}, time.Now())
+			p.queues.arrived(upTo(0, 0, 499), time.Now())
 			p.phase <- "arriving"
 			away := errors.New("connection refused")
 			p.watch.trouble.Store(&away)

@@ -46,7 +46,8 @@ type node struct {
 	mu     sync.Mutex
 	table  memory
 	stored map[schema.Identity]bool
-	high   map[int32]int64
+	// offsets of the rows, by partition.
+	offsets map[int32][]int64
 }
 
 func startNode(t *testing.T, brokers []string, n *node) *node {
@@ -59,7 +60,7 @@ func startNode(t *testing.T, brokers []string, n *node) *node {
 	n.client, n.letters = client, "telemetry.dead"
 	n.decoder = schema.NewDecoder(schema.Telemetry(), cmp.Or(n.encoding, schema.JSON), schema.DefaultMaxRecordBytes)
 	n.block = schema.NewBlock(schema.Telemetry())
-	n.stored, n.high = map[schema.Identity]bool{}, map[int32]int64{}
+	n.stored, n.offsets = map[schema.Identity]bool{}, map[int32][]int64{}
 	ctx, stop := context.WithCancel(t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -98,7 +99,7 @@ func (n *node) take(t *testing.T, r *kgo.Record) {
 		return
 	}
 	n.stored[key.Identity] = true
-	n.high[r.Partition] = r.Offset
+	n.offsets[r.Partition] = append(n.offsets[r.Partition], r.Offset)
 	if n.news != nil {
 		if news, ok := n.news(r.Value); ok {
 			n.table.news = append(n.table.news, news)
@@ -113,13 +114,20 @@ func (n *node) Rows(context.Context) (uint64, error) {
 	return uint64(len(n.table.rows)), nil
 }
 
-func (n *node) Watermarks(_ context.Context, above []watermark) ([]watermark, error) {
+func (n *node) Arrivals(_ context.Context, above []watermark) ([]arrivals, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var out []watermark
+	var out []arrivals
 	for _, w := range above {
-		if high, ok := n.high[w.partition]; ok && high > w.offset {
-			out = append(out, watermark{w.partition, high})
+		a := arrivals{partition: w.partition}
+		for _, offset := range slices.Backward(n.offsets[w.partition]) {
+			if offset <= w.offset {
+				break
+			}
+			a.offsets = append(a.offsets, offset)
+		}
+		if len(a.offsets) > 0 {
+			out = append(out, a)
 		}
 	}
 	return out, nil
@@ -378,9 +386,9 @@ func TestConfigReportsEveryFault(t *testing.T) {
 	}
 }
 
-func TestWatermarkQuery(t *testing.T) {
-	got := watermarkQuery("`d`.`t`", time.UnixMilli(1000), []watermark{{0, 5}, {3, -1}})
-	want := "SELECT _partition, max(_offset) FROM `d`.`t` WHERE _partition_id >= '19700101' AND _ingested_at >= fromUnixTimestamp64Milli(1000, 'UTC') AND " +
+func TestArrivalsQuery(t *testing.T) {
+	got := arrivalsQuery("`d`.`t`", time.UnixMilli(1000), []watermark{{0, 5}, {3, -1}})
+	want := "SELECT _partition, groupArray(_offset) FROM `d`.`t` WHERE _partition_id >= '19700101' AND _ingested_at >= fromUnixTimestamp64Milli(1000, 'UTC') AND " +
 		"(_partition = 0 AND _offset > 5 OR _partition = 3 AND _offset > -1) GROUP BY _partition SETTINGS max_threads = 1"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

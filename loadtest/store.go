@@ -68,7 +68,7 @@ func (s *store) close() error { return s.conn.Close() }
 // look as if there was something to see.
 //
 // Counting a whole table costs ClickHouse 1 ms, counting days of it 4, and
-// finding the watermarks 10.
+// finding the offsets 10.
 func (s *store) Rows(ctx context.Context) (uint64, error) {
 	var total, live uint64
 	if err := s.conn.QueryRow(ctx, "SELECT count() FROM "+s.hot).Scan(&total); err != nil || total == s.total {
@@ -87,27 +87,27 @@ func liveDays(since time.Time) string {
 	return since.UTC().Format("_partition_id >= '20060102'")
 }
 
-// Watermarks implements stored. It reads nothing but columns of the receipts
+// Arrivals implements stored. It reads nothing but columns of the receipts
 // projection, which is ordered by partition and offset, so that ClickHouse can
 // answer it from the granules above the watermarks.
-func (s *store) Watermarks(ctx context.Context, above []watermark) ([]watermark, error) {
-	rows, err := s.conn.Query(ctx, watermarkQuery(s.hot, s.since, above))
+func (s *store) Arrivals(ctx context.Context, above []watermark) ([]arrivals, error) {
+	rows, err := s.conn.Query(ctx, arrivalsQuery(s.hot, s.since, above))
 	if err != nil {
 		return nil, err
 	}
-	var out []watermark
-	for w, err := range scan(rows, func(w *watermark) []any { return []any{&w.partition, &w.offset} }) {
+	var out []arrivals
+	for a, err := range scan(rows, func(a *arrivals) []any { return []any{&a.partition, &a.offsets} }) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, w)
+		out = append(out, a)
 	}
 	return out, nil
 }
 
-func watermarkQuery(table string, since time.Time, above []watermark) string {
+func arrivalsQuery(table string, since time.Time, above []watermark) string {
 	var q strings.Builder
-	fmt.Fprintf(&q, "SELECT _partition, max(_offset) FROM %s WHERE %s AND _ingested_at >= fromUnixTimestamp64Milli(%d, 'UTC') AND (",
+	fmt.Fprintf(&q, "SELECT _partition, groupArray(_offset) FROM %s WHERE %s AND _ingested_at >= fromUnixTimestamp64Milli(%d, 'UTC') AND (",
 		table, liveDays(since), since.UnixMilli())
 	for i, w := range above {
 		if i > 0 {

@@ -94,7 +94,7 @@ func TestVerificationWaits(t *testing.T) {
 	}()), nothing, 0, Proof{Stored: 6, Duplicated: 1}, nil)
 	f("a reading is not visible yet", always(whole), func(v *verification) {
 		v.queues.produced(0, 0, time.Now())
-		time.AfterFunc(5*time.Second, func() { v.queues.advance(watermark{0, 0}, time.Now()) })
+		time.AfterFunc(5*time.Second, func() { v.queues.arrived(upTo(0, 0, 0), time.Now()) })
 	}, 5*time.Second, Proof{Stored: 5}, nil)
 	f("a dead letter is not written yet", always(whole), func(v *verification) {
 		v.letters = &deadLetters{reasons: map[coordinate]string{}}

@@ -1,6 +1,7 @@
 package loadtest
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -30,7 +31,7 @@ type visibility struct {
 }
 
 const (
-	// maxWaiting bounds the queues' memory, 16 bytes each: 256 MiB are 14
+	// maxWaiting bounds the queues' memory, 24 bytes each: 384 MiB are 14
 	// minutes of 20,000 events/s of which nothing becomes visible. Readings
 	// beyond it are not measured, and counted as such.
 	maxWaiting = 16 << 20
@@ -65,25 +66,34 @@ func (v *visibility) produced(partition int32, offset int64, intended time.Time)
 	v.produce++
 	q := v.partitions[partition]
 	if q == nil {
-		q = &queue{stored: offset - 1}
+		q = &queue{early: map[int64]time.Time{}}
 		v.partitions[partition] = q
 	}
-	switch {
-	case offset <= q.stored:
+	q.last = offset
+	switch seen, early := q.early[offset]; {
+	case early:
 		// Seen in ClickHouse before Kafka's acknowledgement got here.
-		v.record(intended.UnixNano(), q.seen)
+		v.record(intended.UnixNano(), seen)
 	case v.waiting >= maxWaiting:
 		v.unmeasured++
 	default:
-		q.push(waiting{offset, intended.UnixNano()})
+		q.push(waiting{offset: offset, intended: intended.UnixNano()})
 		v.waiting++
 	}
+	q.forget(offset)
 }
 
-// watermark is the highest offset of a partition found in ClickHouse.
+// watermark is an offset of a partition: all that was waited for up to it is
+// visible.
 type watermark struct {
 	partition int32
 	offset    int64
+}
+
+// arrivals are the offsets above a watermark that were found in ClickHouse.
+type arrivals struct {
+	partition int32
+	offsets   []int64
 }
 
 // awaited returns, for each partition that has readings waiting, the watermark
@@ -94,25 +104,41 @@ func (v *visibility) awaited() []watermark {
 	var out []watermark
 	for p, q := range v.partitions {
 		if q.len() > 0 {
-			out = append(out, watermark{p, q.stored})
+			out = append(out, watermark{p, q.first().offset - 1})
 		}
 	}
 	return out
 }
 
-// advance notes that at now everything of a partition up to the watermark was
-// visible.
-func (v *visibility) advance(w watermark, now time.Time) {
+// arrived notes that at now these offsets of a partition were visible. It sorts
+// them. Those nobody waits for change nothing, whatever lies beside them: a batch
+// may be stored before one with lower offsets.
+func (v *visibility) arrived(a arrivals, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	q := v.partitions[w.partition]
-	if q == nil || w.offset <= q.stored {
+	q := v.partitions[a.partition]
+	if q == nil {
 		return
 	}
-	q.stored, q.seen = w.offset, now
-	for q.len() > 0 && q.first().offset <= w.offset {
-		v.record(q.pop().intended, now)
-		v.waiting--
+	slices.Sort(a.offsets)
+	i := q.head
+	for _, offset := range a.offsets {
+		for i < len(q.waiting) && q.waiting[i].offset < offset {
+			i++
+		}
+		switch {
+		case i < len(q.waiting) && q.waiting[i].offset == offset:
+			if w := &q.waiting[i]; !w.seen {
+				w.seen = true
+				v.record(w.intended, now)
+				v.waiting--
+			}
+		case offset > q.last:
+			q.early[offset] = now
+		}
+	}
+	for q.len() > 0 && q.first().seen {
+		q.head++
 	}
 }
 
@@ -124,8 +150,10 @@ func (v *visibility) abandon(now time.Time) int {
 	defer v.mu.Unlock()
 	left := v.waiting
 	for _, q := range v.partitions {
-		for q.len() > 0 {
-			v.record(q.pop().intended, now)
+		for ; q.len() > 0; q.head++ {
+			if w := q.first(); !w.seen {
+				v.record(w.intended, now)
+			}
 		}
 	}
 	v.waiting = 0
@@ -203,27 +231,34 @@ func (v *visibility) left() int {
 	return v.waiting
 }
 
-// waiting is a live reading not seen yet.
+// waiting is a live reading, in the queue until it and all before it are seen.
 type waiting struct {
 	offset   int64
 	intended int64 // ns since 1970
+	seen     bool
 }
 
-// queue is a partition's readings not seen yet, in the order of offsets.
+// queue is a partition's readings not seen yet, in the order of offsets. The first
+// of them is one that is not.
 type queue struct {
-	stored  int64     // highest offset seen in ClickHouse
-	seen    time.Time // when
 	waiting []waiting
-	head    int // waiting[:head] are gone
+	head    int   // waiting[:head] are gone
+	last    int64 // offset of the last live reading Kafka has acknowledged
+	// early are offsets above last that were seen, and when: of live readings
+	// whose acknowledgement is still on its way, and of others.
+	early map[int64]time.Time
 }
 
 func (q *queue) len() int       { return len(q.waiting) - q.head }
 func (q *queue) first() waiting { return q.waiting[q.head] }
 
-func (q *queue) pop() waiting {
-	w := q.waiting[q.head]
-	q.head++
-	return w
+// forget drops what was seen early and is not above last any more.
+func (q *queue) forget(last int64) {
+	for offset := range q.early {
+		if offset <= last {
+			delete(q.early, offset)
+		}
+	}
 }
 
 func (q *queue) push(w waiting) {

@@ -19,22 +19,22 @@ func TestVisibility(t *testing.T) {
 		t.Fatalf("awaited %v, %d left; want both partitions and 5", got, v.left())
 	}
 
-	v.advance(watermark{1, 3}, at(1000)) // a row between two live readings
+	v.arrived(arrivals{1, []int64{3, 2}}, at(1000)) // a row between two live readings
 	if v.left() != 4 {
 		t.Errorf("%d left after offset 3; want 4", v.left())
 	}
-	v.advance(watermark{1, 2}, at(1500)) // an older answer changes nothing
+	v.arrived(arrivals{1, []int64{2}}, at(1500)) // an older answer changes nothing
 	if got := v.awaited(); !slices.Contains(got, watermark{1, 3}) {
 		t.Errorf("awaited %v after an older answer; want partition 1 above 3", got)
 	}
-	v.advance(watermark{9, 50}, at(1500))
-	v.advance(watermark{1, 7}, at(2000))
+	v.arrived(arrivals{9, []int64{50}}, at(1500))
+	v.arrived(upTo(1, 4, 7), at(2000))
 	if got := v.awaited(); len(got) != 1 || got[0] != (watermark{2, 99}) {
 		t.Errorf("awaited %v; want partition 2 above 99", got)
 	}
-	// Stored before Kafka's acknowledgement was heard: it was visible when the
-	// watermark passed it.
-	v.advance(watermark{2, 103}, at(2500))
+	// Stored before Kafka's acknowledgement was heard: it was visible when it was
+	// found.
+	v.arrived(arrivals{2, []int64{100, 102, 103}}, at(2500))
 	v.produced(2, 102, at(600))
 
 	got, waited, _ := v.overall()
@@ -60,12 +60,37 @@ func TestVisibilityAbandon(t *testing.T) {
 	v := newVisibility()
 	v.produced(0, 0, testStart)
 	v.produced(0, 1, testStart)
-	v.advance(watermark{0, 0}, testStart.Add(time.Second))
+	v.arrived(upTo(0, 0, 0), testStart.Add(time.Second))
 	if n := v.abandon(testStart.Add(time.Minute)); n != 1 || v.left() != 0 {
 		t.Errorf("abandoned %d, %d left; want 1 and 0", n, v.left())
 	}
 	if got, _, _ := v.overall(); got.max < 59*time.Second {
 		t.Errorf("max is %v; what never came has to count as a minute at least", got.max)
+	}
+}
+
+// TestOutOfOrder: the insert of a batch hangs while the next one of the same
+// partition is stored. Its readings wait, and the others do not.
+func TestOutOfOrder(t *testing.T) {
+	v := newVisibility()
+	at := func(seconds float64) time.Time { return testStart.Add(time.Duration(seconds * float64(time.Second))) }
+	for offset := range int64(200) {
+		v.produced(0, offset, at(0))
+	}
+	v.arrived(upTo(0, 100, 199), at(0.5))
+	if got := v.awaited(); v.left() != 100 || len(got) != 1 || got[0] != (watermark{0, -1}) {
+		t.Errorf("%d are left, awaited above %v; want the first hundred", v.left(), got)
+	}
+	v.arrived(upTo(0, 100, 199), at(3)) // found again, above what is waited for
+	v.arrived(upTo(0, 0, 199), at(5))
+	if l, waited, _ := v.overall(); v.left() != 0 || l.count != 200 || waited != 100 || l.max < 5*time.Second || l.p50 > time.Second || len(v.awaited()) != 0 {
+		t.Errorf("%d left; of %d latencies %d waited, %v at most, median %v; want 0, 200, 100, 5 s and half a second", v.left(), l.count, waited, l.max, l.p50)
+	}
+	v.produced(0, 200, at(6))
+	v.arrived(arrivals{0, []int64{201, 202, 203}}, at(6.1)) // not acknowledged yet
+	v.produced(0, 202, at(6))
+	if q := v.partitions[0]; v.left() != 1 || len(q.early) != 1 {
+		t.Errorf("%d left, and %v seen early; want the one before it, and what nobody has heard of", v.left(), q.early)
 	}
 }
 
@@ -76,9 +101,10 @@ func TestQueueIsReused(t *testing.T) {
 	for i := range int64(200_000) {
 		q.push(waiting{offset: i})
 		if i%4 != 0 || i > 100_000 {
-			if got := q.pop().offset; got != next {
-				t.Fatalf("popped %d, want %d", got, next)
+			if got := q.first().offset; got != next {
+				t.Fatalf("first is %d, want %d", got, next)
 			}
+			q.head++
 			next++
 		}
 	}
@@ -98,8 +124,8 @@ func TestIntervals(t *testing.T) {
 	v.produced(0, 3, at(12))
 	v.produced(0, 4, at(13))
 	v.produced(1, 1, at(1e6))
-	v.advance(watermark{0, 2}, at(10))
-	v.advance(watermark{0, 4}, at(14))
+	v.arrived(upTo(0, 1, 2), at(10))
+	v.arrived(upTo(0, 3, 4), at(14))
 	v.abandon(at(1e6 + 1))
 	got, phases := v.timeline()
 	want := []Interval{
@@ -130,7 +156,7 @@ func BenchmarkVisibility(b *testing.B) {
 		v.produced(int32(offset%8), offset/8, now)
 		if offset++; offset%4096 == 0 {
 			for p := range int32(8) {
-				v.advance(watermark{p, offset/8 - 1}, now.Add(time.Second))
+				v.arrived(upTo(p, offset/8-512, offset/8-1), now.Add(time.Second))
 			}
 		}
 	}

@@ -11,15 +11,15 @@ type stored interface {
 	// Rows returns how many rows the table has on the days live readings fall
 	// on. It has to be cheap: it is asked at every poll.
 	Rows(ctx context.Context) (uint64, error)
-	// Watermarks returns, of the partitions asked for, the highest offset of
-	// those days above the one given; a partition without one is left out.
-	Watermarks(ctx context.Context, above []watermark) ([]watermark, error)
+	// Arrivals returns, of the partitions asked for, the offsets of those days
+	// above the one given; a partition without any is left out.
+	Arrivals(ctx context.Context, above []watermark) ([]arrivals, error)
 }
 
 const (
 	// pollTimeout ends a poll that hangs, as one does when ClickHouse is gone.
 	pollTimeout = 5 * time.Second
-	// pollWhole is how often the watermarks are asked for although the number
+	// pollWhole is how often the offsets are asked for although the number
 	// of rows stands still: as many could have gone as came.
 	pollWhole = time.Second
 )
@@ -27,16 +27,16 @@ const (
 // watcher polls ClickHouse for what has become visible.
 //
 // A poll asks for the number of rows, which ClickHouse knows without reading;
-// only when that has moved, a few times a second, does it ask for watermarks:
-// they have to be read, and the engine shares the machine with all that is
-// measured.
+// only when that has moved, a few times a second, does it ask for offsets: they
+// have to be read, and the engine shares the machine with all that is measured.
 //
-// Both look at the days of live readings only. A batch is stored by one insert
-// a day, so a late reading of a batch could be there before the live ones whose
-// offsets are lower, and would make them look visible early. For the same
-// reason the figures are true to within one insert where two batches of a
-// partition are stored side by side. Reading every offset as it comes would be
-// exact there too, at the cost of reading all that is stored once more.
+// Both look at the days of live readings only: those of late ones are many, and
+// nobody waits for them.
+//
+// It asks for every offset above the lowest that is waited for, and not for the
+// highest one there is, which the engine would read as much for. Two batches of a
+// partition are stored side by side, and one whose insert hangs is behind the
+// other for seconds: by the highest offset its readings would look visible.
 type watcher struct {
 	table  stored
 	queues *visibility
@@ -72,21 +72,21 @@ func (w *watcher) run(ctx context.Context) {
 				w.errors.Add(1)
 				w.trouble.Store(&err)
 			}
-			rows = 0 // ask for watermarks as soon as it is back
+			rows = 0 // ask for offsets as soon as it is back
 			continue
 		}
 		w.trouble.Store(nil)
 		now := time.Now()
-		for _, m := range found {
-			w.queues.advance(m, now)
+		for _, a := range found {
+			w.queues.arrived(a, now)
 		}
 	}
 }
 
 // poll returns what has become visible. rows is the count at the last poll; it
-// is read before the watermarks, so that rows which arrive between the two are
+// is read before the offsets, so that rows which arrive between the two are
 // noticed by the next poll at the latest.
-func (w *watcher) poll(ctx context.Context, above []watermark, rows *uint64, whole *time.Time) ([]watermark, error) {
+func (w *watcher) poll(ctx context.Context, above []watermark, rows *uint64, whole *time.Time) ([]arrivals, error) {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
 	n, err := w.table.Rows(ctx)
@@ -96,7 +96,7 @@ func (w *watcher) poll(ctx context.Context, above []watermark, rows *uint64, who
 	if n == *rows && time.Since(*whole) < pollWhole {
 		return nil, nil
 	}
-	found, err := w.table.Watermarks(ctx, above)
+	found, err := w.table.Arrivals(ctx, above)
 	if err != nil {
 		return nil, err
 	}

@@ -13,11 +13,11 @@ const pollEvery = 20 * time.Millisecond
 
 // hotTable is a table whose rows and availability a test sets.
 type hotTable struct {
-	mu         sync.Mutex
-	away       bool
-	rows       uint64
-	offsets    map[int32]int64
-	watermarks int // how often they were asked for
+	mu      sync.Mutex
+	away    bool
+	rows    uint64
+	offsets map[int32]int64 // the highest of each partition; all up to it are there
+	asked   int             // how often for offsets
 }
 
 func (h *hotTable) Rows(context.Context) (uint64, error) {
@@ -29,17 +29,26 @@ func (h *hotTable) Rows(context.Context) (uint64, error) {
 	return h.rows, nil
 }
 
-func (h *hotTable) Watermarks(_ context.Context, above []watermark) ([]watermark, error) {
+func (h *hotTable) Arrivals(_ context.Context, above []watermark) ([]arrivals, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.watermarks++
-	var out []watermark
+	h.asked++
+	var out []arrivals
 	for _, w := range above {
-		if offset, ok := h.offsets[w.partition]; ok && offset > w.offset {
-			out = append(out, watermark{w.partition, offset})
+		if highest, ok := h.offsets[w.partition]; ok && highest > w.offset {
+			out = append(out, upTo(w.partition, w.offset+1, highest))
 		}
 	}
 	return out, nil
+}
+
+// upTo are the offsets of a partition from one to another.
+func upTo(partition int32, from, to int64) arrivals {
+	a := arrivals{partition: partition}
+	for offset := from; offset <= to; offset++ {
+		a.offsets = append(a.offsets, offset)
+	}
+	return a
 }
 
 func (h *hotTable) set(change func()) {
@@ -65,8 +74,8 @@ func TestWatcher(t *testing.T) {
 		w.queues.produced(0, 10, time.Now())
 		time.Sleep(500 * time.Millisecond)
 		table.set(func() {
-			if table.watermarks != 1 {
-				t.Errorf("watermarks asked for %d times while no row came; want once", table.watermarks)
+			if table.asked != 1 {
+				t.Errorf("offsets asked for %d times while no row came; want once", table.asked)
 			}
 		})
 		table.set(func() { table.rows, table.offsets[0] = 1, 10 })
