@@ -13,7 +13,7 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 # and the stack all is tried on.
 MODULES := . tiering/iceberg ops/local
 
-.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier fuzz clean
+.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -89,6 +89,16 @@ bench-engine: build ## what ClickHouse takes to store a million events, by parts
 STACK_ARGS ?=
 bench-stack: build ## all of it at once under load: Kafka, ClickHouse, a node and a fleet; the last line is JSON
 	@bin/local bench-stack $(STACK_ARGS)
+
+# SCENARIO is one of "bin/loadtest scenarios", or a file. BASELINE is a report.json
+# of an earlier run, or a git revision to build and run in turns. LOADTEST_ARGS are
+# flags of "bin/local loadtest", such as --runs 3 --rate 20000. Make itself ends
+# with 2 for any failure; "Error 1" is a verdict and "Error 2" is none.
+SCENARIO      ?= steady
+BASELINE      ?=
+LOADTEST_ARGS ?=
+loadtest: build ## a scenario played and judged: SCENARIO=steady|spike|..., BASELINE, LOADTEST_ARGS
+	@bin/local loadtest $(SCENARIO) $(if $(BASELINE),--baseline $(BASELINE)) $(LOADTEST_ARGS)
 
 # TIER_ARGS are flags of "bin/local bench-tier", such as --rows 20000000.
 TIER_ARGS ?=

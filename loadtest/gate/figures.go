@@ -46,8 +46,8 @@ var metrics = map[string]metric{
 	"lag_max":          {title: "lag at most", unit: "records"},
 	"sent_late_max_ms": {title: "the fleet sent late by at most", unit: "ms"},
 
-	"ingest_cpu_us":     {title: "CPU of ingest an event", unit: "us", watched: "ingest"},
-	"clickhouse_cpu_us": {title: "CPU of ClickHouse an event", unit: "us", watched: "clickhouse"},
+	"ingest_cpu_us":     {title: "CPU of ingest an event", unit: "µs", watched: "ingest"},
+	"clickhouse_cpu_us": {title: "CPU of ClickHouse an event", unit: "µs", watched: "clickhouse"},
 	"ingest_peak_mib":   {title: "memory of an ingest node at most", unit: "MiB", watched: "ingest"},
 
 	"missing":       {title: "readings missing", proven: true},
@@ -144,7 +144,7 @@ func used(f map[string]float64, r Run) {
 		switch {
 		case m.unit == "MiB" && peak[m.watched] > 0:
 			f[name] = round(peak[m.watched], 10)
-		case m.unit == "us" && seen && r.Result.Produced > 0:
+		case m.unit == "µs" && seen && r.Result.Produced > 0:
 			f[name] = round(1e6*cpu/float64(r.Result.Produced), 100)
 		}
 	}

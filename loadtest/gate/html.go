@@ -15,12 +15,20 @@ var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"count":  func(n int64) string { return number(float64(n)) },
 	"waited": func(n uint64) string { return number(float64(n)) },
 	"runs":   runs,
-	"over":   func(c Compared, s Spread) string { return c.over(s) },
+	"value":  func(c Compared, v float64) string { return c.value(v) },
+	"spread": spreadHTML,
 	"ratio":  func(c Compared) string { return c.ratio() },
-	"got":    func(j Judged) string { return j.measured() },
 	"rate":   func(l Leg) string { return l.rate() },
 	"add":    func(a, b float64) float64 { return a + b },
 }).Parse(page))
+
+// spreadHTML is how far runs were apart, if they were.
+func spreadHTML(s Spread) template.HTML {
+	if s.Min == s.Max {
+		return ""
+	}
+	return template.HTML("<small>" + template.HTMLEscapeString(number(s.Min)+" to "+number(s.Max)) + "</small>")
+}
 
 // tile is a figure that is seen first.
 type tile struct{ Name, Value, Was string }

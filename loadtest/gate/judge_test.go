@@ -110,7 +110,7 @@ func TestReportFails(t *testing.T) {
 	slow := good
 	slow.Samples = []Sample{{CPU: map[string]float64{"ingest": 0.015}}}
 	r = NewReport(s, 1, Side{Runs: []Run{s.Measure(slow)}}, &Side{Runs: []Run{good}}, []string{"fault x"})
-	if r.Passed || len(r.Failures) != 1 || !strings.Contains(r.Failures[0], "CPU of ingest an event (ingest_cpu_us): was 10 us and is 15 us, 20 % more is tolerated") ||
+	if r.Passed || len(r.Failures) != 1 || !strings.Contains(r.Failures[0], "CPU of ingest an event (ingest_cpu_us): was 10 µs and is 15 µs, 20 % more is tolerated") ||
 		!slices.Contains(r.Remarks, "Not run: fault x.") {
 		t.Errorf("half as much CPU more: %v, %v", r.Failures, r.Remarks)
 	}

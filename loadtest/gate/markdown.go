@@ -30,7 +30,7 @@ func (r Report) Summary() string {
 	for _, c := range r.Comparison {
 		count[c.Judgement]++
 	}
-	return s + fmt.Sprintf("; against the baseline %d figures are worse, %d unclear, %d better, %d the same", count[Worse], count[Unclear], count[Better], count[Same])
+	return s + fmt.Sprintf("; against the baseline %d worse, %d unclear, %d better, %d the same", count[Worse], count[Unclear], count[Better], count[Same])
 }
 
 // Markdown is the report for a merge request or a ticket.

@@ -78,7 +78,7 @@ func TestParse(t *testing.T) {
 func TestUnbroken(t *testing.T) {
 	s, omitted := parse(t, whole).Unbroken()
 	s, blind := s.Watching(false, false)
-	want := []string{"fault gone (node-kill, after 12s for 5s)", "objective recovery_s@gone at most 3 s", "objective visible_max_ms at least 1,000 ms", "objective ingest_cpu_us at most 20 us"}
+	want := []string{"fault gone (node-kill, after 12s for 5s)", "objective recovery_s@gone at most 3 s", "objective visible_max_ms at least 1,000 ms", "objective ingest_cpu_us at most 20 µs"}
 	if got := append(omitted, blind...); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("left out are %q, want %q", got, want)
 	}
