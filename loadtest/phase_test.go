@@ -85,10 +85,10 @@ func TestPhasesOfAFleet(t *testing.T) {
 		r := f.draw(at.UnixMilli())
 		i := int(at.Sub(testStart) / time.Second)
 		all[i]++
-		switch {
-		case r.kind == malformed:
+		switch r.kind {
+		case malformed:
 			flawed[i]++
-		case r.kind == late:
+		case late:
 			old[i]++
 			if age := at.Sub(time.UnixMilli(r.ts)); age < 0 || age > kept {
 				t.Errorf("a reading that was kept is %v old", age)

@@ -102,8 +102,9 @@ func prepareLoadtest(cmd *cobra.Command, cfg *trial.Config, bin, out, baseline s
 		}
 		cfg.Program = filepath.Join(bin, "ingest")
 	}
+	root, ok := fetch.Repository()
+	cfg.Root = root
 	if dir = out; dir == "" {
-		root, ok := fetch.Repository()
 		if !ok {
 			return "", errors.New("outside of the repository there is no default for the reports; give a folder with --out")
 		}
@@ -121,7 +122,6 @@ func prepareLoadtest(cmd *cobra.Command, cfg *trial.Config, bin, out, baseline s
 		}
 		cfg.Baseline = &trial.Baseline{Report: side}
 	case baseline != "":
-		root, ok := fetch.Repository()
 		if !ok {
 			return "", errors.New("outside of the repository no revision can be built; give a report.json with --baseline")
 		}

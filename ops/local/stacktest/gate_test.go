@@ -2,7 +2,11 @@ package stacktest
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,7 +14,9 @@ import (
 
 	"penstock/failpoint"
 	"penstock/loadtest/gate"
+	"penstock/ops/local/child"
 	"penstock/ops/local/fetch"
+	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/trial"
 )
@@ -94,5 +100,70 @@ func TestGate(t *testing.T) {
 		if err != nil || !strings.Contains(page, report.Verdict()) {
 			t.Errorf("its page: %v", err)
 		}
+	}
+}
+
+// TestGateOnACluster: `loadtest gate` plays a scenario on a cluster there is. It
+// refuses to break anything, and says what it left out for that.
+func TestGateOnACluster(t *testing.T) {
+	s := start(t, kafka.KFake)
+	ctx, a, dir := t.Context(), s.Addresses(), t.TempDir()
+	if err := kafka.CreateTopic(ctx, a.Kafka.Brokers, "telemetry", 4, nil); err != nil {
+		t.Fatal(err)
+	}
+	port, err := child.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := ingest.Spec{Name: "ingest", Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, "ingest.yaml"), Admin: child.Loopback(port), Log: filepath.Join(dir, "ingest.log")}
+	overwrite(t, node.Config, fmt.Appendf(nil, "kafka: {brokers: [%q], topic: telemetry}\nclickhouse: {addr: %q, user: %q, password: %q, database: %q}\nadmin: {addr: %q}\n",
+		a.Kafka.Brokers[0], a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.Database, node.Admin))
+	scenario := filepath.Join(dir, "mine.yaml")
+	overwrite(t, scenario, []byte(gateScenario+"  - {metric: recovery_s, after: gone, at_most: 3, why: \"It comes back.\"}\nfaults: [{name: gone, kind: nodes-away, at: 2s, for: 1s}]\n"))
+	run := func(name string, args ...string) error {
+		t.Helper()
+		p, err := child.Start(child.Spec{Name: name, Args: args, Log: filepath.Join(dir, name+".log"), Env: []string{"PENSTOCK_LOADTEST_PASSWORD=" + a.ClickHouse.Password}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Wait(ctx)
+	}
+	if err := run("migrate", node.Program, "migrate", "--config", node.Config); err != nil {
+		t.Fatal(err)
+	}
+	n, err := ingest.Start(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := n.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := n.AwaitReady(ctx); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{filepath.Join(products(t), "loadtest"), "gate", scenario, "--brokers", a.Kafka.Brokers[0], "--clickhouse", a.ClickHouse.Native,
+		"--user", a.ClickHouse.User, "--database", a.ClickHouse.Database, "--out", filepath.Join(dir, "report")}
+	var exit *exec.ExitError
+	if err := run("refused", args...); !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(err.Error(), "nothing here can break things: gone (nodes-away") {
+		t.Errorf("asked to break a cluster: %v", err)
+	}
+	if err := run("gate", append(args, "--without-faults", "--node", node.Admin)...); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "report", "report.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r gate.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	if !r.Passed || len(r.Remarks) != 2 || !strings.HasPrefix(r.Remarks[0], "Not run: fault gone (nodes-away") || !strings.HasPrefix(r.Remarks[1], "Not run: objective recovery_s@gone") {
+		t.Errorf("passed %v, %q, %q", r.Passed, r.Failures, r.Remarks)
+	}
+	if f := r.Candidate.Runs[0].Figures; f["ingest_cpu_us"] <= 0 || f["ingest_peak_mib"] <= 0 || f["visible_p99_ms"] <= 0 {
+		t.Errorf("figures are %v", f)
 	}
 }

@@ -31,8 +31,10 @@ type Config struct {
 	Scale float64
 	// Stack is how stacks are started; each run has a folder of its own in State.
 	Stack stack.Config
-	// Program is the ingest that is tried.
+	// Program is the ingest that is tried, and Root the repository it may have
+	// been built in; empty for none.
 	Program string
+	Root    string
 	// Baseline is what it is compared with; nil for nothing.
 	Baseline *Baseline
 	// Runs is how often each version is run.
@@ -82,6 +84,7 @@ func Run(ctx context.Context, c Config) (gate.Report, error) {
 	if err != nil {
 		return gate.Report{}, err
 	}
+	candidate.inWorkTree(ctx, c.Root)
 	versions := []*version{candidate}
 	var baseline *gate.Side
 	if b := c.Baseline; b != nil {

@@ -32,6 +32,20 @@ func newVersion(label, name, program string) (*version, error) {
 	return &version{side: gate.Side{Version: v}, program: program, label: label}, nil
 }
 
+// inWorkTree fills in the commit of a program in the bin folder of the repository
+// in root that does not say one: Go does not write it into what is built in a
+// linked work tree. It is the work tree's, in which the program was just built.
+func (v *version) inWorkTree(ctx context.Context, root string) {
+	if v.side.Version.Commit != "" || root == "" || filepath.Dir(v.program) != filepath.Join(root, "bin") {
+		return
+	}
+	commit, err := exec.CommandContext(ctx, "git", "-C", root, "rev-parse", "HEAD").Output()
+	changes, errChanges := exec.CommandContext(ctx, "git", "-C", root, "status", "--porcelain").Output()
+	if err == nil && errChanges == nil { // without git it stays unknown
+		v.side.Version.Commit, v.side.Version.Modified = strings.TrimSpace(string(commit)), len(changes) > 0
+	}
+}
+
 // Build builds the ingest of a revision of the repository in root, in a folder
 // that has to be empty or not there.
 func Build(ctx context.Context, root, revision, dir string) (program string, err error) {
