@@ -9,13 +9,13 @@ import (
 // The size of a chart, in units of its own. It is scaled to the width there is:
 // on a phone a unit is about 0.7 pixels, and text of 13 can still be read.
 const (
-	chartWidth, chartHeight               = 480.0, 230.0
-	marginLeft, marginRight               = 52.0, 10.0
-	marginTop, marginBottom               = 20.0, 30.0
-	plotWidth                             = chartWidth - marginLeft - marginRight
-	plotHeight                            = chartHeight - marginTop - marginBottom
-	mostRows                              = 3600
-	axisTicksX, axisTicksY, minimalHeight = 6, 4, 1.0
+	chartWidth, chartHeight = 480.0, 230.0
+	marginLeft, marginRight = 52.0, 10.0
+	marginTop, marginBottom = 20.0, 30.0
+	plotWidth               = chartWidth - marginLeft - marginRight
+	plotHeight              = chartHeight - marginTop - marginBottom
+	// ticksX and ticksY are how many steps an axis has, about.
+	ticksX, ticksY = 6, 4
 )
 
 // chart is values over the time of a run.
@@ -65,18 +65,18 @@ type row struct {
 // draw fills in everything that follows from the series.
 func (c chart) draw(l Load, marks []Mark, limit float64) chart {
 	c.end = l.Seconds
-	highest := minimalHeight
+	highest := 1.0 // or a chart of nothing would have no height
 	for _, s := range c.Series {
 		for i, v := range s.value {
 			highest, c.end = max(highest, v), max(c.end, s.at[i])
 		}
 	}
-	step := nice(highest / axisTicksY)
+	step := nice(highest / ticksY)
 	c.top = math.Ceil(highest/step) * step
 	for v := 0.0; v <= c.top+step/2; v += step {
 		c.Y = append(c.Y, tick{c.y(v), number(v)})
 	}
-	step = nice(c.end / axisTicksX)
+	step = nice(c.end / ticksX)
 	for v := 0.0; v <= c.end; v += step {
 		c.X = append(c.X, tick{c.x(v), number(v)})
 	}
@@ -129,7 +129,7 @@ func (c chart) rows() []row {
 	last := 0
 	for i, s := range c.Series {
 		for j, at := range s.at {
-			second := min(int(at), mostRows)
+			second := int(at)
 			if byTime[second] == nil {
 				byTime[second] = make([]string, len(c.Series))
 			}

@@ -40,7 +40,7 @@ type Config struct {
 	// Others, if set, returns what other programs have used since they were
 	// started, in seconds.
 	Others func() (map[string]float64, error)
-	// Output is where the fleet's progress goes.
+	// Output is where the fleet's progress goes; Began is Play's.
 	Output loadtest.Output
 }
 
@@ -78,9 +78,6 @@ func Play(ctx context.Context, c Config) (gate.Run, error) {
 	defer others.Wait()
 	defer stop()
 	began := func(start time.Time) {
-		if before := c.Output.Began; before != nil {
-			before(start)
-		}
 		others.Go(func() { cancelOn(cancel, look.run(watching, start)) })
 		others.Go(func() { cancelOn(cancel, script.run(watching, start)) })
 	}

@@ -93,7 +93,7 @@ func (s *sampler) look(ctx context.Context) error {
 	sample := gate.Sample{CPU: map[string]float64{}, MiB: map[string]float64{}}
 	var err error
 	if sample.Lag, err = s.lag(ctx); err != nil {
-		return nil //nolint:nilerr // Kafka is away; the fleet's own errors say so if that lasts
+		return nil // Kafka is away; the fleet's own errors say so if that lasts
 	}
 	for _, addr := range s.cfg.Nodes {
 		cpu, bytes, err := process(ctx, addr)
