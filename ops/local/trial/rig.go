@@ -20,6 +20,7 @@ import (
 	"penstock/ops/local/procfs"
 	"penstock/ops/local/proxy"
 	"penstock/ops/local/stack"
+	"penstock/transport"
 )
 
 // The names of everything a run creates.
@@ -123,7 +124,7 @@ func (r *rig) close() error {
 func (r *rig) target() loadtest.Config {
 	a, c := r.stack.Addresses(), loadtest.DefaultConfig()
 	c.Brokers, c.Topic, c.DeadLetters = a.Kafka.Brokers, topic, deadLetters
-	c.ClickHouse.Addr, c.ClickHouse.User, c.ClickHouse.Password, c.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.Database
+	c.ClickHouse.Addr, c.ClickHouse.User, c.ClickHouse.Password, c.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password), a.ClickHouse.Database
 	return c
 }
 
