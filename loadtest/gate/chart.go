@@ -15,7 +15,7 @@ const (
 	plotWidth               = chartWidth - marginLeft - marginRight
 	plotHeight              = chartHeight - marginTop - marginBottom
 	// ticksX and ticksY are how many steps an axis has, about.
-	ticksX, ticksY = 6, 4
+	ticksX, ticksY = 7, 4
 )
 
 // chart is values over the time of a run.
@@ -74,7 +74,7 @@ func (c chart) draw(l Load, marks []Mark, limit float64) chart {
 	step := nice(highest / ticksY)
 	c.top = math.Ceil(highest/step) * step
 	for v := 0.0; v <= c.top+step/2; v += step {
-		c.Y = append(c.Y, tick{c.y(v), number(v)})
+		c.Y = append(c.Y, tick{c.y(v), short(v)})
 	}
 	step = nice(c.end / ticksX)
 	for v := 0.0; v <= c.end; v += step {
@@ -107,6 +107,14 @@ func (c chart) draw(l Load, marks []Mark, limit float64) chart {
 func (c chart) x(seconds float64) float64 { return round(marginLeft+plotWidth*seconds/c.end, 10) }
 func (c chart) y(value float64) float64 {
 	return round(marginTop+plotHeight*(1-value/c.top), 10)
+}
+
+// short writes a value so that it fits beside an axis.
+func short(v float64) string {
+	if v >= 10_000 {
+		return number(v/1000) + " k"
+	}
+	return number(v)
 }
 
 // path joins a series' points; where more than two seconds have none it is
