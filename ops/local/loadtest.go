@@ -125,11 +125,9 @@ func prepareLoadtest(cmd *cobra.Command, cfg *trial.Config, bin, out, baseline s
 		if !ok {
 			return "", errors.New("outside of the repository no revision can be built; give a report.json with --baseline")
 		}
-		program, err := trial.Build(cmd.Context(), root, baseline, filepath.Join(cfg.Stack.State, "baseline"))
-		if err != nil {
+		if cfg.Baseline, err = trial.Build(cmd.Context(), root, baseline, filepath.Join(cfg.Stack.State, "baseline")); err != nil {
 			return "", err
 		}
-		cfg.Baseline = &trial.Baseline{Name: baseline, Program: program}
 	}
 	return dir, nil
 }

@@ -50,9 +50,9 @@ type Config struct {
 
 // Baseline is a version to compare with: a report there is, or a program.
 type Baseline struct {
-	Report  *gate.Side
-	Name    string // what the program was asked for by
-	Program string
+	Report *gate.Side
+	// Name is what the program was asked for by, and Commit what it is built from.
+	Name, Program, Commit string
 }
 
 // Validate reports every fault of c at once, under the names of its flags.
@@ -93,6 +93,7 @@ func Run(ctx context.Context, c Config) (gate.Report, error) {
 			if err != nil {
 				return gate.Report{}, err
 			}
+			other.side.Version.Commit = b.Commit
 			versions, baseline = []*version{other, candidate}, &other.side
 		}
 	}

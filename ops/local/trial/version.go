@@ -33,8 +33,9 @@ func newVersion(label, name, program string) (*version, error) {
 }
 
 // inWorkTree fills in the commit of a program in the bin folder of the repository
-// in root that does not say one: Go does not write it into what is built in a
-// linked work tree. It is the work tree's, in which the program was just built.
+// in root that does not say one: what is built in a linked work tree, or with
+// -buildvcs=false, does not. It is the work tree's, in which the program was just
+// built.
 func (v *version) inWorkTree(ctx context.Context, root string) {
 	if v.side.Version.Commit != "" || root == "" || filepath.Dir(v.program) != filepath.Join(root, "bin") {
 		return
@@ -48,7 +49,7 @@ func (v *version) inWorkTree(ctx context.Context, root string) {
 
 // Build builds the ingest of a revision of the repository in root, in a folder
 // that has to be empty or not there.
-func Build(ctx context.Context, root, revision, dir string) (program string, err error) {
+func Build(ctx context.Context, root, revision, dir string) (*Baseline, error) {
 	run := func(command ...string) (string, error) {
 		cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -60,10 +61,10 @@ func Build(ctx context.Context, root, revision, dir string) (program string, err
 	}
 	commit, err := run("git", "-C", root, "rev-parse", "--verify", revision+"^{commit}")
 	if err != nil {
-		return "", fmt.Errorf("%w; name a revision of the repository, or a report that ends in .json", err)
+		return nil, fmt.Errorf("%w; name a revision of the repository, or a report that ends in .json", err)
 	}
 	source := filepath.Join(dir, "source")
-	program = filepath.Join(dir, "ingest")
+	program := filepath.Join(dir, "ingest")
 	// A clone of its own, which shares the objects: the repository's work tree and
 	// its list of work trees stay as they are.
 	for _, step := range [][]string{
@@ -72,8 +73,8 @@ func Build(ctx context.Context, root, revision, dir string) (program string, err
 		{"go", "-C", source, "build", "-o", program, "./cmd/ingest"},
 	} {
 		if _, err := run(step...); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
-	return program, os.RemoveAll(source)
+	return &Baseline{Name: revision, Program: program, Commit: commit}, os.RemoveAll(source)
 }
