@@ -54,13 +54,13 @@ type parcel struct {
 	done     func(*kgo.Record, error) // p.acked, bound once
 }
 
-// kafka are the options of a client of Kafka, and more of its own.
-func (c Config) kafka(id string, more ...kgo.Opt) []kgo.Opt {
+// Kafka are the options of a client of the Kafka that c names, and more of its own.
+func (c Config) Kafka(id string, more ...kgo.Opt) []kgo.Opt {
 	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id)}, c.Security.Options(), more)
 }
 
 func newSender(c Config, f *fleet, l *ledger, v *visibility) (*sender, error) {
-	client, err := kgo.NewClient(c.kafka("penstock-loadtest",
+	client, err := kgo.NewClient(c.Kafka("penstock-loadtest",
 		kgo.WithCompressor(newCompressor()),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytes(batchBytes),
