@@ -28,10 +28,10 @@ func TestRecovery(t *testing.T) {
 		}
 	}
 	f(2.5, 5*time.Second, 4.5) // fine for a moment in between does not count
-	f(2.5, 6*time.Second, 0)
+	f(2.5, 6*time.Second, 0.5)
 	f(2.5, 10*time.Second, 0)
-	f(8.5, 5*time.Second, 0) // what it happened to is before its end
-	f(7, 5*time.Second, 0)   // the next fault is not this one's
+	f(8.5, 5*time.Second, 0.5)
+	f(7, 5*time.Second, 0) // the next fault is not this one's
 	f(8.6, 50*time.Millisecond, 1.4)
 }
 

@@ -15,8 +15,9 @@ func recovery(r Run, end float64, limit time.Duration) float64 {
 	}
 	after := 0.0
 	for _, i := range r.Result.Intervals {
-		// What lies on both sides of the moment counts before it.
-		if i.From >= end && i.From < until && i.VisibleP99 > float64(limit.Milliseconds()) {
+		// A second with the moment in it counts: what was due in it may be the last
+		// that had to wait.
+		if i.From+Second.Seconds() > end && i.From < until && i.VisibleP99 > float64(limit.Milliseconds()) {
 			after = max(after, i.From+Second.Seconds()-end)
 		}
 	}
