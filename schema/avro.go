@@ -17,10 +17,14 @@ import (
 type avroReader struct {
 	program *avroProgram
 	schema  *Schema
+	limits  *limits
 
 	// Of the record that is read.
 	value []byte
-	items int    // how many items its arrays and maps may still have
+	items int // how many items its arrays and maps may still have
+	keys  int // how many keys its maps may still have
+	// texts: one of the record's may be too long.
+	texts bool
 	extra []byte // scratch of the extra column
 	text  []byte // scratch of bytes as text
 }
@@ -28,6 +32,7 @@ type avroReader struct {
 // read implements reader.
 func (d *avroReader) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
 	d.value, d.items, d.extra = value, len(value), d.extra[:0]
+	d.keys, d.texts = d.limits.Fields, len(value) > d.limits.TextBytes
 	at := 0
 	for i := range d.program.fields {
 		if at, rej = d.field(&d.program.fields[i], at, b); rej != nil {
@@ -77,6 +82,11 @@ func (d *avroReader) field(f *avroField, at int, b *Block) (int, *Rejection) {
 	}
 	if f.column == unknownColumn {
 		return d.keep(f, t, at)
+	}
+	if d.texts && (t.kind == avroString || t.kind == avroBytes) {
+		if n, p := avroVarint(d.value, at); p > 0 && n > int64(d.limits.TextBytes) && n <= int64(len(d.value)-p) {
+			return 0, d.limits.tooLong(p, int(n))
+		}
 	}
 	col := b.columns[f.column]
 	if end := appendAvro(t, f.kind, col, d.value, at); end >= 0 {

@@ -31,11 +31,16 @@ func (d *avroReader) keep(f *avroField, t *avroType, at int) (int, *Rejection) {
 // json appends the value at value[at:] to extra, inside so many levels of others,
 // and returns where it ends.
 func (d *avroReader) json(t *avroType, at, levels int) (end int, rej *Rejection) {
-	if t.kind >= avroArray && levels >= maxNesting {
+	if t.kind >= avroArray && levels >= d.limits.Nesting {
 		if t.kind == avroUnion {
 			return d.union(t, at, levels)
 		}
-		return 0, reject(ReasonNesting, "the record is nested deeper than %d levels", maxNesting)
+		return 0, d.limits.tooDeep()
+	}
+	// Before each value, and not after all: a record of nulls takes no bytes, and
+	// its members' names do, as often as the writer's schema says.
+	if len(d.extra) > d.limits.ExtraBytes {
+		return 0, d.limits.tooMuchExtra()
 	}
 	switch t.kind {
 	case avroNull:
@@ -52,6 +57,9 @@ func (d *avroReader) json(t *avroType, at, levels int) (end int, rej *Rejection)
 	case avroFixed:
 		if t.size > len(d.value)-at {
 			return 0, d.malformed(at, "it is shorter than its %d bytes", t.size)
+		}
+		if t.size > d.limits.TextBytes {
+			return 0, d.limits.tooLong(at, t.size)
 		}
 		return at + t.size, d.latin1(d.value[at : at+t.size])
 	case avroArray, avroMap:
@@ -77,6 +85,8 @@ func (d *avroReader) json(t *avroType, at, levels int) (end int, rej *Rejection)
 		return p, d.quote(t.symbols[n], at)
 	case n < 0 || n > int64(len(d.value)-p):
 		return 0, d.malformed(at, "a length of %d", n)
+	case n > int64(d.limits.TextBytes):
+		return 0, d.limits.tooLong(p, int(n))
 	}
 	if end = p + int(n); t.kind == avroBytes {
 		return end, d.latin1(d.value[p:end])
@@ -169,6 +179,12 @@ func (d *avroReader) collection(t *avroType, at, levels int) (end int, rej *Reje
 				length, p := avroVarint(d.value, at)
 				if p < 0 || length < 0 || length > int64(len(d.value)-p) {
 					return 0, d.malformed(at, "a key has no length")
+				}
+				if d.keys--; d.keys < 0 {
+					return 0, d.limits.tooManyFields()
+				}
+				if length > int64(d.limits.TextBytes) {
+					return 0, d.limits.tooLong(p, int(length))
 				}
 				keys = append(keys, [2]int{p, p + int(length)})
 				if rej = d.quote(d.value[p:p+int(length)], at); rej != nil {

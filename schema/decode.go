@@ -43,6 +43,7 @@ const DefaultMaxRecordBytes = 1 << 20
 type Decoder struct {
 	schema      *Schema
 	maxBytes    int
+	limits      *limits // the fields' reader has them too
 	fields      reader
 	clamped     []byte // scratch of the extra of an event whose time is clamped
 	conversions []conversion
@@ -57,17 +58,27 @@ type reader interface {
 }
 
 // NewDecoder returns a decoder for events of s that rejects records of more
-// than maxBytes.
+// than maxBytes, and what is beyond [DefaultBounds] of them.
 func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
-	d := &Decoder{schema: s, maxBytes: maxBytes, conversions: newConversions(s)}
+	d := newDecoder(s, maxBytes)
 	switch e {
 	case JSON:
-		d.fields = newScanner(s)
+		d.fields = newScanner(s, d.limits)
 	case Protobuf:
-		d.fields = newProtobufReader(s)
+		d.fields = newProtobufReader(s, d.limits)
 	default:
 		panic(fmt.Sprintf("BUG: no decoder for encoding %q", e))
 	}
+	return d
+}
+
+func newDecoder(s *Schema, maxBytes int) *Decoder {
+	return &Decoder{schema: s, maxBytes: maxBytes, limits: limitsOf(DefaultBounds()), conversions: newConversions(s)}
+}
+
+// Within has the decoder reject what is beyond other bounds, and returns it.
+func (d *Decoder) Within(b Bounds) *Decoder {
+	*d.limits = *limitsOf(b)
 	return d
 }
 
@@ -75,11 +86,13 @@ func NewDecoder(s *Schema, e Encoding, maxBytes int) *Decoder {
 // their writers. It is an error if there is one writer for all and none of its
 // records can be an event of s.
 func NewWrittenDecoder(s *Schema, w *Writers, maxBytes int) (*Decoder, error) {
-	fields, err := newWrittenReader(s, w)
+	d := newDecoder(s, maxBytes)
+	fields, err := newWrittenReader(s, w, d.limits)
 	if err != nil {
 		return nil, err
 	}
-	return &Decoder{schema: s, maxBytes: maxBytes, fields: fields, conversions: newConversions(s)}, nil
+	d.fields = fields
+	return d, nil
 }
 
 // Decode appends the event in r to b: one value to every column, or none and
@@ -107,6 +120,9 @@ func (d *Decoder) Decode(r Record, b *Block) (Key, error) {
 		if t := d.schema.Time; rej != nil && t.Ahead == AheadClamp && at > r.Time && r.Time >= t.NotBefore.UnixMilli() {
 			extra, rej = d.clamp(r, at, extra, b), nil
 		}
+	}
+	if rej == nil && len(extra) > d.limits.ExtraBytes {
+		rej = d.limits.tooMuchExtra()
 	}
 	if rej != nil {
 		for i := range d.schema.Fields {

@@ -86,10 +86,10 @@ func TestDecodeRejects(t *testing.T) {
 	f(event(`,"new":1,"n\u0065w":1`), `malformed: duplicate object member name "new"`)
 	f(event(`,"i8":"misfit","i8":1`), `malformed: duplicate object member name "i8"`)
 	f(event(`,"new":{"a":1,"a":2}`), `malformed: duplicate object member name "a" within "/new"`)
-	// nesting: kept up to 64 levels, read up to 10,000
+	// nesting: kept up to 64 levels
 	deep := func(levels int) string { return strings.Repeat("[", levels) + strings.Repeat("]", levels) }
 	f(event(`,"new":`+deep(65)), `nesting: field "new" is nested deeper than 64 levels`)
-	f(event(`,"i8":`+deep(9_999)), `nesting: field "i8" is nested deeper than 64 levels`)
+	f(event(`,"i8":`+deep(1_000)), `nesting: field "i8" is nested deeper than 64 levels`)
 	f(event(`,"new":`+deep(10_000)), "nesting: the record is nested deeper than 64 levels")
 	f(event(`,"new":`+strings.Repeat(`{"a":`, 10_000)), "nesting: the record is nested deeper than 64 levels")
 	f(deep(20_000), "nesting: the record is nested deeper than 64 levels")
@@ -220,8 +220,8 @@ func TestDecodeStores(t *testing.T) {
 	// nesting as deep as it may be
 	deep := strings.Repeat("[", 64) + strings.Repeat("]", 64)
 	f(`,"new":`+deep, "str", "", `{"new":`+deep+`}`)
-	// a record as large as it may be
-	long := strings.Repeat("x", schema.DefaultMaxRecordBytes-len(event(`,"str":""`)))
+	// a text as long as it may be
+	long := strings.Repeat("x", schema.DefaultBounds().TextBytes)
 	f(`,"str":"`+long+`"`, "str", long, "")
 }
 

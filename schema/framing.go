@@ -32,6 +32,7 @@ const maxEvents = math.MaxUint16 + 1
 type Splitter struct {
 	framing  Framing
 	maxBytes int
+	most     int      // events
 	events   [][]byte // of the record that was split last
 }
 
@@ -41,7 +42,14 @@ func NewSplitter(f Framing, maxBytes int) *Splitter {
 	if !slices.Contains(Framings(), f) {
 		panic("BUG: no splitter for framing " + string(f))
 	}
-	return &Splitter{framing: f, maxBytes: maxBytes}
+	return &Splitter{framing: f, maxBytes: maxBytes, most: maxEvents}
+}
+
+// Within has the splitter reject records of more events than the bounds say, and
+// returns it.
+func (s *Splitter) Within(b Bounds) *Splitter {
+	s.most = b.Events
+	return s
 }
 
 // Split returns the events of a record's value in their order, at least one, or
@@ -138,8 +146,8 @@ func (s *Splitter) add(event []byte) *Rejection {
 	if len(event) == 0 {
 		return reject(ReasonMalformed, "nothing stands before or after a comma of the array, where event %d would be", len(s.events))
 	}
-	if len(s.events) == maxEvents {
-		return reject(ReasonTooLarge, "the record has more than %d events; send fewer in one", maxEvents)
+	if len(s.events) == s.most {
+		return reject(ReasonTooLarge, "the record has more than %d events; send fewer in one", s.most)
 	}
 	s.events = append(s.events, event)
 	return nil

@@ -21,6 +21,7 @@ type parser struct {
 	schema *Schema
 	byName map[string]int // name of a field to its column
 	seen   presence
+	limits *limits
 	json   *jsontext.Decoder
 	value  bytes.Buffer
 	name   []byte // scratch of a name as it is written
@@ -39,8 +40,8 @@ type parsed struct {
 // unknownColumn is the column of a field the schema does not know.
 const unknownColumn = -1
 
-func newParser(s *Schema) *parser {
-	d := &parser{schema: s, byName: map[string]int{}, seen: newPresence(s), json: new(jsontext.Decoder)}
+func newParser(s *Schema, limits *limits) *parser {
+	d := &parser{schema: s, byName: map[string]int{}, seen: newPresence(s), limits: limits, json: new(jsontext.Decoder)}
 	for i, c := range s.Fields {
 		if c.sent() {
 			d.byName[c.Name] = i
@@ -81,23 +82,23 @@ func (d *parser) object(value []byte, b *Block) *Rejection {
 	d.begin(value)
 	if kind := d.json.PeekKind(); kind != jsontext.KindBeginObject {
 		if _, err := d.json.ReadValue(); err != nil {
-			return malformed(value, err)
+			return d.malformed(value, err)
 		}
 		return reject(ReasonNotObject, "the value is a JSON %v, not an object", kind)
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(value, err)
+		return d.malformed(value, err)
 	}
 	for d.json.PeekKind() == jsontext.KindString {
 		rawName, err := d.json.ReadValue()
 		if err != nil {
-			return malformed(value, err)
+			return d.malformed(value, err)
 		}
 		// Reading the value may move rawName's memory; the name is needed after.
 		d.name = append(d.name[:0], rawName...)
 		raw, err := d.json.ReadValue()
 		if err != nil {
-			return malformed(value, err)
+			return d.malformed(value, err)
 		}
 		end := int(d.json.InputOffset())
 		column, rej := d.field(d.name, raw, b)
@@ -107,7 +108,7 @@ func (d *parser) object(value []byte, b *Block) *Rejection {
 		d.members = append(d.members, parsed{end - len(raw), end, column})
 	}
 	if _, err := d.json.ReadToken(); err != nil {
-		return malformed(value, err)
+		return d.malformed(value, err)
 	}
 	end := d.json.InputOffset()
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
@@ -126,7 +127,7 @@ func (d *parser) field(rawName, raw jsontext.Value, b *Block) (column int, rej *
 	if bytes.IndexByte(name, '\\') >= 0 {
 		plain, err := jsontext.AppendUnquote(d.plain[:0], rawName)
 		if err != nil {
-			return 0, malformed(rawName, err)
+			return 0, d.malformed(rawName, err)
 		}
 		d.plain, name = plain, plain
 	}
@@ -145,8 +146,8 @@ func (d *parser) field(rawName, raw jsontext.Value, b *Block) (column int, rej *
 			return 0, reject(ReasonType, "field %s is %s; want a %s", c.Name, shorten(raw), c.Type)
 		}
 	}
-	if depth(raw) > maxNesting {
-		return 0, reject(ReasonNesting, "field %s is nested deeper than %d levels", shorten(rawName), maxNesting)
+	if depth(raw) > d.limits.Nesting {
+		return 0, reject(ReasonNesting, "field %s is nested deeper than %d levels", shorten(rawName), d.limits.Nesting)
 	}
 	d.extra = appendMember(d.extra, rawName, raw)
 	return column, nil
@@ -165,12 +166,12 @@ func appendMember[T ~string | ~[]byte](extra []byte, name T, value []byte) []byt
 }
 
 // malformed is the rejection for the parser's error in value. The parser has a
-// bound of its own on nesting, above maxNesting; that it met it, or anything
+// bound of its own on nesting, above ours; that it met it, or anything
 // else it refused as deep as that, is one fault to whoever sent it.
-func malformed(value []byte, err error) *Rejection {
+func (d *parser) malformed(value []byte, err error) *Rejection {
 	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) && depth(value[:syntax.ByteOffset]) > maxNesting {
-		return reject(ReasonNesting, "the record is nested deeper than %d levels", maxNesting)
+	if errors.As(err, &syntax) && depth(value[:syntax.ByteOffset]) > d.limits.Nesting {
+		return d.limits.tooDeep()
 	}
 	if errors.Is(err, io.EOF) {
 		return reject(ReasonMalformed, "the record is blank")

@@ -26,6 +26,7 @@ type protobufReader struct {
 	byTag []protobufField
 	// required is the first required column from each on, or their number.
 	required []int
+	limits   *limits
 
 	// Of the event that is left to rest.
 	present presence
@@ -41,21 +42,21 @@ type protobufField struct {
 }
 
 // newProtobufReader returns a reader of messages as [Schema.Proto] declares them.
-func newProtobufReader(s *Schema) *protobufReader {
+func newProtobufReader(s *Schema, limits *limits) *protobufReader {
 	numbers := make([]protowire.Number, len(s.Fields))
 	for i, c := range s.Fields {
 		if c.sent() {
 			numbers[i] = protowire.Number(c.ID)
 		}
 	}
-	return newProtobufReaderBy(s, numbers)
+	return newProtobufReaderBy(s, numbers, limits)
 }
 
 // newProtobufReaderBy returns a reader of messages that have the columns' fields
 // under these numbers. It takes memory by the largest of them.
-func newProtobufReaderBy(s *Schema, numbers []protowire.Number) *protobufReader {
+func newProtobufReaderBy(s *Schema, numbers []protowire.Number, limits *limits) *protobufReader {
 	n := len(s.Fields)
-	d := &protobufReader{schema: s, numbers: numbers, present: newPresence(s), misfit: make([]bool, n), required: make([]int, n+1)}
+	d := &protobufReader{schema: s, numbers: numbers, limits: limits, present: newPresence(s), misfit: make([]bool, n), required: make([]int, n+1)}
 	d.required[n] = n
 	for i := n - 1; i >= 0; i-- {
 		d.required[i] = d.required[i+1]
@@ -78,6 +79,11 @@ func newProtobufReaderBy(s *Schema, numbers []protowire.Number) *protobufReader 
 
 // read implements reader.
 func (d *protobufReader) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
+	if len(value) > d.limits.harmless {
+		if rej := d.limits.protobuf(value); rej != nil {
+			return nil, rej
+		}
+	}
 	at, next := d.inOrder(value, b.columns)
 	if fields := len(d.misfit); at == len(value) && d.required[next] == fields {
 		for ; next < fields; next++ {

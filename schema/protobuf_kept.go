@@ -89,7 +89,9 @@ func (d *protobufReader) keep(value []byte) *Rejection {
 				return rej
 			}
 		}
-		rest = rest[n:]
+		if rest = rest[n:]; len(d.extra) > d.limits.ExtraBytes {
+			return d.limits.tooMuchExtra()
+		}
 	}
 	if len(d.extra) > 0 {
 		d.extra = append(d.extra, '}')
@@ -179,6 +181,9 @@ func (d *protobufReader) keepOccurrences(value []byte, all []keptField) {
 		d.extra = append(d.extra, '[')
 	}
 	for i, f := range all {
+		if len(d.extra) > d.limits.ExtraBytes {
+			return // the event is a reject
+		}
 		if i > 0 {
 			d.extra = append(d.extra, ',')
 		}

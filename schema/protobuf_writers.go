@@ -35,7 +35,10 @@ func compileMessages(text Written) (protoreflect.FileDescriptor, error) {
 type messageReader struct {
 	schema  *Schema
 	file    protoreflect.FileDescriptor
-	byIndex map[string]writtenBy // by the bytes that say which; messages of the file, so they are few
+	limits  *limits
+	byIndex map[string]writtenBy // by the bytes that say which
+	// byName has the readers by the message: those of the file, so they are few.
+	byName map[protoreflect.FullName]writtenBy
 }
 
 // read implements reader.
@@ -46,21 +49,40 @@ func (d *messageReader) read(value []byte, b *Block) (extra []byte, rej *Rejecti
 	}
 	by, known := d.byIndex[string(value[:end])]
 	if !known {
-		numbers, err := d.numbers(index)
-		if err != nil {
-			return nil, reject(ReasonSchema, "%v", err)
-		}
-		by.fields = newProtobufReaderBy(d.schema, numbers)
+		by = d.learn(index)
 		if len(d.byIndex) < maxIndexes {
 			d.byIndex[string(value[:end])] = by
 		}
 	}
+	if by.rej != nil {
+		return nil, by.rej
+	}
 	return by.fields.read(value[end:], b)
 }
 
-// maxIndexes bounds the readers that are kept: a number may be written in many
-// ways.
+// maxIndexes bounds the ways of saying which message that are remembered: a number
+// may be written in many, and there may be no message of it.
 const maxIndexes = 256
+
+// learn prepares to read the message at the index.
+func (d *messageReader) learn(index []int) (by writtenBy) {
+	message, err := d.message(index)
+	if err != nil {
+		by.rej = reject(ReasonSchema, "%v", err)
+		return by
+	}
+	by, known := d.byName[message.FullName()]
+	if known {
+		return by
+	}
+	if numbers, err := d.numbers(message); err != nil {
+		by.rej = reject(ReasonSchema, "%v", err)
+	} else {
+		by.fields = newProtobufReaderBy(d.schema, numbers, d.limits)
+	}
+	d.byName[message.FullName()] = by
+	return by
+}
 
 // maxMessageDepth is how deep in others a message is looked for.
 const maxMessageDepth = 16
@@ -88,12 +110,9 @@ func messageIndex(value []byte) (index []int, end int) {
 // maxFieldNumber is the largest of a field that has a column.
 const maxFieldNumber = 1 << 12
 
-// numbers returns the columns' fields in the message at the index: those of their
-// name, or of the name that [Schema.Proto] gives them, and of their very type. A
-// column whose field is of another type has none: it goes to extra by its number.
-func (d *messageReader) numbers(index []int) ([]protowire.Number, error) {
+// message returns the message at the index.
+func (d *messageReader) message(index []int) (message protoreflect.MessageDescriptor, err error) {
 	messages := d.file.Messages()
-	var message protoreflect.MessageDescriptor
 	for _, i := range index {
 		if i >= messages.Len() {
 			return nil, fmt.Errorf("the schema has no message %v", index)
@@ -101,6 +120,12 @@ func (d *messageReader) numbers(index []int) ([]protowire.Number, error) {
 		message = messages.Get(i)
 		messages = message.Messages()
 	}
+	return message, nil
+}
+
+// numbers returns the columns' fields in the message: those of their name, or of the name that [Schema.Proto] gives them, and of their very type. A
+// column whose field is of another type has none: it goes to extra by its number.
+func (d *messageReader) numbers(message protoreflect.MessageDescriptor) ([]protowire.Number, error) {
 	numbers := make([]protowire.Number, len(d.schema.Fields))
 	for i, c := range d.schema.Fields {
 		if !c.sent() {

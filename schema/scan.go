@@ -19,14 +19,19 @@ type scanner struct {
 	extra  []byte // scratch of the extra column
 }
 
-func newScanner(s *Schema) *scanner {
-	return &scanner{parser: newParser(s), shapes: newShapes(s)}
+func newScanner(s *Schema, limits *limits) *scanner {
+	return &scanner{parser: newParser(s, limits), shapes: newShapes(s)}
 }
 
 var _ reader = (*scanner)(nil)
 
 // read implements reader.
 func (s *scanner) read(value []byte, b *Block) (extra []byte, rej *Rejection) {
+	if limits := s.parser.limits; len(value) > limits.harmless {
+		if rej := limits.json(value); rej != nil {
+			return nil, rej
+		}
+	}
 	if s.scan(value, b) {
 		return s.extra, nil
 	}
@@ -180,7 +185,7 @@ func (s *scanner) keep(m *member, v []byte, p int) int {
 		end = scanString(v, p)
 	case c == '{' || c == '[':
 		// What is nested is for the full parser, but for it alone.
-		if raw, err := s.parser.one(v[p:]); err == nil && depth(raw) <= maxNesting {
+		if raw, err := s.parser.one(v[p:]); err == nil && depth(raw) <= s.parser.limits.Nesting {
 			end = p + len(raw)
 		}
 	case hasPrefix(v[p:], "true") || hasPrefix(v[p:], "null"):

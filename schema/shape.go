@@ -81,6 +81,7 @@ const (
 	maxMembers = 4096
 	maxBranch  = 16
 	maxText    = 256 // bytes; a record with a longer one is left to the parser
+	maxPath    = 512 // members; likewise: to learn one costs more than to parse it
 )
 
 func newShapes(s *Schema) shapes { return shapes{schema: s, root: &member{}} }
@@ -98,7 +99,7 @@ func (m *member) follow(rest []byte) *member {
 
 // learn makes the path of an event that the parser has accepted.
 func (s *shapes) learn(value []byte, path []parsed) {
-	if len(path) > maxMembers {
+	if len(path) > maxPath {
 		return
 	}
 	at, end := s.root, 0

@@ -15,7 +15,7 @@ type shapeTest struct {
 
 func newShapeTest(t *testing.T) *shapeTest {
 	s := Telemetry()
-	return &shapeTest{t, newScanner(s), NewBlock(s)}
+	return &shapeTest{t, newScanner(s, limitsOf(DefaultBounds())), NewBlock(s)}
 }
 
 // read reads an event and reports whether it was predicted.
@@ -93,10 +93,10 @@ func TestShapesAreBounded(t *testing.T) {
 		return value + fmt.Sprintf(`,"y%d":1}`, rand.IntN(1_000_000))
 	})
 	long := `{"device_id":"a","seq":1,"ts":1793000000000`
-	for i := range maxMembers {
+	for i := range maxPath {
 		long += fmt.Sprintf(`,"x%d":1`, i)
 	}
-	f("more members than are remembered", func(i int) string {
+	f("more members than are learned", func(i int) string {
 		if i > 10 {
 			return `{"device_id":"a","seq":1,"ts":1793000000000}`
 		}

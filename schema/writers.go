@@ -124,6 +124,7 @@ const (
 type writtenReader struct {
 	schema  *Schema
 	writers *Writers
+	limits  *limits
 	plain   reader // of all records of JSON, or of the one writer
 	byID    map[uint32]writtenBy
 }
@@ -134,31 +135,31 @@ type writtenBy struct {
 	rej    *Rejection
 }
 
-func newWrittenReader(s *Schema, w *Writers) (*writtenReader, error) {
-	d := &writtenReader{schema: s, writers: w, byID: map[uint32]writtenBy{}}
+func newWrittenReader(s *Schema, w *Writers, limits *limits) (*writtenReader, error) {
+	d := &writtenReader{schema: s, writers: w, limits: limits, byID: map[uint32]writtenBy{}}
 	var err error
 	switch {
 	case w.plain != nil:
-		d.plain, err = w.plain.reader(s)
+		d.plain, err = w.plain.reader(s, limits)
 	case w.encoding == JSON:
-		d.plain = newScanner(s)
+		d.plain = newScanner(s, limits)
 	}
 	return d, err
 }
 
 // reader returns a reader of what w wrote, for events of s.
-func (w *writer) reader(s *Schema) (reader, error) {
+func (w *writer) reader(s *Schema, limits *limits) (reader, error) {
 	if w.fault != nil {
 		return nil, w.fault
 	}
 	if w.messages != nil {
-		return &messageReader{schema: s, file: w.messages, byIndex: map[string]writtenBy{}}, nil
+		return &messageReader{schema: s, file: w.messages, limits: limits, byIndex: map[string]writtenBy{}, byName: map[protoreflect.FullName]writtenBy{}}, nil
 	}
 	program, err := compileAvro(s, w.avro)
 	if err != nil {
 		return nil, err
 	}
-	return &avroReader{schema: s, program: program}, nil
+	return &avroReader{schema: s, program: program, limits: limits}, nil
 }
 
 // read implements reader.
@@ -194,7 +195,7 @@ func (d *writtenReader) learn(id uint32) writtenBy {
 		panic(fmt.Sprintf("BUG: a record of schema id %d is decoded before that is learned", id))
 	}
 	var by writtenBy
-	fields, err := w.reader(d.schema)
+	fields, err := w.reader(d.schema, d.limits)
 	if err != nil {
 		by.rej = reject(ReasonSchema, "schema id %d: %v", id, err)
 	}
