@@ -50,6 +50,8 @@ type event struct {
 	call func()
 }
 
+var errBomb = errors.New("read telemetry p5: the batch of offsets 40 to 59 takes more memory than kafka.max_batch_bytes")
+
 var errDown = errors.New("dial tcp 10.0.0.7:9000: connection refused")
 
 // storyTime is when the stories are told.
@@ -75,6 +77,7 @@ func pipelineStory(e pipeline.Events) []event {
 		}},
 		{"Taken", func() { e.Taken(pipeline.Taken{Lane: 1, Partition: 3, Waited: 20 * time.Millisecond}) }},
 		{"PollFailed", func() { e.PollFailed(errDown) }},
+		{"Parked", func() { e.Parked(pipeline.Parked{Partition: 5, Err: errBomb}) }},
 		{"Paused", func() { e.Paused(1) }},
 		{"Paused", func() { e.Paused(0) }},
 		{"Resumed", func() { e.Resumed(1) }},

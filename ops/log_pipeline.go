@@ -63,6 +63,9 @@ func logPipeline(log *slog.Logger, now func() time.Time) pipeline.Events {
 		PollFailed: func(err error) {
 			sayPoll("Kafka does not give records; asking again. If it lasts check kafka.brokers and the brokers' own log", errorAttr(err))
 		},
+		Parked: func(p pipeline.Parked) {
+			say(slog.LevelError, "a partition is parked, and nothing of it is stored until a person acts", slog.Int("partition", int(p.Partition)), errorAttr(p.Err))
+		},
 		Paused:  func(lane int) { say(slog.LevelDebug, "lane full, its partitions paused", slog.Int("lane", lane)) },
 		Resumed: func(lane int) { say(slog.LevelDebug, "lane resumed", slog.Int("lane", lane)) },
 		Sealed: func(s pipeline.Sealed) {

@@ -42,7 +42,7 @@ func (m *Metrics) PipelineEvents(cfg pipeline.Config, lag *Lag) pipeline.Events 
 	batches, late := newBatchMetrics(f), newLateness(f)
 	lanes := pausedLanes{gauge: f.gauge("paused_lanes", "Lanes whose queue is full, so that their partitions are not read."), paused: make(map[int]bool)}
 
-	return Tee(newPartitions(f, lag).events(), newHops(f, lag.now).events(), newIntents(f).events(), newDevices(f), pipeline.Events{Sealed: late.sealed}, pipeline.Events{
+	return Tee(newPartitions(f, lag).events(), newHops(f, lag.now).events(), newIntents(f).events(), newParked(f).events(), newDevices(f), pipeline.Events{Sealed: late.sealed}, pipeline.Events{
 		Polled: func(p pipeline.Polled) {
 			polledRecords.Add(float64(p.Records))
 			polledBytes.Add(float64(p.Bytes))

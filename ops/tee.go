@@ -16,6 +16,7 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 		t.Polled = both(t.Polled, e.Polled)
 		t.Taken = both(t.Taken, e.Taken)
 		t.PollFailed = both(t.PollFailed, e.PollFailed)
+		t.Parked = both(t.Parked, e.Parked)
 		t.Paused = both(t.Paused, e.Paused)
 		t.Resumed = both(t.Resumed, e.Resumed)
 		t.Sealed = both(t.Sealed, e.Sealed)

@@ -18,7 +18,7 @@ import (
 // it, so the lane looks at each of them, and copies those that are none: some 50
 // ns an event, which is why aides rest while the lane can do without.
 type aide struct {
-	splitter *schema.Splitter
+	splitter splitter
 	decoder  *schema.Decoder
 	work     chan part // one at a time
 	done     chan part // the lane's again; at rest it is here
@@ -34,7 +34,7 @@ type part struct {
 	rejects []reject     // in the order of records
 }
 
-func newAide(s *schema.Schema, split *schema.Splitter, d *schema.Decoder) *aide {
+func newAide(s *schema.Schema, split splitter, d *schema.Decoder) *aide {
 	a := &aide{splitter: split, decoder: d, work: make(chan part, 1), done: make(chan part, 1)}
 	a.done <- part{block: schema.NewBlock(s)}
 	return a
@@ -63,13 +63,13 @@ func (a *aide) begin(records []*kgo.Record, now time.Time) {
 	a.work <- p
 }
 
-func (p *part) decode(s *schema.Splitter, d *schema.Decoder) {
+func (p *part) decode(s splitter, d *schema.Decoder) {
 	p.block.Reset()
 	clear(p.rejects) // keep no record alive
 	p.keys, p.rows, p.rejects = p.keys[:0], p.rows[:0], p.rejects[:0]
 	for _, r := range p.records {
 		before := len(p.keys)
-		events, why := s.Split(r.Value)
+		events, why := s.of(r)
 		if why != nil {
 			p.rejects = append(p.rejects, whole(r, why))
 		}

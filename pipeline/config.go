@@ -55,6 +55,17 @@ type Config struct {
 	StopTimeout time.Duration `koanf:"stop_timeout"`
 	// MaxRecordBytes: larger records are rejected. The default value is 1 MiB.
 	MaxRecordBytes int `koanf:"max_record_bytes"`
+	// Bounds are those of what is in a record; what is beyond them is rejected.
+	Bounds Bounds `koanf:"bounds"`
+}
+
+// Bounds bound what a record may bring.
+type Bounds struct {
+	schema.Bounds
+	// HeaderBytes is how large a record's key and headers may be together. They are
+	// not stored, but are copied to the dead letters of all of its events. The default
+	// value is 64 KiB.
+	HeaderBytes int `koanf:"header_bytes"`
 }
 
 // Kafka says what to read and where rejects go.
@@ -80,6 +91,14 @@ type Kafka struct {
 	// of events or an event a line. Batched, a record that is one event is read
 	// too, but its end has to be looked for. The default value is single.
 	Framing schema.Framing `koanf:"framing"`
+	// MaxBatchBytes is what a batch of Kafka's may take in memory once it is unpacked,
+	// its records included. A partition with a larger one is parked: it is not read,
+	// and the node says which batch and what to do, while others go on. Smaller: what
+	// a hostile producer can make of a few kilobytes is less. Larger: producers may
+	// have batches of more, or that compress better. It is never more than the share
+	// of memory that fetches have, a sixth or so. The default value is 32 MiB, thirty
+	// times what brokers allow on the wire as they come.
+	MaxBatchBytes int `koanf:"max_batch_bytes"`
 	// Group is the consumer group. The default value is "penstock".
 	Group string `koanf:"group"`
 	// DeadLetterTopic takes the records that cannot be stored. The default
@@ -198,7 +217,8 @@ type Breaker struct {
 // Default returns a config that lacks only addresses and the topic.
 func Default() Config {
 	return Config{
-		Kafka:          Kafka{Encoding: schema.JSON, Framing: schema.Single, Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second},
+		Kafka: Kafka{Encoding: schema.JSON, Framing: schema.Single, MaxBatchBytes: 32 << 20, Group: "penstock", SessionTimeout: 6 * time.Second, Recovery: InOrder, FreshAfter: 30 * time.Second,
+			Registry: Registry{Patience: 15 * time.Second, MaxBytes: 1 << 20}},
 		ClickHouse:     ClickHouse{Database: "default", Login: native.Default(), Compression: "none", InsertTimeout: 30 * time.Second},
 		Batch:          Batching{Rows: 100_000, Age: 200 * time.Millisecond, AgeLimit: time.Second, Behind: 5 * time.Second, PerLane: 3},
 		Dedup:          Dedup{Window: time.Hour, Blocks: 1_000_000},
@@ -211,13 +231,14 @@ func Default() Config {
 		Memory:         int64(runtime.NumCPU()) * 256 << 20,
 		StopTimeout:    20 * time.Second,
 		MaxRecordBytes: schema.DefaultMaxRecordBytes,
+		Bounds:         Bounds{Bounds: schema.DefaultBounds(), HeaderBytes: 64 << 10},
 	}
 }
 
 // Options are those by which every client of this Kafka is made, under the id, and
-// more of its own.
+// more of its own: who it is, and what a batch may unpack to.
 func (k Kafka) Options(id string, more ...kgo.Opt) []kgo.Opt {
-	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.ClientID(id)}, k.Security.Options(), more)
+	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(k.Brokers...), kgo.ClientID(id)}, k.Security.Options(), []kgo.Opt{kgo.MaxDecompressBatchBytes(k.MaxBatchBytes)}, more)
 }
 
 // DeadLetters returns the configured or the derived name.
@@ -229,9 +250,12 @@ func (k Kafka) DeadLetters() string {
 }
 
 // splitter returns a splitter of the topic's records.
-func (c Config) splitter() *schema.Splitter {
-	return schema.NewSplitter(c.Kafka.Framing, c.MaxRecordBytes)
+func (c Config) splitter() splitter {
+	return splitter{schema.NewSplitter(c.Kafka.Framing, c.MaxRecordBytes).Within(c.Bounds.Bounds), c.Bounds.HeaderBytes}
 }
+
+// unpackedBytes is the bound of one of Kafka's batches.
+func (c Config) unpackedBytes() int { return min(c.Kafka.MaxBatchBytes, int(c.share())) }
 
 // minBatchBytes is the smallest batch worth an insert.
 const minBatchBytes = 1 << 20
@@ -311,6 +335,7 @@ func (c Config) Validate() error {
 	check(slices.Contains(schema.Framings(), c.Kafka.Framing), "kafka.framing is %q; want one of %v", c.Kafka.Framing, schema.Framings())
 	check(c.Kafka.Framing != schema.Batched || c.Kafka.Encoding == schema.JSON, "kafka.framing is batched and kafka.encoding %s; only JSON says where an event ends", c.Kafka.Encoding)
 	check(c.Kafka.Framing != schema.Batched || c.Kafka.Registry.URL == "", "kafka.framing is batched and kafka.registry.url %q; what names a schema is one event", c.Kafka.Registry.URL)
+	check(c.Kafka.MaxBatchBytes >= 1<<20 && c.Kafka.MaxBatchBytes <= 1<<30, "kafka.max_batch_bytes is %d; want %d to %d, and rather 33554432", c.Kafka.MaxBatchBytes, 1<<20, 1<<30)
 	check(c.Kafka.Group != "", "kafka.group is empty; the default is penstock")
 	check(c.Kafka.DeadLetters() != c.Kafka.Topic, "kafka.dead_letter_topic is %q, the topic itself; rejects would be read again for ever", c.Kafka.DeadLetterTopic)
 	check(c.Kafka.SessionTimeout >= time.Second, "kafka.session_timeout is %v; want at least 1s, or every pause is taken for a death", c.Kafka.SessionTimeout)
@@ -341,6 +366,8 @@ func (c Config) Validate() error {
 	errs = append(errs, c.Rejects.faults()...)
 	check(c.StopTimeout > 0, "stop_timeout is %v; want a positive duration such as 20s", c.StopTimeout)
 	check(c.MaxRecordBytes >= 1, "max_record_bytes is %d; want at least 1", c.MaxRecordBytes)
+	errs = append(errs, c.Bounds.Faults()...)
+	check(c.Bounds.HeaderBytes >= 1, "bounds.header_bytes is %d; want at least 1, and rather 65536", c.Bounds.HeaderBytes)
 	if err := c.Evolution.Validate(); err != nil {
 		errs = append(errs, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -32,6 +31,7 @@ func TestALetterThatIsTooLargeIsCut(t *testing.T) {
 		noise[i] = byte(r.Uint32())
 	}
 	large := hex.EncodeToString(noise)
+	r.cfg.Bounds.TextBytes, r.cfg.Bounds.HeaderBytes = 1<<20, 1<<20
 	for _, bad := range []*kgo.Record{
 		{Value: []byte("{" + large)},
 		{Key: []byte(large), Value: []byte("{")},
@@ -88,14 +88,30 @@ func TestLettersThatAreTooLargeTogetherAreHalved(t *testing.T) {
 	}
 }
 
-// A batch that unpacks to more than the node has is nothing to die of without a
-// word, again and again.
-func TestABatchThatUnpacksBeyondMemoryStopsTheNode(t *testing.T) {
+// Keys and headers are copied to every letter of a record: a record of many events
+// could make thousands of times of what it is.
+func TestARecordWithLargeHeadersIsRejectedAsOne(t *testing.T) {
 	r := newRig(t)
-	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes)
-	r.send(0, event("dev", 1))
-	r.send(0, strings.Repeat(" ", int(r.cfg.share())+1))
-	r.expectStop("--to-offset 2 --execute")
+	r.cfg.Kafka.Framing = schema.Batched
+	large := make([]byte, r.cfg.Bounds.HeaderBytes)
+	for _, bad := range []*kgo.Record{
+		{Value: []byte("1\n2\n3"), Headers: []kgo.RecordHeader{{Key: "h", Value: large}}},
+		{Value: []byte("1\n2\n3"), Key: append(large, 'k')},
+		{Value: []byte("1\n2"), Key: large},
+	} {
+		bad.Topic = "telemetry"
+		if err := r.client.ProduceSync(t.Context(), bad).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.start(Events{})
+	reasons := map[string]int{}
+	for _, letter := range r.deadLetters(4) {
+		reasons[headerOf(letter, HeaderReason)]++
+	}
+	if reasons[string(schema.ReasonTooLarge)] != 2 || reasons[string(schema.ReasonNotObject)] != 2 {
+		t.Errorf("letters by reason: %v; want one for each record that is too large, and one for each event of the other", reasons)
+	}
 }
 
 func TestAnUnknownDeadLetterTopicStopsTheNode(t *testing.T) {

@@ -30,6 +30,15 @@ type Registry struct {
 	Token    transport.Secret `koanf:"token"`
 	// TLS is for a URL with https.
 	TLS transport.Certificates `koanf:"tls"`
+	// Patience is how old a record gets while the node waits for its schema, which the
+	// registry says it does not know; then it is rejected. All that its lane reads
+	// waits with it. Smaller: a device that makes ids up holds up others for less.
+	// Larger: a producer may be further ahead of the registry. A registry that does
+	// not answer is waited for as long as it takes. The default value is 15 s.
+	Patience time.Duration `koanf:"patience"`
+	// MaxBytes bounds a schema, and any other answer; the records of a larger one are
+	// rejected. The default value is 1 MiB.
+	MaxBytes int `koanf:"max_bytes"`
 }
 
 func (r Registry) validate() error {
@@ -52,13 +61,21 @@ func (r Registry) validate() error {
 	if r.Token.Given() && (r.User != "" || r.Password.Given()) {
 		errs = append(errs, errors.New("kafka.registry has a token and a user or password; keep one"))
 	}
+	if r.Patience < 0 {
+		errs = append(errs, fmt.Errorf("kafka.registry.patience is %v; want at least 0, and rather 15s", r.Patience))
+	}
+	if r.MaxBytes < 1 {
+		errs = append(errs, fmt.Errorf("kafka.registry.max_bytes is %d; want at least 1, and rather 1048576", r.MaxBytes))
+	}
 	return errors.Join(append(errs, r.Password.Validate("kafka.registry.password"), r.Token.Validate("kafka.registry.token"), r.TLS.Validate("kafka.registry.tls"))...)
 }
 
 // client returns a client that does not repeat what fails: persistence does, and
 // tells of it.
 func (r Registry) client() (*sr.Client, error) {
-	return sr.NewClient(sr.URLs(r.URL), sr.UserAgent("penstock-ingest"), sr.HTTPClient(r.TLS.Client(registryTimeout)), sr.PreReq(r.authorize))
+	client := r.TLS.Client(registryTimeout)
+	client.Transport = bounded{client.Transport, int64(r.MaxBytes)}
+	return sr.NewClient(sr.URLs(r.URL), sr.UserAgent("penstock-ingest"), sr.HTTPClient(client), sr.PreReq(r.authorize))
 }
 
 // registryTimeout bounds one question to the registry.
@@ -101,13 +118,16 @@ func (r Registry) explain(err error) error {
 // when the first record comes that names it, and kept for ever, since no registry
 // changes one.
 //
-// A registry that is away, or does not know an id yet, is asked again for as long
-// as it takes: a record whose schema is unknown is neither stored nor rejected,
-// and its partition waits for it. Why not a reject? A producer may be ahead of a
-// registry's replica, and a fleet would be in the dead-letter topic.
+// A registry that is away is asked again for as long as it takes: a record whose
+// schema is unknown is neither stored nor rejected, and its partition waits for it.
+// Why not a reject? A fleet would be in the dead-letter topic. One that does not
+// know an id is asked until the record is Patience old, since a producer may be
+// ahead of a registry's replica; but any device can name an id that never was.
 type Decoders struct {
 	encoding schema.Encoding
 	maxBytes int
+	bounds   schema.Bounds
+	patience time.Duration
 	writers  *schema.Writers // nil if records need no writer's schema
 	registry *sr.Client      // nil if there is none
 	explain  func(error) error
@@ -118,7 +138,7 @@ type Decoders struct {
 // can never be an event of s.
 func OpenDecoders(cfg Config, s *schema.Schema, events Events) (*Decoders, error) {
 	k := cfg.Kafka
-	d := &Decoders{encoding: k.Encoding, maxBytes: cfg.MaxRecordBytes, again: persistence{what: "registry", verdict: fateOfRegistry, events: events.ensure()}}
+	d := &Decoders{encoding: k.Encoding, maxBytes: cfg.MaxRecordBytes, bounds: cfg.Bounds.Bounds, patience: k.Registry.Patience, again: persistence{what: "registry", verdict: fateOfRegistry, events: events.ensure()}}
 	var err error
 	switch {
 	case k.Registry.URL != "":
@@ -144,53 +164,67 @@ func OpenDecoders(cfg Config, s *schema.Schema, events Events) (*Decoders, error
 // New returns a decoder for events of s.
 func (d *Decoders) New(s *schema.Schema) *schema.Decoder {
 	if d.writers == nil {
-		return schema.NewDecoder(s, d.encoding, d.maxBytes)
+		return schema.NewDecoder(s, d.encoding, d.maxBytes).Within(d.bounds)
 	}
 	decoder, err := schema.NewWrittenDecoder(s, d.writers, d.maxBytes)
 	if err != nil {
 		panic("BUG: a writer's schema that no longer fits: " + err.Error())
 	}
-	return decoder
+	return decoder.Within(d.bounds)
 }
 
-// Await makes sure that the value can be decoded. It lasts until its schema is
-// known; it is an error if ctx ends, or a person has to act.
-func (d *Decoders) Await(ctx context.Context, value []byte) error {
-	if d.registry == nil {
-		return nil
-	}
-	if id, missing := d.writers.Missing(value); missing {
-		return d.learn(ctx, id)
+// Await makes sure that the record's value can be decoded, or is known to be a
+// reject. It lasts until its schema is known; it is an error if ctx ends, or a
+// person has to act.
+func (d *Decoders) Await(ctx context.Context, r *kgo.Record) error {
+	if want := d.missing([]*kgo.Record{r}); want != nil {
+		return d.learn(ctx, want)
 	}
 	return nil
 }
 
-// missing returns the first id that has to be learned before the records can be
-// decoded, if any has.
-func (d *Decoders) missing(records []*kgo.Record) (id uint32, missing bool) {
-	if d.registry == nil {
-		return 0, false
-	}
-	for _, r := range records {
-		if id, missing = d.writers.Missing(r.Value); missing {
-			return id, true
-		}
-	}
-	return 0, false
+// wanted is a schema that has to be learned before records can be decoded.
+type wanted struct {
+	id    uint32
+	until time.Time // the registry may not know it
 }
 
-// learn asks the registry for a schema until it has it.
-func (d *Decoders) learn(ctx context.Context, id uint32) error {
-	_, err := d.again.do(ctx, func(ctx context.Context) error {
-		text, err := d.ask(ctx, id)
-		if err != nil {
-			return fmt.Errorf("schema id %d, which records wait for: %w", id, d.explain(err))
+// missing returns the first schema that has to be learned before the records can
+// be decoded, nil if none has.
+func (d *Decoders) missing(records []*kgo.Record) *wanted {
+	if d.registry == nil {
+		return nil
+	}
+	for _, r := range records {
+		if id, missing := d.writers.Missing(r.Value); missing {
+			return &wanted{id, time.UnixMilli(arrival(r, time.Now())).Add(d.patience)}
 		}
-		d.writers.Learn(id, text)
+	}
+	return nil
+}
+
+// learn asks the registry for a schema until it has it, or it is of no use to wait.
+func (d *Decoders) learn(ctx context.Context, want *wanted) error {
+	_, err := d.again.do(ctx, func(ctx context.Context) error {
+		text, err := d.ask(ctx, want.id)
+		switch {
+		case err == nil:
+			d.writers.Learn(want.id, text)
+		case unusable(err):
+			d.writers.Refuse(want.id, err)
+		case unknown(err) && (d.writers.Doubted(want.id) || time.Now().After(want.until)):
+			d.writers.Doubt(want.id, err, time.Now().Add(askUnknown))
+		default:
+			return fmt.Errorf("schema id %d, which records wait for: %w", want.id, d.explain(err))
+		}
 		return nil
 	})
 	return err
 }
+
+// askUnknown is how long an id that the registry did not know is taken for one that
+// is made up.
+const askUnknown = time.Minute
 
 // encodingOf is what a registry's type of a schema is a schema of.
 var encodingOf = map[sr.SchemaType]schema.Encoding{sr.TypeAvro: schema.Avro, sr.TypeProtobuf: schema.Protobuf, sr.TypeJSON: schema.JSON}
@@ -212,7 +246,9 @@ func (d *Decoders) references(ctx context.Context, refs []sr.SchemaReference, se
 		if seen[ref] {
 			continue
 		}
-		seen[ref] = true
+		if seen[ref] = true; len(seen) > maxReferences {
+			return nil, fmt.Errorf("%w: it refers to more than %d others", errSchemaTooLarge, maxReferences)
+		}
 		s, err := d.registry.SchemaByVersion(ctx, ref.Subject, ref.Version)
 		if err != nil {
 			return nil, fmt.Errorf("its reference %s, version %d of %s: %w", ref.Name, ref.Version, ref.Subject, err)
@@ -284,14 +320,14 @@ func (l *lane) readable(ctx context.Context, c *chunk) *chunk {
 	if l.lookup != nil {
 		return nil
 	}
-	id, missing := l.decoders.missing(c.records)
-	if c.readable = !missing; c.readable {
+	want := l.decoders.missing(c.records)
+	if c.readable = want == nil; c.readable {
 		return c
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	look := &lookup{done: make(chan error, 1), cancel: cancel}
 	l.lookup = look
-	l.lookups.Go(func() { look.done <- l.decoders.learn(ctx, id) })
+	l.lookups.Go(func() { look.done <- l.decoders.learn(ctx, want) })
 	return nil
 }
 

@@ -28,7 +28,7 @@ import (
 
 // plainDecoders are those of a config that names no writer's schema.
 func plainDecoders(cfg Config) *Decoders {
-	return &Decoders{encoding: cfg.Kafka.Encoding, maxBytes: cfg.MaxRecordBytes}
+	return &Decoders{encoding: cfg.Kafka.Encoding, maxBytes: cfg.MaxRecordBytes, bounds: cfg.Bounds.Bounds}
 }
 
 // leastAvro is a writer's schema with no more than an event needs.
@@ -85,7 +85,7 @@ func TestRecordsWaitForTheirSchema(t *testing.T) {
 	r := newRig(t)
 	registry := srfake.New()
 	seed(registry, 1)
-	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL = schema.Avro, registry.URL()
+	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL, r.cfg.Kafka.Registry.Patience = schema.Avro, registry.URL(), time.Hour
 	taken := time.Now()
 	var waits awaited
 	n := r.run(waits.events())
@@ -131,6 +131,60 @@ func TestRecordsWaitForTheirSchema(t *testing.T) {
 	}
 }
 
+// A device can name a schema that never was: others wait for it no longer than for
+// a producer that is ahead of the registry, and for each such name once.
+func TestASchemaThatNobodyKnowsIsNotWaitedForForEver(t *testing.T) {
+	r := newRig(t)
+	registry := srfake.New()
+	t.Cleanup(registry.Close)
+	seed(registry, 1)
+	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL, r.cfg.Kafka.Registry.Patience = schema.Avro, registry.URL(), 500*time.Millisecond
+	taken := time.Now()
+	stop := r.start(Events{})
+	r.send(0, leastRecord(7, "dev", 1, taken), leastRecord(1, "dev", 2, taken), leastRecord(7, "dev", 3, taken))
+	for _, letter := range r.deadLetters(2) {
+		if why := headerOf(letter, HeaderError); headerOf(letter, HeaderReason) != string(schema.ReasonSchema) || !strings.Contains(why, "schema id 7: ") {
+			t.Errorf("dead letter for %s: %s", headerOf(letter, HeaderReason), why)
+		}
+	}
+	r.awaitStored(1)
+	r.await("commit", func() bool { return r.committed()[0] == 3 })
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a registry says is bounded as well: neither a schema without end nor one that
+// refers to others without end is read to it.
+func TestASchemaThatIsTooLargeIsNotRead(t *testing.T) {
+	r := newRig(t)
+	registry := srfake.New()
+	t.Cleanup(registry.Close)
+	seed(registry, 1)
+	registry.SeedSchema("large", 1, 2, sr.Schema{Schema: leastAvro + strings.Repeat(" ", 20_000)})
+	var refs []sr.SchemaReference
+	for i := range maxReferences + 1 {
+		name := fmt.Sprintf("r%d", i)
+		registry.SeedSchema(name, 1, 1000+i, sr.Schema{Schema: fmt.Sprintf(`{"type":"enum","name":"E%d","symbols":["a"]}`, i), References: refs})
+		refs = []sr.SchemaReference{{Name: name, Subject: name, Version: 1}}
+	}
+	registry.SeedSchema("deep", 1, 3, sr.Schema{Schema: leastAvro, References: refs})
+	r.cfg.Kafka.Encoding, r.cfg.Kafka.Registry.URL, r.cfg.Kafka.Registry.MaxBytes = schema.Avro, registry.URL(), 10_000
+	taken := time.Now()
+	r.start(Events{})
+	r.send(0, leastRecord(2, "dev", 1, taken), leastRecord(3, "dev", 2, taken), leastRecord(1, "dev", 3, taken))
+	said := ""
+	for _, letter := range r.deadLetters(2) {
+		said += headerOf(letter, HeaderReason) + ": " + headerOf(letter, HeaderError) + "\n"
+	}
+	for _, want := range []string{"schema: schema id 2: ", "more than kafka.registry.max_bytes, 10000", "schema: schema id 3: ", "it refers to more than 64 others"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the letters say\n%swant %q", said, want)
+		}
+	}
+	r.awaitStored(1)
+}
+
 // After a crash the next owner knows no schema: settling what was declared, and
 // looking at what is stored, it asks the registry as well.
 func TestASettlementLearnsSchemas(t *testing.T) {
@@ -159,7 +213,8 @@ func TestARegistryThatRefusesStopsTheNode(t *testing.T) {
 	registry := srfake.New(srfake.WithAuth("Basic bm9kZTpyaWdodA==")) // node:right
 	t.Cleanup(registry.Close)
 	r.cfg.Kafka.Encoding = schema.Protobuf
-	r.cfg.Kafka.Registry = Registry{URL: registry.URL(), User: "node", Password: transport.NewSecret("wrong")}
+	reg := &r.cfg.Kafka.Registry
+	reg.URL, reg.User, reg.Password = registry.URL(), "node", transport.NewSecret("wrong")
 	n := r.run(Events{})
 	r.send(0, leastRecord(1, "dev", 1, time.Now()))
 	r.expectEnd(n, "schema id 1", "correct kafka.registry.user and kafka.registry.password")

@@ -21,10 +21,13 @@ type Events struct {
 	Taken func(Taken)
 	// PollFailed: Kafka did not answer; the client goes on asking.
 	PollFailed func(error)
-	Paused     func(lane int) // its queue is full; Kafka keeps the rest
-	Resumed    func(lane int)
-	Sealed     func(Sealed)
-	Rejected   func(Rejected)
+	// Parked: a partition is not read any more, until it is another's or the node is
+	// started again; the others are. The error says what a person can do.
+	Parked   func(Parked)
+	Paused   func(lane int) // its queue is full; Kafka keeps the rest
+	Resumed  func(lane int)
+	Sealed   func(Sealed)
+	Rejected func(Rejected)
 	// RejectRate: more of the records are rejected than the config allows, or no
 	// longer.
 	RejectRate func(RejectRate)
@@ -63,6 +66,12 @@ type Taken struct {
 	Lane      int
 	Partition int32
 	Waited    time.Duration // since the poll
+}
+
+// Parked is a partition with a batch that the node must not unpack.
+type Parked struct {
+	Partition int32
+	Err       error
 }
 
 // Sealed is a batch as it leaves the fill goroutine.
@@ -194,6 +203,7 @@ func (e Events) ensure() Events {
 	set(&e.Polled)
 	set(&e.Taken)
 	set(&e.PollFailed)
+	set(&e.Parked)
 	set(&e.Paused)
 	set(&e.Resumed)
 	set(&e.Sealed)

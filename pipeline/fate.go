@@ -26,6 +26,9 @@ const (
 	refuse
 	// stop: no repetition helps; a person has to change something.
 	stop
+	// park: likewise, but for the sake of one partition: it is not read, and the
+	// others are.
+	park
 )
 
 // refusals are the server's errors about a row's values.
@@ -166,9 +169,10 @@ func fateOfPoll(e kgo.FetchError, cfg Kafka) (fate, error) {
 			"decide where to go on, and set it by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
 			err, group, e.Topic, e.Partition, cut.ResetTo)
 	case errors.As(e.Err, &bomb):
-		return stop, fmt.Errorf("%w: unpacked, the batch takes more than the share of memory that fetches have; raise memory, or give the batch up by hand: "+
-			"kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
-			err, group, e.Topic, e.Partition, bomb.NextOffset)
+		return park, fmt.Errorf("read %s p%d: %w: the batch of offsets %d to %d takes more memory than kafka.max_batch_bytes once it is unpacked, and its partition is parked: "+
+			"nothing of it is lost while Kafka keeps it, and nothing behind it is read; raise kafka.max_batch_bytes (and memory, of which it is at most the share that fetches have) and start the nodes again; "+
+			"or stop all nodes and give the batch up by hand: kafka-consumer-groups --group %s --topic %s:%d --reset-offsets --to-offset %d --execute",
+			e.Topic, e.Partition, kgo.ErrMaxDecompress, bomb.Offset, bomb.NextOffset-1, group, e.Topic, e.Partition, bomb.NextOffset)
 	case errors.Is(e.Err, kerr.TopicAuthorizationFailed), errors.Is(e.Err, kerr.GroupAuthorizationFailed),
 		errors.Is(e.Err, kerr.ClusterAuthorizationFailed):
 		return stop, fmt.Errorf("%w; allow the node to read topic %s in group %s", err, e.Topic, group)

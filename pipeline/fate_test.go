@@ -31,7 +31,7 @@ func expectFate(t *testing.T, err error, got fate, said error, want fate, remedy
 	if !errors.Is(said, err) && !errors.Is(said, errors.Unwrap(err)) {
 		t.Errorf("%v: the verdict %v hides it", err, said)
 	}
-	if want == stop && (remedy == "" || !strings.Contains(said.Error(), remedy)) {
+	if (want == stop || want == park) && (remedy == "" || !strings.Contains(said.Error(), remedy)) {
 		t.Errorf("%v: %v does not say %q", err, said, remedy)
 	}
 }
@@ -128,6 +128,8 @@ func TestFateOfAPoll(t *testing.T) {
 	}
 	f(kerr.OffsetOutOfRange, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets")
 	f(&kgo.ErrDataLoss{ConsumedTo: 90, ResetTo: 70}, stop, "kafka-consumer-groups --group g --topic t:3 --reset-offsets --to-offset 70")
+	f(&kgo.ErrDecompressTooLarge{Topic: "t", Partition: 3, Offset: 41, NextOffset: 60}, park, "the batch of offsets 41 to 59 takes more memory than kafka.max_batch_bytes")
+	f(&kgo.ErrDecompressTooLarge{Topic: "t", Partition: 3, Offset: 41, NextOffset: 60}, park, "kafka-consumer-groups --group g --topic t:3 --reset-offsets --to-offset 60")
 	f(kerr.TopicAuthorizationFailed, stop, "allow the node to read topic t in group g")
 	f(kerr.GroupAuthorizationFailed, stop, "in group g")
 	f(kerr.SaslAuthenticationFailed, stop, "correct kafka.sasl.user and kafka.sasl.password")

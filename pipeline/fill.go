@@ -14,7 +14,7 @@ import (
 type filler struct {
 	lane     int
 	events   Events
-	splitter *schema.Splitter
+	splitter splitter
 	decoder  *schema.Decoder
 	// enricher is for batches that are complete.
 	enricher enricher
@@ -45,7 +45,7 @@ func recordOf(r *kgo.Record, index int, event []byte, at int64) schema.Record {
 // add decodes the events of the record into b and returns how many rows they
 // became. most bounds the blocks of a generation of w.
 func (f *filler) add(b *batch, w *dedup.Window, r *kgo.Record, shard int, at int64, most int) (rows int) {
-	events, why := f.splitter.Split(r.Value)
+	events, why := f.splitter.of(r)
 	if why != nil {
 		f.reject(b, whole(r, why))
 		return 0

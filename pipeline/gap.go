@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -155,6 +156,9 @@ func (g *gapReader) read(ctx context.Context, r *reading) error {
 		if ctx.Err() != nil {
 			return nil // it is another's to read
 		}
+		if errors.Is(err, errParked) {
+			return nil // of another partition the gaps are read
+		}
 		if err != nil {
 			return err
 		}
@@ -162,8 +166,15 @@ func (g *gapReader) read(ctx context.Context, r *reading) error {
 	return nil
 }
 
+// errParked ends the reading of a partition with a batch that must not be unpacked.
+var errParked = errors.New("the partition is parked")
+
 func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, last bool) error {
 	topic := g.cfg.Kafka.Topic
+	unpack, err := newUnpacker(g.cfg.unpackedBytes(), g.pools)
+	if err != nil {
+		return err
+	}
 	client, err := kgo.NewClient(g.cfg.Kafka.Options("penstock-ingest",
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // an offset out of range is a record that is gone
 		kgo.KeepControlRecords(),                    // or a marker at the end of the gap would be waited for
@@ -171,7 +182,7 @@ func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, l
 		kgo.FetchMaxPartitionBytes(g.cfg.gapFetchBytes()),
 		kgo.FetchMaxWait(100*time.Millisecond),
 		kgo.MetadataMinAge(500*time.Millisecond),
-		kgo.MaxDecompressBatchBytes(int(g.cfg.share())),
+		kgo.WithDecompressor(unpack),
 		kgo.WithPools(g.pools),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {r.partition: kgo.NewOffset().At(gap.First)}}))...)
 	if err != nil {
@@ -184,11 +195,15 @@ func (g *gapReader) readGap(ctx context.Context, r *reading, gap intent.Range, l
 			return ctx.Err()
 		}
 		for _, e := range fetches.Errors() {
-			f, err := fateOfPoll(e, g.cfg.Kafka)
-			if f == stop {
+			switch f, err := fateOfPoll(e, g.cfg.Kafka); f {
+			case stop:
 				return err
+			case park:
+				g.events.Parked(Parked{Partition: r.partition, Err: err})
+				return errParked
+			default:
+				g.events.PollFailed(err)
 			}
-			g.events.PollFailed(err)
 		}
 		c := chunk{partition: r.partition, epoch: r.epoch}
 		var high int64

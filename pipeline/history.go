@@ -289,7 +289,7 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 		if err != nil {
 			return err
 		}
-		if err := h.decoders.Await(ctx, r.Value); err != nil {
+		if err := h.decoders.Await(ctx, r); err != nil {
 			return err
 		}
 		ids := h.identities(r)
@@ -311,7 +311,7 @@ func (h history) holds(ctx context.Context, partition int32, offset int64) error
 // identities returns those of the record's events that can be stored.
 func (h history) identities(r *kgo.Record) (ids []schema.Identity) {
 	decoder, block := h.decoders.New(h.schema), schema.NewBlock(h.schema)
-	events, _ := h.cfg.splitter().Split(r.Value)
+	events, _ := h.cfg.splitter().of(r)
 	for i, event := range events {
 		if key, err := decoder.Decode(recordOf(r, i, event, arrival(r, time.Now())), block); err == nil {
 			ids = append(ids, key.Identity)

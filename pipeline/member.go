@@ -91,7 +91,11 @@ func (m *member) run(ctx context.Context) (err error) {
 	deadline, expire := context.WithCancelCause(m.alive)
 	defer expire(nil)
 	m.deadline = deadline
-	client, err := kgo.NewClient(m.options()...)
+	opts, err := m.options()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
@@ -153,7 +157,12 @@ func (m *member) end(err error) {
 	}
 }
 
-func (m *member) options() []kgo.Opt {
+func (m *member) options() ([]kgo.Opt, error) {
+	pools := new(recycler)
+	unpack, err := newUnpacker(m.cfg.unpackedBytes(), pools)
+	if err != nil {
+		return nil, err
+	}
 	return m.cfg.Kafka.Options("penstock-ingest",
 		kgo.ConsumeTopics(m.cfg.Kafka.Topic),
 		kgo.ConsumerGroup(m.cfg.Kafka.Group),
@@ -187,12 +196,12 @@ func (m *member) options() []kgo.Opt {
 		kgo.FetchMaxWait(100*time.Millisecond),
 		// The bounds above are of what is on the wire; a batch of a megabyte
 		// can unpack to a thousand of them.
-		kgo.MaxDecompressBatchBytes(int(m.cfg.share())),
-		kgo.WithPools(new(recycler)),
+		kgo.WithDecompressor(unpack),
+		kgo.WithPools(pools),
 		// Dead letters may be larger than the broker's default for a batch.
 		kgo.ProducerBatchMaxBytes(deadLetterMaxBytes),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
-	)
+	), nil
 }
 
 // drainOf returns the drain of a lane. All of its batches but the one that is
@@ -231,11 +240,15 @@ func (m *member) poll(ctx context.Context) error {
 		}
 		for _, e := range fetches.Errors() {
 			f, err := fateOfPoll(e, m.cfg.Kafka)
-			if f == stop {
+			switch f {
+			case stop:
 				m.client.AllowRebalance()
 				return err
+			case park:
+				m.events.Parked(Parked{Partition: e.Partition, Err: err})
+			default:
+				m.events.PollFailed(err)
 			}
-			m.events.PollFailed(err)
 		}
 		fetches.EachPartition(m.route)
 		m.client.AllowRebalance()

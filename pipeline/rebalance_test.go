@@ -218,12 +218,11 @@ func TestAStopKeepsItsDeadline(t *testing.T) {
 func TestAStopOfItsOwnKeepsItsDeadline(t *testing.T) {
 	r := newRig(t)
 	r.cfg.StopTimeout = time.Second
-	r.cfg.Memory = r.cfg.memoryFor(minBatchBytes)
 	r.table.setFault(away)
 	sealed := make(chan Sealed, 100)
 	n := r.run(Events{Sealed: func(s Sealed) { sealed <- s }})
 	r.sendEvents(10)
 	<-sealed
-	r.send(0, strings.Repeat(" ", int(r.cfg.share())+1)) // more than the node may unpack
-	r.expectEnd(n, "--reset-offsets", "not stored in time")
+	r.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: "telemetry", Err: kerr.TopicAuthorizationFailed, Count: -1})
+	r.expectEnd(n, "allow the node to read topic telemetry", "not stored in time")
 }

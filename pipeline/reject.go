@@ -26,9 +26,28 @@ const wholeRecord = -1
 // whole is the reject of a record.
 func whole(r *kgo.Record, why *schema.Rejection) reject { return reject{r, wholeRecord, why} }
 
+// splitter finds the events of Kafka's records.
+type splitter struct {
+	*schema.Splitter
+	headerBytes int // see Bounds
+}
+
+// of returns the events of a record, or why nothing of it is stored.
+func (s splitter) of(r *kgo.Record) ([][]byte, *schema.Rejection) {
+	beside := len(r.Key)
+	for _, h := range r.Headers {
+		beside += len(h.Key) + len(h.Value)
+	}
+	if beside > s.headerBytes {
+		return nil, &schema.Rejection{Reason: schema.ReasonTooLarge,
+			Detail: fmt.Sprintf("the record's key and headers have %d bytes; at most %d are allowed beside a value", beside, s.headerBytes)}
+	}
+	return s.Split(r.Value)
+}
+
 // rejectOf is the reject of an event that s found in the record, for the
 // decoder's error.
-func rejectOf(s *schema.Splitter, r *kgo.Record, index int, event []byte, err error) reject {
+func rejectOf(s splitter, r *kgo.Record, index int, event []byte, err error) reject {
 	var why *schema.Rejection
 	if !errors.As(err, &why) {
 		panic(fmt.Sprintf("BUG: decoder returned %v", err))

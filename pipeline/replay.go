@@ -135,7 +135,7 @@ type replay struct {
 
 	lock     *replayLock // nil in a dry run
 	store    *store
-	splitter *schema.Splitter
+	splitter splitter
 	decoder  *schema.Decoder
 	enricher enricher
 	limiter  *rate.Limiter

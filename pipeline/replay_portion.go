@@ -44,12 +44,12 @@ func (r *replay) decode(ctx context.Context, p *portion, l Letter) error {
 		}
 		l.Record = whole
 	}
-	if err := r.decoders.Await(ctx, l.Record.Value); err != nil {
+	if err := r.decoders.Await(ctx, l.Record); err != nil {
 		return err
 	}
 	first, events := at.Index, [][]byte{l.Record.Value}
 	if l.Index == wholeRecord || l.CutFrom > 0 {
-		all, why := r.splitter.Split(l.Record.Value)
+		all, why := r.splitter.of(l.Record)
 		if why != nil {
 			r.rejected(l, why)
 			return nil

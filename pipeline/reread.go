@@ -62,9 +62,12 @@ func rereadFrom(ctx context.Context, cfg Kafka, partition int32, first int64, vi
 			return wrap(context.Cause(ctx))
 		}
 		for _, e := range fetches.Errors() {
-			if errors.Is(e.Err, kerr.OffsetOutOfRange) {
-				_, e.Err = fateOfPoll(e, cfg)
-				return fmt.Errorf("%w: %w", errRecordGone, e.Err)
+			f, err := fateOfPoll(e, cfg)
+			switch {
+			case errors.Is(e.Err, kerr.OffsetOutOfRange):
+				return fmt.Errorf("%w: %w", errRecordGone, err)
+			case f == park:
+				return err
 			}
 			return wrap(e.Err)
 		}

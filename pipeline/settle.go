@@ -268,7 +268,7 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 			if unread != nil {
 				return
 			}
-			if unread = s.decoders.Await(ctx, r.Value); unread != nil {
+			if unread = s.decoders.Await(ctx, r); unread != nil {
 				return
 			}
 			s.filler.add(b, s.past.windowAt(r.Offset), r, shard, arrival(r, time.Now()), s.most)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/avro"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -41,7 +42,13 @@ type writer struct {
 	avro     *avro.SchemaNode
 	messages protoreflect.FileDescriptor
 	fault    error
+	// until is when it is to be asked for again, zero for never: nobody knew it.
+	until time.Time
 }
+
+// maxDoubted is how many schemas are remembered that nobody knows. Past them all are
+// forgotten: a device may name ever new ones.
+const maxDoubted = 1024
 
 // PlainAvro returns the writers of a topic of Avro without a registry: all of its
 // records were written by the Avro schema in text.
@@ -68,17 +75,47 @@ func (w *Writers) Missing(value []byte) (id uint32, missing bool) {
 		return 0, false
 	}
 	id = binary.BigEndian.Uint32(value[1:])
-	return id, w.of(id) == nil
+	one := w.of(id)
+	return id, one == nil || !one.until.IsZero() && time.Now().After(one.until)
 }
 
 // Learn notes the schema of an id, for ever: registries never change one. One
 // that cannot be used makes rejects of its records.
 func (w *Writers) Learn(id uint32, text Written) {
-	one := newWriter(w.encoding, text)
+	w.put(id, newWriter(w.encoding, text))
+}
+
+// Refuse notes for ever why the schema of an id cannot be used.
+func (w *Writers) Refuse(id uint32, why error) { w.put(id, &writer{fault: why}) }
+
+// Doubt notes that nobody knows the schema of an id, for the reason, and that it is
+// not missing until a time.
+func (w *Writers) Doubt(id uint32, why error, until time.Time) {
+	w.put(id, &writer{fault: why, until: until})
+}
+
+// Doubted says whether nobody knew the schema of the id when it was asked for last.
+func (w *Writers) Doubted(id uint32) bool {
+	one := w.of(id)
+	return one != nil && !one.until.IsZero()
+}
+
+func (w *Writers) put(id uint32, one *writer) {
 	w.learning.Lock()
 	defer w.learning.Unlock()
 	all := maps.Clone(*w.byID.Load())
 	all[id] = one
+	doubted := func(_ uint32, one *writer) bool { return !one.until.IsZero() }
+	n := 0
+	for id, one := range all {
+		if doubted(id, one) {
+			n++
+		}
+	}
+	if n > maxDoubted {
+		maps.DeleteFunc(all, doubted)
+		all[id] = one
+	}
 	w.byID.Store(&all)
 }
 
@@ -191,8 +228,8 @@ func (d *writtenReader) read(value []byte, b *Block) (extra []byte, rej *Rejecti
 // learn prepares to read what the id's writer wrote.
 func (d *writtenReader) learn(id uint32) writtenBy {
 	w := d.writers.of(id)
-	if w == nil {
-		panic(fmt.Sprintf("BUG: a record of schema id %d is decoded before that is learned", id))
+	if w == nil { // it was one of those nobody knew, and there were too many of them
+		return writtenBy{rej: reject(ReasonSchema, "schema id %d: nobody knows it", id)}
 	}
 	var by writtenBy
 	fields, err := w.reader(d.schema, d.limits)
@@ -200,6 +237,8 @@ func (d *writtenReader) learn(id uint32) writtenBy {
 		by.rej = reject(ReasonSchema, "schema id %d: %v", id, err)
 	}
 	by.fields = fields
-	d.byID[id] = by
+	if w.until.IsZero() {
+		d.byID[id] = by
+	}
 	return by
 }

@@ -109,7 +109,7 @@ func Run(ctx context.Context, cfg pipeline.Kafka, readers []*receipts.Reader, s 
 		var unread error // the registry refuses to tell how a record is read
 		err := kafka.read(ctx, cfg.Topic, p, of, func(record *kgo.Record) {
 			if unread == nil {
-				unread = request.Decoders.Await(ctx, record.Value)
+				unread = request.Decoders.Await(ctx, record)
 			}
 			if unread == nil {
 				visit(record)
