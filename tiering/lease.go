@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -63,6 +64,9 @@ func takeLease(ctx context.Context, objects store.Store, key, holder string, ttl
 	var other holding
 	if err := json.Unmarshal(body, &other); err != nil {
 		return nil, fmt.Errorf("lease %s is unreadable: %w; see that no compactor runs, then delete it", key, err)
+	}
+	if other.Fence == math.MaxUint64 {
+		return nil, fmt.Errorf("lease %s has fence %d, after which there is none; see who wrote it, and that no compactor runs, then delete it", key, other.Fence)
 	}
 	if now().Before(other.Expires) {
 		return nil, fmt.Errorf("%w: %s, fence %d, until %s", ErrHeld, other.Holder, other.Fence, other.Expires.Format(time.RFC3339))

@@ -170,6 +170,10 @@ func Copy(ctx context.Context, s Store, key string, w io.Writer) (sum Checksum, 
 	return sum, size, nil
 }
 
+// maxReadAll bounds a small object. A manifest has some 500 bytes for each file of
+// its day.
+const maxReadAll = 64 << 20
+
 // ReadAll returns a small object, which has the checksum the store keeps, if it
 // keeps one.
 func ReadAll(ctx context.Context, s Store, key string) ([]byte, Object, error) {
@@ -177,7 +181,10 @@ func ReadAll(ctx context.Context, s Store, key string) ([]byte, Object, error) {
 	if err != nil {
 		return nil, o, err
 	}
-	body, err := io.ReadAll(r)
+	body, err := io.ReadAll(io.LimitReader(r, maxReadAll+1))
+	if len(body) > maxReadAll {
+		err = fmt.Errorf("it has more than %d bytes, and whatever is read whole has less; see who wrote it", maxReadAll)
+	}
 	if err = errors.Join(err, r.Close()); err != nil {
 		return nil, o, fmt.Errorf("read %s: %w", key, err)
 	}
