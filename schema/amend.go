@@ -40,7 +40,12 @@ func amend(text string, version int, fields []Column) (string, error) {
 	}
 	out := append([]string(nil), lines[:end]...)
 	for _, c := range fields {
-		out = append(out, fmt.Sprintf("%s- {id: %d, name: %s, type: %s, nullable: %v, since: %d}", indent, c.ID, c.Name, c.Type, c.Nullable, c.Since))
+		// A device may call a field null or true.
+		name, err := yaml.Marshal(c.Name)
+		if err != nil {
+			return "", fmt.Errorf("schema file: field %q: %w", c.Name, err)
+		}
+		out = append(out, fmt.Sprintf("%s- {id: %d, name: %s, type: %s, nullable: %v, since: %d}", indent, c.ID, strings.TrimSpace(string(name)), c.Type, c.Nullable, c.Since))
 	}
 	return strings.Join(append(out, lines[end:]...), "\n") + "\n", nil
 }

@@ -57,6 +57,9 @@ func TestPropose(t *testing.T) {
 	f("a column's misfits", "left: these values do not fit its column, which is a float32;", named("load", of("String", 50, 0, 0)))
 	f("an own column", "left: these values do not fit its column, which is a int64;", named("_offset", of("Int64", 50, 0, 0)))
 	f("another case", "left: the name is taken by load, from which it differs in case only;", named("LOAD", of("Int64", 50, 0, 0)))
+	for _, name := range []string{"null", "True", "FALSE", "yes", "on", "nan", "y"} { // which YAML may read as something else
+		f(name, "int32 5;", named(name, of("Int64", 50, 0, 255)))
+	}
 	f("a folder's name", "left: the name is in the path of every file of the cold tier;", named("Gen", of("Int64", 50, 0, 0)))
 	f("SQL", "left: the name is none for a column: want letters, digits and _, at most 64;", named("x` Int8, DROP COLUMN `seq", of("Int64", 50, 0, 0)))
 	f("protobuf's number, and no other field gets it", "int32 6;left: protobuf tells no name; give it one in the schema file, with id: 5;",

@@ -136,9 +136,11 @@ func quotedTail(text string) string {
 	return quoted[1 : len(quoted)-1]
 }
 
-// isText reports whether a terminal shows the bytes as what they are.
+// isText reports whether a terminal shows the bytes as what they are: a carriage
+// return that ends no line would have what follows written over what came before.
 func isText(value []byte) bool {
-	return utf8.Valid(value) && !strings.ContainsFunc(string(value), func(r rune) bool {
-		return !unicode.IsPrint(r) && r != '\n' && r != '\t' && r != '\r'
+	text := strings.ReplaceAll(string(value), "\r\n", "\n")
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return !unicode.IsPrint(r) && r != '\n' && r != '\t'
 	})
 }

@@ -195,3 +195,18 @@ record  reason  detail
 	f(false, "20  letters\n9   stored\n"+rest)
 	f(true, "20  letters\n9   would be stored\n"+rest)
 }
+
+// What devices chose does nothing to the terminal of who looks at it.
+func TestDeviceTextIsHarmlessToATerminal(t *testing.T) {
+	for value, want := range map[string]bool{
+		"{\n\t\"a\": \"é\"\r\n}": true, "a\rb": false, "\x1b[2J": false, "\u009b31m": false, "\u202e": false, "\x00": false, "\xff": false, "\r": false,
+	} {
+		if got := isText([]byte(value)); got != want {
+			t.Errorf("%q is shown as text: %v, want %v", value, got, want)
+		}
+	}
+	plan := planText(schema.Telemetry(), schema.Proposal{Left: []schema.Finding{{Name: "\x1b[2J", By: []string{"4.2\x1b]0;x\a", "\u202e"}, Why: "none"}}}, schema.Tables{})
+	if !isText([]byte(plan)) {
+		t.Errorf("a plan is %q", plan)
+	}
+}

@@ -161,7 +161,7 @@ func planText(base *schema.Schema, p schema.Proposal, t schema.Tables) string {
 			fmt.Fprintf(&b, " of %v to %v", f.Min, f.Max)
 		}
 		if len(f.By) > 0 {
-			fmt.Fprintf(&b, ", from %s", strings.Join(f.By, " "))
+			fmt.Fprintf(&b, ", from %s", printable(strings.Join(f.By, " ")))
 		}
 	}
 	if p.Next == nil {
