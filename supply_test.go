@@ -121,3 +121,42 @@ func TestVulnerabilities(t *testing.T) {
 	f("no database, and it is required", away, 1, "require", 1, "NOT CHECKED")
 	f("it does not compile", "govulncheck: loading packages: There are errors", 1, "", 1, "There are errors")
 }
+
+// What the threat model says is shown by a test is shown by one that exists.
+func TestTheThreatModelNamesTests(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("docs", "threat-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := map[string]bool{}
+	err = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err == nil && d.IsDir() && d.Name() == ".cache":
+			return fs.SkipDir
+		case err != nil || !strings.HasSuffix(path, "_test.go"):
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range testFunc.FindAllSubmatch(source, -1) {
+			have[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for _, m := range testName.FindAllSubmatch(text, -1) {
+		if named++; !have[string(m[1])] {
+			t.Errorf("there is no %s", m[1])
+		}
+	}
+	if named < 20 {
+		t.Errorf("it names %d tests", named)
+	}
+}
+
+var (
+	testFunc = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	testName = regexp.MustCompile("`((?:Test|Fuzz|Benchmark)\\w+)`")
+)

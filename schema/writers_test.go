@@ -3,8 +3,11 @@ package schema_test
 import (
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"slices"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"penstock/schema"
 )
@@ -131,5 +134,44 @@ message Fleet {
 	_, err := r.decoder.Decode(schema.Record{Topic: "t", Time: noon, Value: framed(9, index(0), own)}, r.block)
 	if want := "schema: schema id 9: "; err == nil || fmt.Sprint(err)[:len(want)] != want {
 		t.Errorf("error is %v, want %s", err, want)
+	}
+}
+
+// A number can be written in many ways, and there is nothing that a device cannot
+// name; what is prepared for each message of a schema is prepared once.
+func TestOddWaysToNameAMessage(t *testing.T) {
+	r := newRegistered(t, schema.Protobuf)
+	r.writers.Learn(1, schema.Written{Encoding: schema.Protobuf, Text: `syntax = "proto3"; message Other { }
+message Outer { message Event { string device = 1; uint64 seq = 2; int64 at = 4000; } }`})
+	event := slices.Concat(protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), "d"),
+		protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), 1), protowire.AppendVarint(protowire.AppendTag(nil, 4000, protowire.VarintType), noon))
+	long := func(n byte, bytes int) []byte { // a zigzag number of so many bytes
+		b := append([]byte{n << 1}, make([]byte, bytes-1)...)
+		for i := range bytes - 1 {
+			b[i] |= 0x80
+		}
+		return b
+	}
+	r.gives(t, framed(1, []byte{4, 2, 0}, event), "device", "d")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	decoded := 0
+	for i := range 9 {
+		for j := range 9 {
+			for k := range 9 {
+				value := framed(1, long(2, i+1), long(1, j+1), long(0, k+1), event)
+				if _, err := r.decoder.Decode(schema.Record{Topic: "t", Time: noon, Value: value}, r.block); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.decoder.Decode(schema.Record{Topic: "t", Time: noon, Value: framed(1, long(1, i+1), long(byte(j+2), k+1), event)}, r.block); err == nil {
+					t.Fatal("a message that is not there was read")
+				}
+				decoded += 2
+			}
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if each := int(after.TotalAlloc-before.TotalAlloc) / decoded; each > 2000 {
+		t.Errorf("%d bytes were allocated for each of %d records", each, decoded)
 	}
 }
