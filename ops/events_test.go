@@ -143,10 +143,11 @@ func pipelineStory(e pipeline.Events) []event {
 
 // tieringStory calls every hook of a compactor at least once.
 func tieringStory(e tiering.Events) []event {
-	step := tiering.Step{Day: 20_700, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 1000}}
-	beside := tiering.Step{Day: 20_701, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 600}}
+	step := tiering.Step{Day: 20_700, State: tiering.Sealed, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 1000}}
+	beside := tiering.Step{Day: 20_701, State: tiering.Sealed, Action: tiering.Export, Generation: 1, Partition: tiering.Partition{SealedRows: 600}}
 	return []event{
 		{"LeaseTaken", func() { e.LeaseTaken(7) }},
+		{"Planned", func() { e.Planned([]tiering.Step{step, beside}) }},
 		{"Strayed", func() { e.Strayed(20_699, 17) }},
 		{"Loaded", func() { e.Loaded(20_600, 400, 800) }},
 		{"Loaded", func() { e.Loaded(20_600, 600, 800) }},

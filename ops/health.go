@@ -63,6 +63,28 @@ func (h *Health) PipelineEvents() pipeline.Events {
 	}
 }
 
+// Failing is work that fails at the moment.
+type Failing struct {
+	// What is the work, as [pipeline.Retrying] has it, or read.
+	What        string
+	Since, Last time.Time
+	Times       int
+	Err         error // the last one
+}
+
+// Failing returns what has failed and not succeeded since, by name; also what has
+// not done so for long enough to be a problem.
+func (h *Health) Failing() (all []Failing) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, w := range slices.Sorted(maps.Keys(h.state.failing)) {
+		if f := h.state.failing[w]; !f.over(w, h.now(), h.limit) {
+			all = append(all, Failing{string(w), f.since, f.last, f.times, f.err})
+		}
+	}
+	return all
+}
+
 func (h *Health) update(change func(*state)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -83,9 +105,10 @@ func (h *Health) failed(w work, err error) {
 	h.update(func(s *state) {
 		f, failing := s.failing[w]
 		if !failing || f.over(w, now, h.limit) {
-			f.since = now
+			f = failure{since: now}
 		}
 		f.last, f.err = now, err
+		f.times++
 		s.failing[w] = f
 	})
 }
@@ -121,6 +144,7 @@ type state struct {
 // failure is a row of failures without a success between them.
 type failure struct {
 	since, last time.Time
+	times       int
 	err         error // the last one
 }
 

@@ -25,6 +25,7 @@ func LogTiering(log *slog.Logger) tiering.Events {
 		}
 	}
 	return tiering.Events{
+		Planned: func(steps []tiering.Step) { say(slog.LevelDebug, "days looked at", slog.Int("days", len(steps))) },
 		Begun: func(s tiering.Step) {
 			say(slog.LevelInfo, "step begun", step(s, slog.Uint64("sealed_rows", s.SealedRows), slog.Uint64("hot_rows", s.HotRows))...)
 		},

@@ -21,6 +21,7 @@ func (m *Metrics) TieringEvents() tiering.Events {
 		actions = append(actions, string(a))
 	}
 	var (
+		days      = f.gauges("days", "Days that have rows anywhere, by where these are, as a pass last saw it.", "state")
 		running   = f.gauges("steps_running", "How many steps of this kind are being done.", "action")
 		done      = f.counters("steps_total", "Steps of a day's way to the cold tier that were done.", "action", actions...)
 		failed    = f.counters("step_failures_total", "Steps that failed. Both copies of the day stay; a person has to look.", "action", actions...)
@@ -45,6 +46,17 @@ func (m *Metrics) TieringEvents() tiering.Events {
 		}
 	}
 	return tiering.Events{
+		Planned: func(steps []tiering.Step) {
+			for _, state := range tiering.States() {
+				n := 0
+				for _, s := range steps {
+					if s.State == state {
+						n++
+					}
+				}
+				days.WithLabelValues(string(state)).Set(float64(n))
+			}
+		},
 		Begun: func(s tiering.Step) {
 			running.WithLabelValues(string(s.Action)).Inc()
 			forget(s.Day)

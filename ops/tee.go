@@ -40,6 +40,7 @@ func Tee(all ...pipeline.Events) pipeline.Events {
 func TeeTiering(all ...tiering.Events) tiering.Events {
 	var t tiering.Events
 	for _, e := range all {
+		t.Planned = both(t.Planned, e.Planned)
 		t.Begun = both(t.Begun, e.Begun)
 		t.Done = both2(t.Done, e.Done)
 		t.Failed = both2(t.Failed, e.Failed)

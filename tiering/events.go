@@ -9,6 +9,9 @@ import (
 // Events are called as a compactor works; any may be nil. They are called from
 // the goroutines that do the work, for several days at once, and must not block.
 type Events struct {
+	// Planned: what comes next for every day, oldest first, as a pass begins and as it
+	// has ended. It must not be kept or changed.
+	Planned func([]Step)
 	// Begun: a step of a day begins.
 	Begun func(Step)
 	// Done: it ended well, after this time.
@@ -39,6 +42,9 @@ type Events struct {
 }
 
 func (e Events) withDefaults() Events {
+	if e.Planned == nil {
+		e.Planned = func([]Step) {}
+	}
 	if e.Begun == nil {
 		e.Begun = func(Step) {}
 	}

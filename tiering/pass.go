@@ -33,6 +33,7 @@ type pass struct {
 
 // all takes days as far as they can go now and returns the steps that are left.
 func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
+	p.events.Planned(steps)
 	passing, stop := context.WithCancel(ctx)
 	defer stop()
 	var next atomic.Int64
@@ -66,6 +67,7 @@ func (p *pass) all(ctx context.Context, steps []Step) ([]Step, error) {
 		// What was stopped since another day had failed has not failed by itself.
 		failed = slices.DeleteFunc(failed, func(err error) bool { return errors.Is(err, context.Canceled) })
 	}
+	p.events.Planned(steps)
 	left := slices.DeleteFunc(steps, func(s Step) bool { return s.Action == Nothing })
 	return left, errors.Join(append([]error{ctx.Err()}, failed...)...)
 }

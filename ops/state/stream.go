@@ -197,7 +197,7 @@ type Rejects struct {
 	Share float64 `json:"share"`
 	// Reasons are by their number, most first.
 	Reasons []RejectReason `json:"reasons"`
-	// Samples are the newest, newest first, at most [MaxSamples].
+	// Samples are the newest, newest first; of a node at most [SamplesPerReason] each.
 	Samples []RejectSample `json:"samples"`
 }
 
@@ -207,8 +207,8 @@ type RejectReason struct {
 	Total  int64  `json:"total"`
 }
 
-// MaxSamples bounds the rejects that are kept as samples.
-const MaxSamples = 20
+// SamplesPerReason bounds the rejects that are kept as samples.
+const SamplesPerReason = 4
 
 // RejectSample is one rejected record.
 type RejectSample struct {
