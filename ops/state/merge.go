@@ -10,7 +10,7 @@ import (
 // Merge makes one state of those of several programs. What they say of the same
 // stream or table is put together: rates and lags are added up, partitions, lanes and
 // problems are side by side with their node, and of how fresh and how far behind the
-// worst one counts. Findings and headline are left for [Judge].
+// worst one counts. Findings and headline are left for [Diagnose].
 func Merge(at time.Time, all ...State) State {
 	out := State{At: at.UTC(), Findings: []Finding{}, Programs: []Program{}}
 	streams := map[string]Stream{}
@@ -61,7 +61,7 @@ func (s Stream) with(o Stream) Stream {
 	s.Partitions = mergePartitions(s.Partitions, o.Partitions)
 	s.Settling = slices.Concat(s.Settling, o.Settling)
 	slices.SortStableFunc(s.Settling, func(a, b Settling) int { return cmp.Compare(a.Partition, b.Partition) })
-	s.InFlight = InFlight{Intents: s.InFlight.Intents + o.InFlight.Intents, Oldest: earlier(s.InFlight.Oldest, o.InFlight.Oldest)}
+	s.InFlight = InFlight{Intents: s.InFlight.Intents + o.InFlight.Intents, Since: earlier(s.InFlight.Since, o.InFlight.Since)}
 	s.Lanes = slices.Concat(s.Lanes, o.Lanes)
 	by(s.Lanes, func(l Lane) string { return l.Node })
 	s.Breakers = slices.Concat(s.Breakers, o.Breakers)

@@ -26,10 +26,25 @@ type Node struct {
 	// partitions that the node owns.
 	highs    map[int32][]high
 	settling map[int32]time.Time // since when
-	lanes    []time.Time         // since when each is paused; zero if it is not
-	breaker  time.Time           // since when it is open; zero if it is not
+	lanes    []lane
+	breaker  time.Time // since when it is open; zero if it is not
 	rejects  rejects
 	doubts   int64
+}
+
+// lane is what is known of one.
+type lane struct {
+	paused   time.Time // since when; zero if it is not
+	inFlight int       // batches that are declared and not confirmed
+	waits    time.Time // since when none of them was stored; zero if there are none
+}
+
+// lane is one that an event names. The caller holds the lock.
+func (n *Node) lane(i int) *lane {
+	for i >= len(n.lanes) {
+		n.lanes = append(n.lanes, lane{})
+	}
+	return &n.lanes[i]
 }
 
 // high is a high watermark at a time.
@@ -47,7 +62,7 @@ func NewNode(name string, stream ops.Stream, cfg pipeline.Config) *Node {
 			Name: stream.Name, Topic: cfg.Kafka.Topic, Group: cfg.Kafka.Group, Nodes: []string{name},
 			Rejects: Rejects{Topic: cfg.Kafka.DeadLetters()},
 		},
-		highs: map[int32][]high{}, settling: map[int32]time.Time{}, lanes: make([]time.Time, cfg.Lanes),
+		highs: map[int32][]high{}, settling: map[int32]time.Time{}, lanes: make([]lane, cfg.Lanes),
 		rejects: newRejects(),
 	}
 }
@@ -93,8 +108,26 @@ func (n *Node) PipelineEvents() pipeline.Events {
 				c.insertSeconds += e.Took.Seconds()
 			})
 		},
-		Committed: n.committed,
-		Retrying:  func(pipeline.Retrying) { n.update(func(_ time.Time, c *counts) { c.retries++ }) },
+		Stored: func(e pipeline.Stored) {
+			n.update(func(now time.Time, c *counts) {
+				c.ages.add(e.Done.Sub(time.UnixMilli(e.Oldest)), e.Rows)
+				if l := n.lane(e.Lane); !l.waits.IsZero() {
+					l.waits = now
+				}
+			})
+		},
+		Committed: func(e pipeline.Committed) {
+			n.update(func(now time.Time, _ *counts) {
+				l := n.lane(e.Lane)
+				switch l.inFlight = e.InFlight; {
+				case e.InFlight == 0:
+					l.waits = time.Time{}
+				case l.waits.IsZero():
+					l.waits = now
+				}
+			})
+		},
+		Retrying: func(pipeline.Retrying) { n.update(func(_ time.Time, c *counts) { c.retries++ }) },
 		Breaker: func(open bool) {
 			n.update(func(now time.Time, _ *counts) {
 				switch {
@@ -105,7 +138,16 @@ func (n *Node) PipelineEvents() pipeline.Events {
 				}
 			})
 		},
-		Doubted: func(error) { n.update(func(time.Time, *counts) { n.doubts++ }) },
+		// What was in flight is nobody's until it is settled.
+		Doubted: func(error) {
+			n.update(func(time.Time, *counts) {
+				n.doubts++
+				clear(n.settling)
+				for i := range n.lanes {
+					n.lanes[i].inFlight, n.lanes[i].waits = 0, time.Time{}
+				}
+			})
+		},
 	}
 }
 
@@ -142,18 +184,6 @@ func (n *Node) arriving(id int32) float64 {
 	return max(0, float64(to.offset-from.offset)/to.at.Sub(from.at).Seconds())
 }
 
-// committed tells how old the oldest records were of what a commit confirms. Its hook
-// is to be called before the lag's: that forgets them.
-func (n *Node) committed(e pipeline.Committed) {
-	n.update(func(now time.Time, c *counts) {
-		for _, p := range n.lag.Stand(now).Partitions {
-			if next, ok := e.Next[p.ID]; ok && p.Committed >= 0 && next > p.Committed && p.Age > 0 {
-				c.ages.add(p.Age, int(next-p.Committed))
-			}
-		}
-	})
-}
-
 func (n *Node) disowned(ids []int32) {
 	n.update(func(time.Time, *counts) {
 		for _, id := range ids {
@@ -164,12 +194,11 @@ func (n *Node) disowned(ids []int32) {
 
 func (n *Node) paused(lane int, paused bool) {
 	n.update(func(now time.Time, _ *counts) {
-		switch {
-		case lane >= len(n.lanes):
+		switch l := n.lane(lane); {
 		case !paused:
-			n.lanes[lane] = time.Time{}
-		case n.lanes[lane].IsZero(): // it may be told again
-			n.lanes[lane] = now
+			l.paused = time.Time{}
+		case l.paused.IsZero(): // it may be told again
+			l.paused = now
 		}
 	})
 }
@@ -195,8 +224,10 @@ func (n *Node) Stream() Stream {
 	for _, id := range slices.Sorted(maps.Keys(n.settling)) {
 		s.Settling = append(s.Settling, Settling{id, n.name, n.settling[id].UTC()})
 	}
-	for i, since := range n.lanes {
-		s.Lanes = append(s.Lanes, Lane{n.name, i, utc(since)})
+	for i, l := range n.lanes {
+		s.Lanes = append(s.Lanes, Lane{n.name, i, utc(l.paused)})
+		s.InFlight.Intents += l.inFlight
+		s.InFlight.Since = earlier(s.InFlight.Since, utc(l.waits))
 	}
 	if !n.breaker.IsZero() {
 		s.Breakers = []Breaker{{n.name, n.breaker.UTC()}}

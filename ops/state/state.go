@@ -36,6 +36,8 @@ type Program struct {
 	Version string `json:"version"`
 	// Started is when the process began.
 	Started time.Time `json:"started,omitzero"`
+	// Draining: it was asked to give up its work, and stays so until it is stopped.
+	Draining bool `json:"draining,omitempty"`
 	// Problems are what keeps it from being ready; empty if it is.
 	Problems []string `json:"problems,omitempty"`
 	// Memory is what the process has of the machine, and its budget.

@@ -138,9 +138,9 @@ type Settling struct {
 type InFlight struct {
 	// Intents are batches.
 	Intents int `json:"intents"`
-	// Oldest is when the one was declared that is on its way the longest; zero if
-	// there is none.
-	Oldest time.Time `json:"oldest,omitzero"`
+	// Since is since when none of a lane's was stored, of the lane that has waited
+	// for the longest; zero if nothing is in flight.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Lane is a share of a node's partitions.
