@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"penstock/ops"
+	"penstock/ops/page"
+	"penstock/ops/peer"
 	"penstock/ops/settings"
 	"penstock/ops/tracing"
 	"penstock/tiering"
@@ -29,6 +31,11 @@ type config struct {
 	Log   ops.LogConfig `koanf:"log"`
 	// Traces are of steps. The default of traces.ratio is 1: they are few.
 	Traces tracing.Config `koanf:"traces"`
+	// Access is what admin servers want of this program where its page asks them. A
+	// token that is not given is admin.token: programs of one installation have the same.
+	Access peer.Access `koanf:"access"`
+	// Page is of whom the page at admin.addr tells beside this compactor.
+	Page page.Config `koanf:"page"`
 	// Tables are those whose days are moved, if it is more than one: of several
 	// streams, or of several shards, each of which has its own rows of every day.
 	// Each begins as what is set outside of them. The default is none: what is
@@ -51,7 +58,7 @@ func defaults() config {
 // Validate returns every fault.
 func (c config) Validate() error {
 	tables, err := c.tables()
-	errs := []error{err, c.Admin.Validate("admin.addr"), c.Log.Validate(), c.Traces.Validate()}
+	errs := []error{err, c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Page.Validate(), c.Log.Validate(), c.Traces.Validate()}
 	// What is wrong with all of them is wrong outside of them.
 	of := map[string][]string{}
 	var faults []error

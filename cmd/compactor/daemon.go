@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"penstock/ops"
+	"penstock/ops/state"
 	"penstock/ops/tracing"
 	"penstock/tiering"
 )
@@ -35,16 +36,22 @@ func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Durat
 		}
 		return faults
 	}
-	admin, err := ops.NewAdmin(cfg.Admin, registry, problems, nil)
+	seen := make([]*state.Compactor, len(all))
+	for i, t := range all {
+		seen[i] = state.NewCompactor(state.Name(cfg.Admin.Addr), t.name)
+	}
+	shown, peers := newPage(cfg, all, seen, problems)
+	admin, err := ops.NewAdmin(cfg.Admin, registry, problems, shown.Handlers())
 	if err != nil {
 		return err
 	}
 	ops.LimitMemory(cfg.Budget.MaxMemory)
 	err = admin.During(ctx, func() error {
+		defer peers.During()()
 		var running sync.WaitGroup
 		for i, t := range all {
 			tables[i].Log.Info("compactor started", "clickhouse", t.ClickHouse.Addr, "bucket", t.S3.Bucket, "hot_days", t.Tiering.HotDays, "every", every, "admin", admin.Addr())
-			c := passes{t, ops.TeeTiering(tables[i].TieringEvents(), traces.TieringEvents(t.name))}
+			c := passes{t, ops.TeeTiering(tables[i].TieringEvents(), traces.TieringEvents(t.name), seen[i].TieringEvents()), seen[i]}
 			running.Go(func() { loop(ctx, c, tables[i].Log, healths[i], every) })
 		}
 		running.Wait()
@@ -59,6 +66,7 @@ func daemon(ctx context.Context, cfg config, all []tableConfig, every time.Durat
 type passes struct {
 	table  tableConfig
 	events tiering.Events
+	seen   *state.Compactor
 }
 
 func (p passes) Pass(ctx context.Context) (left []tiering.Step, err error) {
@@ -66,6 +74,9 @@ func (p passes) Pass(ctx context.Context) (left []tiering.Step, err error) {
 		left, err = c.Pass(ctx)
 		return err
 	})
+	if ctx.Err() == nil { // a stop is no failure
+		p.seen.Passed(err)
+	}
 	return left, err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/audit"
+	"penstock/ops/page"
 	"penstock/ops/peer"
 	"penstock/ops/scaling"
 	"penstock/ops/settings"
@@ -27,9 +28,11 @@ type config struct {
 	// Scaling is of "ingest scale".
 	Scaling scaling.Config `koanf:"scaling"`
 	// Access is what admin servers want of this program where it asks them: those of
-	// nodes "ingest scale", its own "ingest drain". A token that is not given is
+	// nodes "ingest scale", its own "ingest drain" and "ingest top", its peers the page. A token that is not given is
 	// admin.token: programs of one installation have the same.
 	Access peer.Access `koanf:"access"`
+	// Page is of whom the page at admin.addr tells beside this node.
+	Page page.Config `koanf:"page"`
 	// Schema is the file that describes the event. The default value is the
 	// one the program was built with, schema/telemetry.yaml.
 	Schema string `koanf:"schema"`
@@ -44,7 +47,7 @@ type config struct {
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Log.Validate(), c.Traces.Validate(), c.Audit.Validate())
+	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Page.Validate(), c.Log.Validate(), c.Traces.Validate(), c.Audit.Validate())
 }
 
 // access is how admin servers of this installation are asked.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,10 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 	}
 	drain := ops.NewDrain(registry)
 	ready := func() []string { return append(drain.Problems(), watched.Problems()...) }
-	admin, err := ops.NewAdmin(cfg.Admin, registry, ready, map[string]http.Handler{"GET /lag": watched, "/drain": drain})
+	shown, peers := newPage(cfg, streams, drain, ready)
+	pages := map[string]http.Handler{"GET /lag": watched, "/drain": drain}
+	maps.Copy(pages, shown.Handlers())
+	admin, err := ops.NewAdmin(cfg.Admin, registry, ready, pages)
 	if err != nil {
 		return err
 	}
@@ -48,6 +52,7 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 		log.Info("ingest starts", "stream", one.name, "topic", one.Pipeline.Kafka.Topic, "group", one.Pipeline.Kafka.Group, "clickhouse", one.Pipeline.ClickHouse, "admin", admin.Addr())
 	}
 	err = admin.During(ctx, func() error {
+		defer peers.During()()
 		return drain.During(ctx, func(ctx context.Context) error { return runAll(ctx, streams) }, func() { log.Info("drained; waiting to be stopped") })
 	})
 	log.Info("ingest stopped")

@@ -9,6 +9,7 @@ import (
 
 	"penstock/ops"
 	"penstock/ops/audit"
+	"penstock/ops/state"
 	"penstock/ops/tracing"
 	"penstock/pipeline"
 	"penstock/pipeline/receipts"
@@ -27,6 +28,7 @@ type stream struct {
 	node   *pipeline.Node
 	stored receipts.Shards
 	watch  *audit.Watch
+	seen   *state.Node
 	leads  *leadership
 }
 
@@ -39,12 +41,13 @@ func newStream(one streamConfig, s *schema.Schema, cfg config, registry promethe
 	watched := ops.NewStream(one.name, cfg.Admin, registry, log)
 	watch := audit.NewWatch(stored, cfg.Audit, watched.Metrics, watched.Log)
 	leads := new(leadership)
-	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents(), leads.events(), traces.PipelineEvents(one.name))
+	seen := state.NewNode(state.Name(cfg.Admin.Addr), watched, one.Pipeline)
+	events := ops.Tee(watched.PipelineEvents(one.Pipeline), watch.PipelineEvents(), leads.events(), traces.PipelineEvents(one.name), seen.PipelineEvents())
 	node, err := pipeline.New(one.Pipeline, s, events)
 	if err != nil {
 		return nil, errors.Join(err, stored.Close())
 	}
-	return &stream{Stream: watched, cfg: one, schema: s, events: events, node: node, stored: stored, watch: watch, leads: leads}, nil
+	return &stream{Stream: watched, cfg: one, schema: s, events: events, node: node, stored: stored, watch: watch, seen: seen, leads: leads}, nil
 }
 
 // run ingests until ctx ends, once everything the stream needs is there.

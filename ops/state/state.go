@@ -79,6 +79,8 @@ type Peer struct {
 	Error string `json:"error,omitempty"`
 	// Kind is what it was when it answered last; empty if it never did.
 	Kind string `json:"kind,omitempty"`
+	// Program is what it called itself then.
+	Program string `json:"program,omitempty"`
 }
 
 // Away reports whether the peer does not answer.
