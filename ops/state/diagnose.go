@@ -62,7 +62,7 @@ func headline(s State) Headline {
 			break
 		}
 		text := f.What
-		if f.Of != "" && len(s.Streams)+len(s.Tables) > 1 {
+		if f.Of != "" && (len(s.Streams) > 1 || len(s.Tables) > 1) {
 			text = f.Of + ": " + text
 		}
 		return Headline{f.Level, text}

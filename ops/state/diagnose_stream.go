@@ -218,8 +218,8 @@ func (s State) behind(one Stream, so []Finding) (Finding, bool) {
 		f.Do = "See what its merges wait for. More nodes make it worse."
 	case one.Rates.InsertSeconds >= slow || paused > 0 && used < busy*cores:
 		f.ID = "clickhouse-slow"
-		f.What = fmt.Sprintf("ClickHouse is the bottleneck: an insert takes %s, %s behind", Seconds(one.Rates.InsertSeconds), Seconds(b.Seconds))
-		f.Why = fmt.Sprintf("%d of %d lanes are full and wait for ClickHouse; %s", paused, len(one.Lanes), f.Why)
+		f.What = fmt.Sprintf("ClickHouse is the bottleneck: %s behind, and the nodes wait for it", Seconds(b.Seconds))
+		f.Why = fmt.Sprintf("an insert takes %s on average, and %d of %d lanes are full; %s", Seconds(one.Rates.InsertSeconds), paused, len(one.Lanes), f.Why)
 		f.Do = "See what ClickHouse is busy with: merges, queries, its disk. More nodes would only wait."
 	case used >= busy*cores:
 		f.ID = "capacity"
