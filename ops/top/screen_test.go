@@ -1,0 +1,78 @@
+package top
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"penstock/ops/state"
+	"penstock/ops/state/statetest"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write what is got into the golden files; read the difference before you keep it")
+
+// TestText: what an operator reads in a terminal of the usual size.
+func TestText(t *testing.T) {
+	for _, name := range statetest.Names() {
+		got := Screen{Width: 100}.Text(statetest.New(name))
+		path := filepath.Join("testdata", name+".txt")
+		if *rewrite {
+			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != string(want) {
+			t.Errorf("got:\n%s\nwant, from %s:\n%s", got, path, want)
+		}
+	}
+}
+
+// TestFits: no line is longer than the terminal is wide, there are no more of them than
+// fit, and without colour nothing but text is written.
+func TestFits(t *testing.T) {
+	for _, name := range statetest.Names() {
+		for _, s := range []Screen{{Width: 40, Height: 20}, {Width: 80, Height: 24}, {Width: 200, Height: 60}} {
+			text := s.Text(statetest.New(name))
+			all := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			if len(all) > s.Height {
+				t.Errorf("%s: %d lines in %+v", name, len(all), s)
+			}
+			for _, line := range all {
+				if utf8.RuneCountInString(line) > s.Width {
+					t.Errorf("%s: %q is longer than %d", name, line, s.Width)
+				}
+			}
+			if strings.ContainsRune(text, '\x1b') {
+				t.Errorf("%s: %+v has colour", name, s)
+			}
+		}
+	}
+	if text := (Screen{Colour: true}).Text(statetest.New(statetest.Away)); !strings.HasPrefix(text, "\x1b[1;31m[!!] ClickHouse does not answer") {
+		t.Errorf("the first line is %q", strings.SplitN(text, "\n", 2)[0])
+	}
+}
+
+// TestStale: what is shown is not taken for how things are.
+func TestStale(t *testing.T) {
+	why := errors.New("the program at localhost:9464: connection refused")
+	f := func(text string, want ...string) {
+		t.Helper()
+		for i, line := range strings.Split(text, "\n")[:len(want)] {
+			if line != want[i] {
+				t.Errorf("line %d is %q, want %q", i, line, want[i])
+			}
+		}
+	}
+	s := Screen{Width: 100, Height: 24}
+	f(s.Stale(statetest.New(statetest.Healthy), why), "[! ] Stale since 03:00:00 UTC: the program at localhost:9464: connection refused", "", "[ok] All is well: 59.3 k events/s are queryable after 0.6 s (p99).")
+	f(s.Stale(state.State{}, why), "[! ] the program at localhost:9464: connection refused", "")
+}
