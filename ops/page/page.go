@@ -35,20 +35,19 @@ const (
 type Page struct {
 	own   func() state.State
 	peers *Peers
-	now   func() time.Time
 }
 
 // New returns the page of a program. Own is what it knows of itself, its program
 // first.
 func New(own func() state.State, peers *Peers) *Page {
-	return &Page{own: own, peers: peers, now: time.Now}
+	return &Page{own: own, peers: peers}
 }
 
 // State is of all that are asked.
 func (p *Page) State() state.State {
 	own := p.own()
 	all := append([]state.State{own}, p.peers.states(own.Programs[0].Name)...)
-	return state.Merge(p.now(), all...).Judged()
+	return state.Merge(time.Now(), all...).Judged()
 }
 
 // Handlers returns what is served, by pattern of [http.ServeMux].
@@ -57,7 +56,7 @@ func (p *Page) Handlers() map[string]http.Handler {
 		"GET /{$}":         asset("index.html"),
 		"GET " + assetPath: http.HandlerFunc(assets),
 		"GET " + StatePath: answer(p.State),
-		"GET " + ownPath:   answer(func() state.State { return state.Merge(p.now(), p.own()).Judged() }),
+		"GET " + ownPath:   answer(func() state.State { return state.Merge(time.Now(), p.own()).Judged() }),
 	}
 }
 

@@ -34,7 +34,6 @@ const (
 type Peers struct {
 	names  []string
 	client *peer.Client
-	now    func() time.Time
 
 	mu  sync.Mutex // guards what follows
 	all map[string]*asked
@@ -49,7 +48,7 @@ type asked struct {
 
 // NewPeers returns those that the config names. Nobody is asked before During.
 func NewPeers(cfg Config, access peer.Access) *Peers {
-	return &Peers{names: cfg.Peers, client: peer.New(access, askEvery), now: time.Now, all: map[string]*asked{}}
+	return &Peers{names: cfg.Peers, client: peer.New(access, askEvery), all: map[string]*asked{}}
 }
 
 // During asks until what it returns is called, which waits for the last answer.
@@ -99,14 +98,14 @@ func (p *Peers) ask(ctx context.Context) {
 	_ = g.Wait() // reports nothing
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.all, func(_ string, a *asked) bool { return p.now().Sub(a.named) > goneAfter })
+	maps.DeleteFunc(p.all, func(_ string, a *asked) bool { return time.Now().Sub(a.named) > goneAfter })
 }
 
 // answered notes what a program said, or that it did not.
 func (p *Peers) answered(at string, s state.State, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	next := &asked{peer: state.Peer{Name: at}, state: s, named: p.now()}
+	next := &asked{peer: state.Peer{Name: at}, state: s, named: time.Now()}
 	if was := p.all[at]; was != nil {
 		next.peer = was.peer
 	}
@@ -136,7 +135,7 @@ func (p *Peers) states(self string) []state.State {
 		if a.peer.Program == self {
 			continue
 		}
-		if p.now().Sub(a.named) > 2*askEvery && !a.peer.Away() {
+		if time.Now().Sub(a.named) > 2*askEvery && !a.peer.Away() {
 			gone := *a
 			gone.peer.Since, gone.peer.Error, gone.state = a.named.UTC(), "its name does not stand for it any more", state.State{}
 			a = &gone

@@ -15,7 +15,6 @@ import (
 // Compactor gathers what is known of one table of a compactor.
 type Compactor struct {
 	node, table string
-	now         func() time.Time
 
 	mu      sync.Mutex // guards what follows
 	planned time.Time
@@ -35,7 +34,7 @@ type day struct {
 
 // NewCompactor returns a table of a compactor of which nothing is known.
 func NewCompactor(node, table string) *Compactor {
-	return &Compactor{node: node, table: table, now: time.Now, days: map[schema.Day]*day{}}
+	return &Compactor{node: node, table: table, days: map[schema.Day]*day{}}
 }
 
 // TieringEvents returns the hooks by which it knows.
@@ -98,7 +97,7 @@ var after = map[tiering.Action]tiering.State{
 func (c *Compactor) plannedSteps(steps []tiering.Step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.planned = c.now()
+	c.planned = time.Now()
 	days := make(map[schema.Day]*day, len(steps))
 	for _, s := range steps {
 		d := c.days[s.Day]
@@ -115,7 +114,7 @@ func (c *Compactor) plannedSteps(steps []tiering.Step) {
 func (c *Compactor) Passed(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now().UTC()
+	now := time.Now().UTC()
 	switch {
 	case err == nil:
 		c.pass = nil
@@ -135,7 +134,7 @@ func (c *Compactor) Passed(err error) {
 func (c *Compactor) update(id schema.Day, change func(*day, time.Time)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
+	now := time.Now()
 	c.window.roll(now)
 	d := c.days[id]
 	if d == nil {
@@ -166,7 +165,7 @@ func (c *Compactor) counted(id schema.Day, what string, rows, of uint64, more fu
 func (c *Compactor) Table() Table {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.window.roll(c.now())
+	c.window.roll(time.Now())
 	t := Table{Name: c.table, Node: c.node, Planned: utc(c.planned), Days: []Day{}, Rates: c.window.rates(), Lease: c.lease, Failing: c.pass}
 	for _, id := range slices.Sorted(maps.Keys(c.days)) {
 		t.Days = append(t.Days, c.days[id].shown())

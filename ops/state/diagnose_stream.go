@@ -37,8 +37,10 @@ func (s State) ofStream(one Stream) (all []Finding) {
 	if f, ok := s.settling(one); ok && !found(all, "clickhouse") {
 		say(f)
 	}
-	for _, f := range s.hot(one) {
-		say(f)
+	if len(all) == 0 { // what is held up altogether shows nothing of keys
+		for _, f := range s.hot(one) {
+			say(f)
+		}
 	}
 	if f, ok := s.behind(one, all); ok {
 		say(f)

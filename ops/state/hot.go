@@ -19,11 +19,14 @@ const (
 func markHot(all []Partition) {
 	var lag int64
 	var arriving float64
+	others := -1.0
 	for _, p := range all {
-		lag += p.Lag
-		arriving += p.Arriving
+		if p.Committed >= 0 { // of one that is being settled nothing is known
+			lag += p.Lag
+			arriving += p.Arriving
+			others++
+		}
 	}
-	others := float64(len(all) - 1)
 	for i := range all {
 		p := &all[i]
 		p.Hot = others > 0 && p.Seconds > Promise &&

@@ -18,7 +18,6 @@ type Node struct {
 	about  Stream // what does not change
 	lag    *ops.Lag
 	health *ops.Health
-	now    func() time.Time
 
 	mu     sync.Mutex // guards what follows
 	window window
@@ -57,7 +56,7 @@ type high struct {
 // a person wants to know.
 func NewNode(name string, stream ops.Stream, cfg pipeline.Config) *Node {
 	return &Node{
-		name: name, lag: stream.Lag, health: stream.Health, now: time.Now,
+		name: name, lag: stream.Lag, health: stream.Health,
 		about: Stream{
 			Name: stream.Name, Topic: cfg.Kafka.Topic, Group: cfg.Kafka.Group, Nodes: []string{name},
 			Rejects: Rejects{Topic: cfg.Kafka.DeadLetters()},
@@ -155,7 +154,7 @@ func (n *Node) PipelineEvents() pipeline.Events {
 func (n *Node) update(change func(now time.Time, open *counts)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.now()
+	now := time.Now()
 	n.window.roll(now, n.standing)
 	change(now, &n.window.open)
 }
@@ -207,7 +206,7 @@ func (n *Node) paused(lane int, paused bool) {
 func (n *Node) Stream() Stream {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	now := n.now()
+	now := time.Now()
 	n.window.roll(now, n.standing)
 	s, stand := n.about, n.lag.Stand(now)
 	s.History, s.Rates = slices.Clone(n.window.samples), n.window.rates()

@@ -12,8 +12,6 @@ import (
 // Process is what a program knows of itself.
 type Process struct {
 	about Program // what does not change
-	now   func() time.Time
-	cpu   func() time.Duration // what the process has used, ever
 
 	mu    sync.Mutex // guards what follows
 	marks []cpuMark  // oldest first
@@ -27,9 +25,9 @@ type cpuMark struct {
 
 // NewProcess returns a process that begins now. Budget is that of its memory, in bytes.
 func NewProcess(name, kind string, budget int64, settings []Setting) *Process {
-	p := &Process{now: time.Now, cpu: processCPU}
-	p.about = Program{Name: name, Kind: kind, Version: Version(), Started: p.now().UTC(), Memory: Memory{Budget: budget}, Settings: settings}
-	p.marks = []cpuMark{{p.now(), p.cpu()}}
+	p := new(Process)
+	p.about = Program{Name: name, Kind: kind, Version: Version(), Started: time.Now().UTC(), Memory: Memory{Budget: budget}, Settings: settings}
+	p.marks = []cpuMark{{time.Now(), processCPU()}}
 	return p
 }
 
@@ -55,7 +53,7 @@ func (p *Process) Program(problems []string) Program {
 func (p *Process) usedCores() float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	now := cpuMark{p.now(), p.cpu()}
+	now := cpuMark{time.Now(), processCPU()}
 	if now.at.Sub(p.marks[len(p.marks)-1].at) >= SampleEvery {
 		p.marks = keep(append(p.marks, now), ratesOver)
 	}
