@@ -83,7 +83,11 @@ func clickHouseUnsupported(goos, goarch string) string {
 }
 
 func buildClickHouse(ctx context.Context, w *workshop) error {
-	const pack = "@chdb/lib-linux-x64-gnu@26.7.3-stable.1"
+	return w.unpack(ctx, "@chdb/lib-linux-x64-gnu@26.7.3-stable.1", "package/libchdb.so", "libchdb.so")
+}
+
+// unpack fetches a package of npm's and writes one member of it to a file of the item.
+func (w *workshop) unpack(ctx context.Context, pack, member, to string) error {
 	if err := w.run(ctx, nil, "npm", "pack", "--cache", w.path("tmp", "npm"), "--pack-destination", w.tmp(), pack); err != nil {
 		return err
 	}
@@ -94,7 +98,7 @@ func buildClickHouse(ctx context.Context, w *workshop) error {
 	if len(tarballs) != 1 {
 		return fmt.Errorf("npm pack %s left %d tarballs, want 1", pack, len(tarballs))
 	}
-	return extract(ctx, tarballs[0], "package/libchdb.so", w.path("libchdb.so"))
+	return extract(ctx, tarballs[0], member, w.path(to))
 }
 
 // extract writes one member of a .tgz to a file.
@@ -175,6 +179,16 @@ func Venv(name, version string, bytes int64, packages ...string) Item {
 			return w.run(ctx, nil, w.path("bin", "python"), append(pip, packages...)...)
 		},
 	}
+}
+
+// Axe is what finds faults of a page's accessibility, as one script. Tests fetch it.
+var Axe = Item{
+	Name: "axe-core", Version: "4.14.1",
+	Provides: "axe.min.js",
+	Tools:    []Tool{npm},
+	build: func(ctx context.Context, w *workshop) error {
+		return w.unpack(ctx, "axe-core@4.14.1", "package/axe.min.js", "axe.min.js")
+	},
 }
 
 // Items are all of them, in the order people read about them.
