@@ -41,6 +41,8 @@ clickhouse:
   database: {{printf "%q" .ClickHouse.Database}}
 admin:
   addr: {{printf "%q" .Admin.Ingest}}
+page:
+  peers: [{{printf "%q" .Admin.Compactor}}]
 `))
 	compactorConfig = template.Must(template.New("compactor").Parse(`# Written by the local stack.
 clickhouse:

@@ -61,7 +61,7 @@ func (s *session) welcome() string {
 	a := s.stack.Addresses()
 	return fmt.Sprintf(`
 %s
-ingest      http://%s/metrics
+page        http://%s/
 compactor   http://%s/metrics
             every %v: days older than 30 days go to s3://%s/%s
 
