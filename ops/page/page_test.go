@@ -2,6 +2,7 @@ package page
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
 	"net/http"
@@ -37,18 +38,30 @@ func serve(t *testing.T, name string, peers *Peers) *httptest.Server {
 
 func nobody() *Peers { return NewPeers(Config{}, peer.Access{}) }
 
-func get(t *testing.T, url string) (*http.Response, string) {
+// answered is what a server said.
+type answered struct {
+	status int
+	header http.Header
+	text   string
+}
+
+// get asks for a page, of which the one of this ETag is there already.
+func get(t *testing.T, url, etag string) answered {
 	t.Helper()
-	answer, err := http.Get(url)
+	request, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
+	request.Header.Set("If-None-Match", etag)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
 	text, err := io.ReadAll(answer.Body)
-	if err != nil {
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return answer, string(text)
+	return answered{answer.StatusCode, answer.Header, string(text)}
 }
 
 // TestServed: each file of the page comes as what it is, under a policy that lets it load
@@ -57,12 +70,12 @@ func TestServed(t *testing.T) {
 	server := serve(t, "a:9464", nobody())
 	f := func(path, kind, begins string) {
 		t.Helper()
-		answer, text := get(t, server.URL+path)
-		policy := answer.Header.Get("Content-Security-Policy")
-		if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != kind || !strings.HasPrefix(text, begins) {
-			t.Errorf("%s: %s, %s, %.40q", path, answer.Status, answer.Header.Get("Content-Type"), text)
+		answer := get(t, server.URL+path, "")
+		policy := answer.header.Get("Content-Security-Policy")
+		if answer.status != http.StatusOK || answer.header.Get("Content-Type") != kind || !strings.HasPrefix(answer.text, begins) {
+			t.Errorf("%s: %d, %s, %.40q", path, answer.status, answer.header.Get("Content-Type"), answer.text)
 		}
-		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || answer.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s comes with the policy %q", path, policy)
 		}
 	}
@@ -72,24 +85,13 @@ func TestServed(t *testing.T) {
 	f("/page/icon.svg", "image/svg+xml", "<svg")
 	f("/state", "application/json", "{")
 	for _, path := range []string{"/page/", "/page/none.js", "/page/..%2fpage.go", "/index.html", "/state/other"} {
-		if answer, _ := get(t, server.URL+path); answer.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", path, answer.Status)
+		if answer := get(t, server.URL+path, ""); answer.status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, answer.status)
 		}
 	}
 	// A browser that has it is told so.
-	answer, _ := get(t, server.URL+"/page/main.js")
-	request, err := http.NewRequest(http.MethodGet, server.URL+"/page/main.js", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("If-None-Match", answer.Header.Get("ETag"))
-	again, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer again.Body.Close()
-	if again.StatusCode != http.StatusNotModified {
-		t.Errorf("asked again: %s", again.Status)
+	if again := get(t, server.URL+"/page/main.js", get(t, server.URL+"/page/main.js", "").header.Get("ETag")); again.status != http.StatusNotModified {
+		t.Errorf("asked again: %d", again.status)
 	}
 }
 

@@ -98,7 +98,7 @@ func (p *Peers) ask(ctx context.Context) {
 	_ = g.Wait() // reports nothing
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	maps.DeleteFunc(p.all, func(_ string, a *asked) bool { return time.Now().Sub(a.named) > goneAfter })
+	maps.DeleteFunc(p.all, func(_ string, a *asked) bool { return time.Since(a.named) > goneAfter })
 }
 
 // answered notes what a program said, or that it did not.
@@ -135,7 +135,7 @@ func (p *Peers) states(self string) []state.State {
 		if a.peer.Program == self {
 			continue
 		}
-		if time.Now().Sub(a.named) > 2*askEvery && !a.peer.Away() {
+		if time.Since(a.named) > 2*askEvery && !a.peer.Away() {
 			gone := *a
 			gone.peer.Since, gone.peer.Error, gone.state = a.named.UTC(), "its name does not stand for it any more", state.State{}
 			a = &gone

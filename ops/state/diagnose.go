@@ -57,10 +57,8 @@ func found(all []Finding, ids ...string) bool {
 
 // headline says in one sentence how things are.
 func headline(s State) Headline {
-	for _, f := range s.Findings {
-		if f.Level == Note {
-			break
-		}
+	if len(s.Findings) > 0 && s.Findings[0].Level != Note {
+		f := s.Findings[0]
 		text := f.What
 		if f.Of != "" && (len(s.Streams) > 1 || len(s.Tables) > 1) {
 			text = f.Of + ": " + text
