@@ -94,8 +94,8 @@ func (p *Page) heard(event any) {
 	}
 }
 
-// Faults returns what was wrong so far: errors and warnings of scripts and of the
-// browser, and requests for anything but the host.
+// Faults returns what was wrong since it was asked last: errors and warnings of scripts
+// and of the browser, and requests for anything but the host.
 func (p *Page) Faults(host string) []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,6 +105,7 @@ func (p *Page) Faults(host string) []string {
 			faults = append(faults, "it asked for "+asked)
 		}
 	}
+	p.faults, p.asked = nil, nil
 	return faults
 }
 
@@ -140,11 +141,13 @@ func (p *Page) Screen(width int64, dark bool) error {
 	return err
 }
 
-// Text returns what is to be read of the first element of a CSS selector.
+// Text returns what is to be read of the first element of a CSS selector, with plain
+// spaces.
 func (p *Page) Text(selector string) (string, error) {
 	ctx, stop := context.WithTimeout(p.ctx, soon)
 	defer stop()
-	return chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	return strings.ReplaceAll(text, "\u00a0", " "), err
 }
 
 // Eval returns what an expression of JavaScript is.
@@ -156,7 +159,7 @@ func Eval[T any](p *Page, expression string) (T, error) {
 
 // Picture returns all of the page as WebP.
 func (p *Page) Picture() ([]byte, error) {
-	quality, all := int64(80), true
+	quality, all := int64(70), true
 	shot, err := chromedp.Call(p.ctx, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: page.CaptureScreenshotFormatWebp, Quality: &quality, CaptureBeyondViewport: &all})
 	return shot.Data, err
 }

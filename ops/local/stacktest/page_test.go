@@ -17,6 +17,8 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/proxy"
+	"penstock/ops/local/stack"
+	"penstock/transport"
 )
 
 // TestPage: a node under load, looked at in a browser and in a terminal while ClickHouse
@@ -70,7 +72,7 @@ page: {peers: [%q]}
 	if err := n.AwaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
-	defer sending(t, a.Kafka.Brokers, topic)()
+	defer sending(t, a, topic)()
 
 	p := tab(t)
 	if err := p.Screen(1440, false); err != nil {
@@ -129,10 +131,12 @@ page: {peers: [%q]}
 }
 
 // sending has a fleet send until what it returns is called.
-func sending(t *testing.T, brokers []string, topic string) (stop func()) {
+func sending(t *testing.T, a stack.Addresses, topic string) (stop func()) {
 	t.Helper()
 	cfg := loadtest.DefaultConfig()
-	cfg.Brokers, cfg.Topic, cfg.Rate, cfg.Devices, cfg.VerifyTimeout = brokers, topic, 3000, 1000, 0
+	cfg.Brokers, cfg.Topic, cfg.Rate, cfg.Devices, cfg.VerifyTimeout = a.Kafka.Brokers, topic, 3000, 1000, 0
+	cfg.ClickHouse.Addr, cfg.ClickHouse.User, cfg.ClickHouse.Password = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password)
+	cfg.ClickHouse.Database = topic
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() {

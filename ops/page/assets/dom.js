@@ -56,7 +56,11 @@ export function shape(level) {
   return s("svg", { class: `shape ${level}`, viewBox: "0 0 11 11", "aria-hidden": "true" }, s("path", { d: forms[level] ?? forms.note }));
 }
 
-export const tag = (level, text) => h("span", { class: `tag ${level}` }, shape(level), text);
+// tag is a word or some with their shape, which stays with the first of them.
+export function tag(level, text) {
+  const [first, ...rest] = text.split(" ");
+  return h("span", { class: `tag ${level}` }, h("span", {}, shape(level), first), rest.length > 0 && ` ${rest.join(" ")}`);
+}
 
 export const figure = (name, value, cls) => h("div", {}, h("dt", {}, name), h("dd", { class: cls }, value));
 

@@ -1,6 +1,7 @@
 // What is to be said first: how things are, why, and what to do.
 
 import { h, put, shape } from "./dom.js";
+import { together } from "./words.js";
 
 const NAMES = { good: "All is well", warn: "Needs a look", bad: "Act now", note: "For your information" };
 
@@ -14,7 +15,7 @@ export function showHeadline(node, live, state) {
   const others = findings.filter((f) => f !== first);
   put(node,
     h("p", { class: `sign ${headline.level}` }, shape(headline.level), NAMES[headline.level]),
-    h("h1", { id: "said" }, `${headline.text}.`),
+    h("h1", { id: "said" }, together(`${headline.text}.`)),
     first && cause(first),
     others.length > 0 && h("div", { class: "others" }, others.map((f) => h("details", { "data-key": `${f.id}-${f.of ?? ""}-${f.level}` },
       h("summary", { "data-key": `sum-${f.id}-${f.of ?? ""}-${f.level}` }, shape(f.level), h("span", { class: "what" }, f.of ? `${f.of}: ${f.what}` : f.what)), cause(f)))));

@@ -40,7 +40,7 @@ function drain(id) {
       const b = one.backlog, is = b.seconds > PROMISE;
       const eta = b.left_seconds === undefined ? (is ? "not at this rate" : "–") : b.left_seconds === 0 ? "now" : `in ${seconds(b.left_seconds)}`;
       put(c.body, h("dl", { class: "figures" }, figure("records not stored", count(b.records), late(b.seconds)), figure("caught up", eta, is && b.left_seconds === undefined ? "late" : undefined)),
-        h("h3", {}, "A second"), table("Rates", [["", ""], ["records", "n"]], [
+        h("h3", {}, "A second"), table("Rates", [["what"], ["records", "n"]], [
           ["arriving", count(b.arriving)], ["done", count(b.done)], ["read from Kafka", count(one.rates.read_records)], ["stored in ClickHouse", count(one.rates.stored_rows)], ["duplicates left out", count(one.rates.duplicates)], ["rejected", count(one.rates.rejected)]]));
     },
   };
@@ -100,7 +100,7 @@ function pressure(id) {
         h("div", {}, h("dt", {}, "An insert"), h("dd", {}, one.rates.inserts > 0 ? `${Math.round(one.rates.insert_seconds * 1000)} ms, ${count(one.rates.stored_rows / one.rates.inserts)} rows` : "none")),
         h("div", {}, h("dt", {}, "Retries"), h("dd", {}, `${count(one.rates.retries)} /s`))),
       h("h3", {}, "What fails"),
-      failing.length === 0 ? h("p", { class: "quiet" }, "Nothing.") : table("What fails, by node", [["node", "name"], ["what"], ["for", "n"], ["times", "n wide"], ["last error"]],
+      failing.length === 0 ? h("p", { class: "quiet" }, "Nothing.") : table("What fails, by node", [["node", "name"], ["what"], ["for", "n wide"], ["times", "n wide"], ["last error"]],
         failing.map((f) => [f.node, f.what, since(at, f.since), String(f.times), h("span", { class: "error" }, f.error)])));
     },
   };

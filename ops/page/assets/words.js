@@ -27,6 +27,9 @@ export function bytes(n) {
   return i === 0 ? `${n.toFixed(0)} B` : `${three(n)} ${" kMGTPE"[i]}B`;
 }
 
+// together keeps a number on the line of its unit.
+export const together = (text) => text.replace(/(\d) (?=\S)/g, "$1\u00a0");
+
 export const clock = (t) => new Date(t).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 export const minute = (t) => new Date(t).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hour12: false });
 export const since = (now, then) => seconds(Math.max(0, (new Date(now) - new Date(then)) / 1000));
