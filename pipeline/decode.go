@@ -65,7 +65,7 @@ func (l *lane) decode(c *chunk) {
 		t = t.gap
 	}
 	l.await(c, t, now)
-	shard := l.cfg.ClickHouse.shardOf(c.partition)
+	shard := l.cfg.ClickHouse.ShardOf(c.partition)
 	room := max(1, l.cfg.Batch.Rows-l.open.rows)
 	all := c.records
 	own := c.step(&room)

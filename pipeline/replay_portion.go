@@ -85,7 +85,7 @@ func (r *replay) event(p *portion, l Letter, at schema.Origin, event []byte) err
 		return err
 	}
 	p.of[at] = candidate{letter: l, device: string(scratch.LastDevice()), key: key}
-	to := place{r.cfg.ClickHouse.shardOf(at.Partition), key.Day}
+	to := place{r.cfg.ClickHouse.ShardOf(at.Partition), key.Day}
 	if p.blocks[to] == nil {
 		p.blocks[to] = schema.NewBlock(r.schema)
 	}

@@ -43,14 +43,14 @@ func (c ClickHouse) AllShards() []Shard {
 	return append(append([]Shard(nil), c.Shards...), c.Retired...)
 }
 
-// shardOf returns the index of the shard that takes the partition's rows.
-func (c ClickHouse) shardOf(partition int32) int {
+// ShardOf returns the index in [ClickHouse.AllShards] of the shard that takes the partition's rows.
+func (c ClickHouse) ShardOf(partition int32) int {
 	return int(partition) % max(1, len(c.AllShards())-len(c.Retired))
 }
 
 // shardName returns the name of the shard that takes the partition's rows.
 func (c ClickHouse) shardName(partition int32) string {
-	return c.AllShards()[c.shardOf(partition)].Name
+	return c.AllShards()[c.ShardOf(partition)].Name
 }
 
 // shardNamed returns the index of the shard that an intent names.

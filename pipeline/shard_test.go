@@ -39,7 +39,7 @@ func TestWhichShardTakesAPartition(t *testing.T) {
 	f := func(c ClickHouse, names ...string) {
 		t.Helper()
 		for p, want := range names {
-			i := c.shardOf(int32(p))
+			i := c.ShardOf(int32(p))
 			if got := c.shardName(int32(p)); got != want || c.AllShards()[i].Name != want {
 				t.Errorf("p%d goes to %s, index %d; want %s", p, got, i, want)
 			}
