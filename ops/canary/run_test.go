@@ -129,7 +129,7 @@ func fly(t *testing.T, f func(w *world, o *told)) {
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
 		running.Go(func() { fleet.Run(ctx, func() (int, error) { return 4, nil }) })
-		time.Sleep(time.Millisecond) // what is played comes between two ticks
+		pass(time.Millisecond) // what is played comes between two ticks
 		f(w, o)
 		stop()
 		running.Wait()
