@@ -114,6 +114,13 @@ func (o *told) events() Events {
 	}
 }
 
+// forget forgets what was seen.
+func (o *told) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.seen = nil
+}
+
 // fly runs canaries, one a second to four partitions of two shards, while f plays.
 func fly(t *testing.T, f func(w *world, o *told)) {
 	t.Helper()
@@ -164,7 +171,7 @@ func TestSeen(t *testing.T) {
 // afterwards is counted as before.
 func TestKafkaAway(t *testing.T) {
 	fly(t, func(w *world, o *told) {
-		w.kafka = errSilent
+		w.set(func(w *world) { w.kafka = errSilent })
 		pass(69 * time.Second)
 		if o.failed != 9 || o.sent+o.lost+len(o.seen) > 0 || w.asked > 0 || !strings.Contains(o.why.Error(), "produce to t p1: not acknowledged within 1m0s") {
 			t.Errorf("%+v, asked %d times", o, w.asked)
@@ -188,7 +195,7 @@ func TestClickHouseAway(t *testing.T) {
 	fly(t, func(w *world, o *told) {
 		pass(10 * time.Second)
 		w.set(func(w *world) { w.away = errors.New("connection refused") })
-		o.seen = nil
+		o.forget()
 		pass(20 * time.Second)
 		if o.lost > 0 || o.away < 30 || o.away > 42 {
 			t.Errorf("%+v", o)
@@ -204,7 +211,7 @@ func TestClickHouseAway(t *testing.T) {
 // What is not stored is lost after its limit, and told once more if it comes after all.
 func TestLost(t *testing.T) {
 	fly(t, func(w *world, o *told) {
-		w.delay = 90 * time.Second
+		w.set(func(w *world) { w.delay = 90 * time.Second })
 		pass(65 * time.Second)
 		if o.lost != 5 || o.late+len(o.seen) > 0 {
 			t.Errorf("%+v", o)
