@@ -11,6 +11,7 @@ import (
 	"penstock/ops/scaling"
 	"penstock/ops/settings"
 	"penstock/ops/tracing"
+	"penstock/ops/watcher"
 	"penstock/pipeline"
 )
 
@@ -27,6 +28,8 @@ type config struct {
 	Audit    audit.Config    `koanf:"audit"`
 	// Scaling is of "ingest scale".
 	Scaling scaling.Config `koanf:"scaling"`
+	// Watch is of "ingest watch".
+	Watch watcher.Config `koanf:"watch"`
 	// Access is what admin servers want of this program where it asks them: those of
 	// nodes "ingest scale", its own "ingest drain" and "ingest top", its peers the page. A token that is not given is
 	// admin.token: programs of one installation have the same.
@@ -47,7 +50,7 @@ type config struct {
 
 // Validate reports every fault.
 func (c config) Validate() error {
-	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Page.Validate(), c.Log.Validate(), c.Traces.Validate(), c.Audit.Validate())
+	return errors.Join(c.streamFaults(), c.Admin.Validate("admin.addr"), c.Access.Validate("access"), c.Page.Validate(), c.Log.Validate(), c.Traces.Validate(), c.Audit.Validate(), c.Watch.Validate())
 }
 
 // access is how admin servers of this installation are asked.
@@ -60,7 +63,7 @@ func (c config) access() peer.Access {
 }
 
 func defaults() config {
-	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Traces: tracing.Default(), Audit: audit.Default(), Scaling: scaling.Default()}
+	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Traces: tracing.Default(), Audit: audit.Default(), Scaling: scaling.Default(), Watch: watcher.Default()}
 }
 
 // loadStreams returns the config and the streams it is for.

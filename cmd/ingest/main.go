@@ -34,7 +34,8 @@ func command(out io.Writer) *cobra.Command {
 	from := settings.Sources{EnvPrefix: envPrefix}
 	from.AddFlags(root.PersistentFlags())
 	from.AddFlag(root.PersistentFlags(), "stream", "stream", "only the `stream` of this name, of those in the config")
-	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out), scaleCommand(&from, out), drainCommand(&from, out), topCommand(&from, out))
+	root.AddCommand(runCommand(&from), migrateCommand(&from, out), checkCommand(&from, out), auditCommand(&from, out), dlqCommand(&from, out), schemaCommand(&from, out),
+		scaleCommand(&from, out), watchCommand(&from), drainCommand(&from, out), topCommand(&from, out))
 	return root
 }
 

@@ -176,6 +176,18 @@ func (f *Fleet) expire() {
 	}
 }
 
+// Oldest returns when the canary was begun that is on its way the longest; false if none
+// is.
+func (f *Fleet) Oldest() (begun time.Time, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := f.book.waiting()
+	if len(all) == 0 {
+		return time.Time{}, false
+	}
+	return all[0].Begun, true
+}
+
 // look looks for the canaries of a shard's partitions.
 func (f *Fleet) look(ctx context.Context, shard int) {
 	wait := time.NewTimer(pollEvery)

@@ -61,6 +61,9 @@ type KafkaPartition struct {
 	// Retention is in how many seconds the oldest record that is not stored will
 	// be deleted by Kafka; absent if it is not known or nothing waits.
 	Retention *float64 `json:"retention_seconds,omitempty"`
+	// Gone are records that Kafka has deleted and that were not stored: the committed
+	// offset is out of range, and no node reads on by itself.
+	Gone int64 `json:"gone_records,omitempty"`
 }
 
 // ClickHouse is one server, as it describes itself.
