@@ -113,7 +113,8 @@ func New(cfg Config, p pipeline.Config, s *schema.Schema, client producer, store
 }
 
 // Run sends canaries and looks for them until ctx ends. Partitions returns how many
-// the topic has, or why that is not known: then canaries fail.
+// the topic has, or why that is not known yet: once that has lasted for the limit,
+// canaries fail.
 func (f *Fleet) Run(ctx context.Context, partitions func() (int, error)) {
 	var looking sync.WaitGroup
 	for i := range f.stores {
@@ -122,26 +123,28 @@ func (f *Fleet) Run(ctx context.Context, partitions func() (int, error)) {
 	defer looking.Wait()
 	tick := time.NewTicker(f.cfg.Every)
 	defer tick.Stop()
+	begun := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		f.send(ctx, partitions)
+		n, err := partitions()
+		switch {
+		case err == nil:
+			f.send(ctx, n)
+		case time.Since(begun) >= f.cfg.Limit:
+			f.events.Failed(err)
+		}
 		f.expire()
 	}
 }
 
 // send sends the next canary.
-func (f *Fleet) send(ctx context.Context, partitions func() (int, error)) {
-	n, err := partitions()
-	if err != nil {
-		f.events.Failed(err)
-		return
-	}
+func (f *Fleet) send(ctx context.Context, partitions int) {
 	f.mu.Lock()
-	c := f.book.begin(time.Now(), n)
+	c := f.book.begin(time.Now(), partitions)
 	f.mu.Unlock()
 	record := &kgo.Record{Topic: f.topic, Partition: c.Partition, Key: []byte(f.writer.deviceOf(c.Partition)), Value: f.writer.value(c)}
 	f.client.TryProduce(ctx, record, func(_ *kgo.Record, err error) {

@@ -1,6 +1,7 @@
 package watcher
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -82,7 +83,7 @@ func quantiles(of []float64) (p50, p99 *float64) {
 	}
 	sorted := slices.Sorted(slices.Values(of))
 	at := func(q float64) *float64 {
-		v := sorted[min(len(sorted)-1, int(q*float64(len(sorted))))]
+		v := sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 		return &v
 	}
 	return at(0.5), at(0.99)

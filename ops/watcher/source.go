@@ -78,7 +78,7 @@ func (s *source) ask(ctx context.Context) (look, error) {
 	if err == nil {
 		err = commits.Error()
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // which has not begun
 		return look{}, fail("read the offsets of group "+s.cfg.Group, err)
 	}
 	starts, err := listed(s.admin.ListStartOffsets(ctx, s.cfg.Topic))
@@ -98,7 +98,7 @@ func (s *source) ask(ctx context.Context) (look, error) {
 	if err == nil {
 		err = groups.Error()
 	}
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // which has not begun
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return look{}, fail("describe group "+s.cfg.Group, err)
 	}
 	now.members = len(groups[s.cfg.Group].Members)
