@@ -222,6 +222,40 @@ func TestPrivileges(t *testing.T) {
 			refused(t, statement)
 		}
 	})
+
+	t.Run("watch", func(t *testing.T) {
+		as(t, s, e, "clickhouse/watch.sql")
+		seesEverything(t, a, e)
+		for _, statement := range []string{
+			"INSERT INTO " + hot + " (device_id) VALUES ('x')",
+			"SELECT temperature FROM " + hot,
+			"SELECT device_id FROM " + sealed,
+			"ALTER TABLE " + hot + " DROP PARTITION '2026-01-01'",
+		} {
+			refused(t, statement)
+		}
+	})
+}
+
+// seesEverything runs `ingest watch` until it has told of all that there is, and has looked
+// for canaries, which come to nothing: no node lives.
+func seesEverything(t *testing.T, a stack.Addresses, e coldTier) {
+	t.Helper()
+	const topic = "privileges"
+	if err := kafka.CreateTopic(t.Context(), a.Kafka.Brokers, topic, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatched(t, topic, a, e.clickHouse.Database)
+	w.start(t)
+	for _, one := range [][2]string{
+		{"up", `what="kafka"`}, {"up", `what="clickhouse"`}, {"parts", `table="telemetry"`}, {"parts", `table="telemetry_1m_state"`},
+		{"parts_throw_limit", `table="telemetry"`}, {"disk_free_bytes", ""}, {"days", `state="hot"`}, {"days", `state="cold"`},
+	} {
+		w.reaches(t, one[0], one[1], atLeast(1))
+	}
+	w.reaches(t, "readonly_replicas", "", is(0))
+	w.reaches(t, "canary_sent_total", "", atLeast(30))
+	w.reaches(t, "canary_failures_total", `what="query"`, is(0))
 }
 
 // forbidden fails the test unless S3 refused for want of a right.

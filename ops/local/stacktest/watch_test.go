@@ -17,6 +17,7 @@ import (
 	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
+	"penstock/ops/local/stack"
 	"penstock/ops/state"
 )
 
@@ -27,7 +28,8 @@ type watched struct {
 	watch              *child.Process
 }
 
-func newWatched(t *testing.T, topic, brokers, clickhouse string) *watched {
+// newWatched returns a watcher that is not started, of a topic and a database.
+func newWatched(t *testing.T, topic string, a stack.Addresses, database string) *watched {
 	t.Helper()
 	dir := t.TempDir()
 	port := func() string {
@@ -40,14 +42,17 @@ func newWatched(t *testing.T, topic, brokers, clickhouse string) *watched {
 	w := &watched{ingest: filepath.Join(products(t), "ingest"), config: filepath.Join(dir, "ingest.yaml"), at: port()}
 	w.node = ingest.Spec{Name: "ingest", Program: w.ingest, Config: w.config, Admin: port(), Log: filepath.Join(dir, "ingest.log")}
 	overwrite(t, w.config, fmt.Appendf(nil, `kafka: {brokers: [%q], topic: %s}
-clickhouse: %s
+clickhouse: {addr: %q, user: %q, password: %q, database: %s}
 admin: {addr: %q}
 watch: {addr: %q, every: 250ms, canary_every: 20ms, canary_limit: 6s}
-`, brokers, topic, clickhouse, w.node.Admin, w.at))
-	if out, err := w.command(t.Context(), "migrate").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	log := filepath.Join(dir, "watch.log")
+`, a.Kafka.Brokers[0], topic, a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, database, w.node.Admin, w.at))
+	return w
+}
+
+// start starts the watcher, which ends with the test.
+func (w *watched) start(t *testing.T) {
+	t.Helper()
+	log := filepath.Join(filepath.Dir(w.config), "watch.log")
 	var err error
 	if w.watch, err = child.Start(child.Spec{Name: "ingest watch", Args: []string{w.ingest, "watch", "--config", w.config}, Log: log}); err != nil {
 		t.Fatal(err)
@@ -60,7 +65,6 @@ watch: {addr: %q, every: 250ms, canary_every: 20ms, canary_limit: 6s}
 			t.Logf("ingest watch said:\n%s", said)
 		}
 	})
-	return w
 }
 
 func (w *watched) command(ctx context.Context, name string, args ...string) *exec.Cmd {
@@ -140,7 +144,11 @@ func TestWatch(t *testing.T) {
 	if err := kafka.CreateTopic(ctx, a.Kafka.Brokers, topic, 4, nil); err != nil {
 		t.Fatal(err)
 	}
-	w := newWatched(t, topic, a.Kafka.Brokers[0], fmt.Sprintf("{addr: %q, user: %q, password: %q, database: watched}", a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password))
+	w := newWatched(t, topic, a, "watched")
+	if out, err := w.command(ctx, "migrate").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.start(t)
 	node, err := ingest.Start(w.node)
 	if err != nil {
 		t.Fatal(err)
