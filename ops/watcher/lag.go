@@ -74,7 +74,8 @@ type Partition struct {
 	Gaps int
 	// Retention is how much older the oldest record that Kafka keeps is than the next
 	// one to be stored: while Kafka deletes as it does, so long the latter will be
-	// there. Unknown until Kafka has deleted anything, and if it keeps nothing.
+	// there. 0 only once it is gone. Unknown until Kafka has deleted anything, and if it
+	// keeps nothing.
 	Retention maybe[time.Duration]
 	// Gone are records that were not committed and that Kafka has deleted: the offset
 	// is out of range.
@@ -212,6 +213,9 @@ func (l *ledger) behind(now look, id int32) maybe[time.Duration] {
 	return is(max(0, now.at.Sub(at)))
 }
 
+// leastRetention is that of a record which is the next to be deleted: 0 says that it is.
+const leastRetention = time.Second
+
 func (l *ledger) retention(now look, id int32, behind maybe[time.Duration]) maybe[time.Duration] {
 	p := now.partitions[id]
 	oldest := l.starts[id]
@@ -221,5 +225,5 @@ func (l *ledger) retention(now look, id int32, behind maybe[time.Duration]) mayb
 	case !p.committed || !behind.known || p.start == 0 || p.start >= p.end || oldest.at.IsZero() || oldest.offset != p.start:
 		return maybe[time.Duration]{}
 	}
-	return is(max(0, now.at.Sub(oldest.at)-behind.value))
+	return is(max(leastRetention, now.at.Sub(oldest.at)-behind.value))
 }

@@ -105,7 +105,7 @@ func TestRetention(t *testing.T) {
 	f("Kafka has deleted nothing yet", committed(0, 1000, 0), unknown, 0)
 	f("all is committed", committed(100, 1000, 1000), is(900*time.Second), 0)
 	f("somewhat behind", committed(100, 1000, 700), is(600*time.Second), 0)
-	f("the next to be deleted is the next to be stored", committed(100, 1000, 100), is(time.Duration(0)), 0)
+	f("the next to be deleted is the next to be stored", committed(100, 1000, 100), is(leastRetention), 0)
 	f("it is deleted", committed(100, 1000, 60), is(time.Duration(0)), 40)
 	f("nothing was ever committed", position{start: 100, end: 1000}, unknown, 0)
 	f("Kafka keeps nothing", committed(1000, 1000, 1000), unknown, 0)

@@ -78,7 +78,7 @@ var gaugeHelp = []struct {
 	{"group_members", "Nodes in the consumer group.", nil},
 	{"pending_intents", "Batches that were declared in the commit and are not confirmed.", []string{"partition"}},
 	{"oldest_intent_seconds", "Since when the oldest of them was declared; 0 if there is none.", []string{"partition"}},
-	{"retention_seconds", "How much older the oldest record that Kafka keeps is than the next to be stored. Near 0 records are about to be lost; 0 once they are. Absent until Kafka deletes any.", []string{"partition"}},
+	{"retention_seconds", "How much older the oldest record that Kafka keeps is than the next to be stored. Near 0 records are about to be lost; 0 only once they are. Absent until Kafka deletes any.", []string{"partition"}},
 	{"parts", "Active parts of a table, on all shards.", []string{"table"}},
 	{"partition_parts_max", "Active parts of the partition that has most, of any shard.", []string{"table"}},
 	{"parts_delay_limit", "From how many parts of a partition on ClickHouse slows inserts down.", []string{"table"}},
