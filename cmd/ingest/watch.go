@@ -5,15 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"penstock/ops"
+	"penstock/ops/page"
 	"penstock/ops/settings"
+	"penstock/ops/state"
 	"penstock/ops/watcher"
 )
 
@@ -32,10 +34,11 @@ Every watch.every it asks Kafka what the group has not committed, how old that i
 confirmed, how many members the group has, and how soon Kafka deletes what is not stored; and ClickHouse how
 many parts tables have and may have, about disks and replicas, and which days are hot, sealed and cold.
 
-At watch.addr: /metrics, /state as JSON, /readyz while it sees Kafka and ClickHouse. It reads the same config as nodes, with all its
-streams. Its account of ClickHouse needs no more than SELECT: docs/privileges.md.`,
+At watch.addr: a page with all of it, and of the programs that page.peers names what they tell, /state as JSON, /metrics, and /readyz while it
+sees Kafka and ClickHouse. It reads the same config as nodes, with all its streams. Its account of ClickHouse needs no more than
+SELECT: docs/privileges.md.`,
 		Example: `  ingest watch --config ingest.yaml
-  ingest watch --config ingest.yaml --set watch.canary_every=5s --set watch.day_due=0s
+  ingest watch --config ingest.yaml --set watch.canary_every=5s --set page.peers=ingest-headless:9464,compactor:9465
   curl -s localhost:9468/metrics | grep penstock_watch_lag_seconds`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,7 +71,14 @@ func watch(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer
 		}
 		defer func() { err = errors.Join(err, watchers[i].Close()) }()
 	}
-	admin, err := ops.NewAdmin(cfg.Admin, registry, watchers.Problems, map[string]http.Handler{"GET /state": watchers})
+	process := state.NewProcess(state.Name(cfg.Admin.Addr), "watch", 0, watchSettings(cfg, all))
+	own := func() state.State {
+		s := watchers.State()
+		s.Programs = []state.Program{process.Program(watchers.Problems())}
+		return s
+	}
+	peers := page.NewPeers(cfg.Page, cfg.access())
+	admin, err := ops.NewAdmin(cfg.Admin, registry, watchers.Problems, page.New(own, peers).Handlers())
 	if err != nil {
 		return fmt.Errorf("watch.addr %s: %w", cfg.Watch.Addr, err)
 	}
@@ -76,6 +86,7 @@ func watch(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer
 		log.Info("watching", "stream", one.name, "topic", one.Pipeline.Kafka.Topic, "group", one.Pipeline.Kafka.Group, "clickhouse", one.Pipeline.ClickHouse, "canary_every", cfg.Watch.Canary.Every, "admin", admin.Addr())
 	}
 	return admin.During(ctx, func() error {
+		defer peers.During()()
 		var running sync.WaitGroup
 		for _, w := range watchers {
 			running.Go(func() { w.Run(ctx) })
@@ -83,4 +94,20 @@ func watch(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer
 		running.Wait()
 		return nil
 	})
+}
+
+// watchSettings are the essentials of a watcher's config, for people.
+func watchSettings(cfg config, all []streamConfig) []state.Setting {
+	settings := []state.Setting{
+		{Key: "watch.every", Value: cfg.Watch.Every.String()},
+		{Key: "watch.canary_every", Value: cfg.Watch.Canary.Every.String()},
+		{Key: "watch.canary_limit", Value: cfg.Watch.Canary.Limit.String()},
+	}
+	for _, one := range all {
+		p := one.Pipeline
+		settings = append(settings,
+			state.Setting{Key: one.name + ": kafka", Value: fmt.Sprintf("%s, group %s at %s", p.Kafka.Topic, p.Kafka.Group, strings.Join(p.Kafka.Brokers, ", "))},
+			state.Setting{Key: one.name + ": clickhouse", Value: fmt.Sprintf("%s at %v", p.ClickHouse.Database, p.ClickHouse.AllShards())})
+	}
+	return settings
 }

@@ -2,8 +2,6 @@ package watcher
 
 import (
 	"cmp"
-	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 
@@ -19,14 +17,6 @@ func (all Watchers) Problems() (problems []string) {
 		problems = append(problems, w.Problems()...)
 	}
 	return problems
-}
-
-// ServeHTTP answers with the [state.State] as JSON.
-func (all Watchers) ServeHTTP(answer http.ResponseWriter, _ *http.Request) {
-	answer.Header().Set("Content-Type", "application/json")
-	e := json.NewEncoder(answer)
-	e.SetIndent("", "  ")
-	_ = e.Encode(all.State()) // who has gone away needs no answer
 }
 
 // State returns what is seen from outside, by stream; of ClickHouse by server, which
