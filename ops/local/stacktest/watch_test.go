@@ -18,7 +18,6 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
-	"penstock/ops/state"
 )
 
 // watched is a node, and `ingest watch` beside it.
@@ -119,7 +118,28 @@ func (w *watched) reaches(t *testing.T, name, label string, want func(float64) b
 	return value
 }
 
-func (w *watched) state(t *testing.T) (s state.State) {
+// outside is what the page is told of, as far as it is seen from outside.
+type outside struct {
+	Headline struct{ Level, Text string }
+	Canary   []struct {
+		Lost    int
+		Waiting float64 `json:"waiting_seconds"`
+		P99     float64 `json:"p99_seconds"`
+	}
+	Kafka []struct {
+		Up      bool
+		Members int
+		Records int     `json:"lag_records"`
+		Seconds float64 `json:"lag_seconds"`
+	}
+	ClickHouse []struct {
+		Up      bool
+		Version string
+	}
+	Days []struct{ Hot, Sealed, Cold int }
+}
+
+func (w *watched) state(t *testing.T) (s outside) {
 	t.Helper()
 	text, _, err := w.page("/state")
 	if err != nil {
