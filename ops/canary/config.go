@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"penstock/ops/state"
 )
 
 // Config is how canaries are sent and looked for. It is part of the section watch.
@@ -30,8 +32,8 @@ func Default() Config {
 }
 
 const (
-	// Promise is within which time an event is promised to be visible.
-	Promise = 5 * time.Second
+	// promise is within which time an event is promised to be visible.
+	promise = time.Duration(state.Promise * float64(time.Second))
 	// leastEvery keeps canaries from being the load.
 	leastEvery = 10 * time.Millisecond
 	// waitingMost bounds those that are on their way.
@@ -48,7 +50,7 @@ func (c Config) Validate() error {
 	}
 	every := c.Every == 0 || c.Every >= leastEvery
 	check(every, "watch.canary_every is %v; want at least %v, and rather 1s, or 0s for no canaries", c.Every, leastEvery)
-	check(c.Limit > Promise, "watch.canary_limit is %v; want more than %v, in which an event is promised to be visible", c.Limit, Promise)
+	check(c.Limit > promise, "watch.canary_limit is %v; want more than %v, in which an event is promised to be visible", c.Limit, promise)
 	check(!every || c.Every == 0 || c.Limit/c.Every <= waitingMost, "watch.canary_limit is %v with canary_every %v, so that %d may be on their way at once; want at most %d",
 		c.Limit, c.Every, c.Limit/max(1, c.Every), waitingMost)
 	check(c.Device != "", "watch.canary_device is empty; want a name that no device has, such as penstock-canary")

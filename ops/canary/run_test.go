@@ -257,7 +257,7 @@ func TestConfig(t *testing.T) {
 	f("", func(*Config) {})
 	f("", func(c *Config) { c.Every = 0 })
 	f("watch.canary_every is 1ms; want at least 10ms", func(c *Config) { c.Every = time.Millisecond })
-	f("watch.canary_limit is 5s; want more than 5s", func(c *Config) { c.Limit = Promise })
+	f("watch.canary_limit is 5s; want more than 5s", func(c *Config) { c.Limit = promise })
 	f("so that 360000 may be on their way", func(c *Config) { c.Every, c.Limit = 10*time.Millisecond, time.Hour })
 	f("watch.canary_device is empty", func(c *Config) { c.Device = "" })
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"penstock/ops/canary"
+	"penstock/ops/state"
 	"penstock/pipeline"
 	"penstock/schema"
 	"penstock/tiering"
@@ -186,7 +187,7 @@ func TestInvisibleIsAboveEveryBound(t *testing.T) {
 		for _, f := range families {
 			for _, one := range f.GetMetric() {
 				for _, b := range one.GetHistogram().GetBucket() {
-					promise = promise || b.GetUpperBound() == canary.Promise.Seconds()
+					promise = promise || b.GetUpperBound() == state.Promise
 					if b.GetCumulativeCount() > 0 {
 						t.Errorf("with a limit of %v it is below %v", limit, b.GetUpperBound())
 					}
@@ -194,7 +195,7 @@ func TestInvisibleIsAboveEveryBound(t *testing.T) {
 			}
 		}
 		if !promise {
-			t.Errorf("with a limit of %v there is no bound at %v", limit, canary.Promise)
+			t.Errorf("with a limit of %v there is no bound at %v", limit, state.Promise)
 		}
 	}
 }

@@ -251,11 +251,11 @@ func seesEverything(t *testing.T, a stack.Addresses, e coldTier) {
 		{"up", `what="kafka"`}, {"up", `what="clickhouse"`}, {"parts", `table="telemetry"`}, {"parts", `table="telemetry_1m_state"`},
 		{"parts_throw_limit", `table="telemetry"`}, {"disk_free_bytes", ""}, {"days", `state="hot"`}, {"days", `state="cold"`},
 	} {
-		w.reaches(t, one[0], one[1], atLeast(1))
+		w.reaches(t, one[0], one[1], isAtLeast(1))
 	}
-	w.reaches(t, "readonly_replicas", "", is(0))
-	w.reaches(t, "canary_sent_total", "", atLeast(30))
-	w.reaches(t, "canary_failures_total", `what="query"`, is(0))
+	w.reaches(t, "readonly_replicas", "", isExactly(0))
+	w.reaches(t, "canary_sent_total", "", isAtLeast(30))
+	w.reaches(t, "canary_failures_total", `what="query"`, isExactly(0))
 }
 
 // forbidden fails the test unless S3 refused for want of a right.

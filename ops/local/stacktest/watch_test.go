@@ -151,8 +151,8 @@ func (w *watched) state(t *testing.T) (s outside) {
 	return s
 }
 
-func is(want float64) func(float64) bool      { return func(v float64) bool { return v == want } }
-func atLeast(want float64) func(float64) bool { return func(v float64) bool { return v >= want } }
+func isExactly(want float64) func(float64) bool { return func(v float64) bool { return v == want } }
+func isAtLeast(want float64) func(float64) bool { return func(v float64) bool { return v >= want } }
 
 // TestWatch: the watcher sees canaries within the promise while all is well, the lag grow
 // and canaries lost while no node lives, and ClickHouse go away and come back; and to the
@@ -179,7 +179,7 @@ func TestWatch(t *testing.T) {
 	}
 
 	// Those that were sent before there was a node are late; what comes now is not.
-	w.reaches(t, "canary_visible_seconds_count", "", atLeast(1))
+	w.reaches(t, "canary_visible_seconds_count", "", isAtLeast(1))
 	w.reaches(t, "lag_seconds", "", func(v float64) bool { return v < 4 })
 	late := func() float64 {
 		t.Helper()
@@ -193,21 +193,21 @@ func TestWatch(t *testing.T) {
 		}
 		return all - inTime
 	}
-	before, already := w.reaches(t, "canary_visible_seconds_count", "", atLeast(1)), late()
-	seen := w.reaches(t, "canary_visible_seconds_count", "", atLeast(before+200)) - before
+	before, already := w.reaches(t, "canary_visible_seconds_count", "", isAtLeast(1)), late()
+	seen := w.reaches(t, "canary_visible_seconds_count", "", isAtLeast(before+200)) - before
 	if n := late() - already; n > 0 {
 		t.Errorf("%v of %v canaries took longer than 5 s", n, seen)
 	}
-	w.reaches(t, "up", `what="kafka"`, is(1))
-	w.reaches(t, "up", `what="clickhouse"`, is(1))
-	w.reaches(t, "group_members", "", is(1))
+	w.reaches(t, "up", `what="kafka"`, isExactly(1))
+	w.reaches(t, "up", `what="clickhouse"`, isExactly(1))
+	w.reaches(t, "group_members", "", isExactly(1))
 	for _, name := range []string{"parts", "partition_parts_max", "parts_delay_limit", "parts_throw_limit"} {
-		w.reaches(t, name, `table="telemetry"`, atLeast(1))
+		w.reaches(t, name, `table="telemetry"`, isAtLeast(1))
 	}
-	w.reaches(t, "disk_total_bytes", "", atLeast(1<<20))
-	w.reaches(t, "disk_free_bytes", "", atLeast(1))
-	w.reaches(t, "readonly_replicas", "", is(0))
-	w.reaches(t, "days", `state="hot"`, atLeast(1))
+	w.reaches(t, "disk_total_bytes", "", isAtLeast(1<<20))
+	w.reaches(t, "disk_free_bytes", "", isAtLeast(1))
+	w.reaches(t, "readonly_replicas", "", isExactly(0))
+	w.reaches(t, "days", `state="hot"`, isAtLeast(1))
 	if _, status, err := w.page("/readyz"); err != nil || status != http.StatusOK {
 		t.Errorf("it is not ready: %d, %v", status, err)
 	}
@@ -216,11 +216,11 @@ func TestWatch(t *testing.T) {
 	if err := node.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	lag := w.reaches(t, "lag_records", "", atLeast(0))
-	w.reaches(t, "lag_records", "", atLeast(lag+100))
-	w.reaches(t, "canary_lost_total", "", atLeast(1))
-	w.reaches(t, "group_members", "", is(0))
-	w.reaches(t, "lag_seconds", "", atLeast(4*6)) // of each of four partitions
+	lag := w.reaches(t, "lag_records", "", isAtLeast(0))
+	w.reaches(t, "lag_records", "", isAtLeast(lag+100))
+	w.reaches(t, "canary_lost_total", "", isAtLeast(1))
+	w.reaches(t, "group_members", "", isExactly(0))
+	w.reaches(t, "lag_seconds", "", isAtLeast(4*6)) // of each of four partitions
 	if st := w.state(t); len(st.Kafka) != 1 || !st.Kafka[0].Up || st.Kafka[0].Records < 100 || st.Kafka[0].Seconds < 6 || st.Canary[0].Waiting < 5 || st.Canary[0].Lost == 0 {
 		t.Errorf("no node lives, and the state is %+v %+v", st.Kafka, st.Canary)
 	}
@@ -233,8 +233,8 @@ func TestWatch(t *testing.T) {
 	if err := s.ClickHouse.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	w.reaches(t, "up", `what="clickhouse"`, is(0))
-	w.reaches(t, "canary_failures_total", `what="query"`, atLeast(1))
+	w.reaches(t, "up", `what="clickhouse"`, isExactly(0))
+	w.reaches(t, "canary_failures_total", `what="query"`, isAtLeast(1))
 	if _, err := w.metric("parts", ""); err == nil {
 		t.Error("parts are told of a ClickHouse that is away")
 	}
@@ -244,10 +244,10 @@ func TestWatch(t *testing.T) {
 	if err := s.ClickHouse.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	w.reaches(t, "up", `what="clickhouse"`, is(1))
-	again := w.reaches(t, "canary_visible_seconds_count", "", atLeast(0))
-	w.reaches(t, "canary_visible_seconds_count", "", atLeast(again+20))
-	w.reaches(t, "canary_failures_total", `what="send"`, is(0))
+	w.reaches(t, "up", `what="clickhouse"`, isExactly(1))
+	again := w.reaches(t, "canary_visible_seconds_count", "", isAtLeast(0))
+	w.reaches(t, "canary_visible_seconds_count", "", isAtLeast(again+20))
+	w.reaches(t, "canary_failures_total", `what="send"`, isExactly(0))
 
 	if err := errors.Join(w.watch.Stop(), node.Stop()); err != nil {
 		t.Fatal(err)
