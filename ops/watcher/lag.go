@@ -222,7 +222,7 @@ func (l *ledger) retention(now look, id int32, behind maybe[time.Duration]) mayb
 	switch {
 	case p.gone() > 0:
 		return is(time.Duration(0))
-	case !p.committed || !behind.known || p.start == 0 || p.start >= p.end || oldest.at.IsZero() || oldest.offset != p.start:
+	case !p.committed || !behind.known || p.start >= p.end || oldest.at.IsZero() || oldest.offset != p.start:
 		return maybe[time.Duration]{}
 	}
 	return is(max(leastRetention, now.at.Sub(oldest.at)-behind.value))
