@@ -37,7 +37,7 @@ func openSource(cfg pipeline.Kafka, canaries canary.Config) (*source, error) {
 }
 
 func (s *source) newClient(opts ...kgo.Opt) (*kgo.Client, error) {
-	client, err := kgo.NewClient(append(opts, kgo.SeedBrokers(s.cfg.Brokers...), kgo.ClientID("penstock-watch"))...)
+	client, err := kgo.NewClient(s.cfg.Options("penstock-watch", opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka.brokers %v: %w", s.cfg.Brokers, err)
 	}
