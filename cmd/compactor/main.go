@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/ops"
 	"penstock/ops/settings"
 )
 
@@ -42,6 +43,7 @@ func command(out io.Writer) *cobra.Command {
 
 Every setting is a key of the --config file and, with two underscores between the levels, a variable such
 as PENSTOCK_COMPACTOR_S3__SECRET_KEY. A --set overrides a variable, and a variable the file.`,
+		Version:       ops.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/ops"
 	"penstock/ops/settings"
 )
 
@@ -28,6 +29,7 @@ func command(out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ingest",
 		Short:         "Move telemetry from Kafka to ClickHouse",
+		Version:       ops.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

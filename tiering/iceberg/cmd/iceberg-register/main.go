@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"penstock/ops"
 	"penstock/ops/settings"
 )
 
@@ -39,6 +40,7 @@ as PENSTOCK_ICEBERG_CATALOG__TOKEN. A --set overrides a variable, and a variable
   #   catalog: {type: sql, uri: /var/lib/penstock/catalog.db}
   iceberg-register plan --config iceberg.yaml
   iceberg-register run  --config iceberg.yaml`,
+		Version:       ops.Version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
