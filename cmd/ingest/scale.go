@@ -42,9 +42,7 @@ scaling.up_after; until then KEDA leaves the number as it is. Of the config only
   ingest scale --set scaling.nodes=10.0.0.1:9464,10.0.0.2:9464 --once`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadPart(*from, func(c config) error {
-				return errors.Join(c.Scaling.Validate(), c.Admin.At(c.Scaling.Addr).Validate("scaling.addr"), c.Access.Validate("access"), c.Log.Validate())
-			})
+			cfg, err := loadScale(*from)
 			if err != nil {
 				return err
 			}
@@ -56,6 +54,13 @@ scaling.up_after; until then KEDA leaves the number as it is. Of the config only
 	}
 	cmd.Flags().BoolVar(&once, "once", false, "look until it is known how many are wanted at the moment, write that as JSON, and end")
 	return cmd
+}
+
+// loadScale returns the config, of which only a part matters here.
+func loadScale(from settings.Sources) (config, error) {
+	return loadPart(from, func(c config) error {
+		return errors.Join(c.Scaling.Validate(), c.Admin.At(c.Scaling.Addr).Validate("scaling.addr"), c.Access.Validate("access"), c.Log.Validate())
+	})
 }
 
 // scale watches the nodes and answers whoever asks, until ctx ends.
