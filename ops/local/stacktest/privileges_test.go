@@ -26,27 +26,31 @@ import (
 // deploy is where the rights are written down.
 const deploy = "../../deploy"
 
-// right reads a file of them for the database, table, collection and bucket of
-// this test.
-func right(t *testing.T, e coldTier, file string) []byte {
+// right reads a file of them, with names in place of those that it has.
+func right(t *testing.T, names *strings.Replacer, file string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(deploy, filepath.FromSlash(file)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []byte(strings.NewReplacer(
+	return []byte(names.Replace(string(text)))
+}
+
+// names are the database, collection and bucket of a test.
+func (e coldTier) names() *strings.Replacer {
+	return strings.NewReplacer(
 		"penstock.", e.clickHouse.Database+".", "penstock_cold", e.config().NamedCollection,
 		"telemetry-cold/penstock/", e.bucket.Bucket+"/"+e.bucket.Prefix+"/", ":::telemetry-cold\"", ":::"+e.bucket.Bucket+"\"",
-	).Replace(string(text)))
+	)
 }
 
 // as restarts ClickHouse with the rights of these files.
-func as(t *testing.T, s *stack.Stack, e coldTier, files ...string) {
+func as(t *testing.T, s *stack.Stack, names *strings.Replacer, files ...string) {
 	t.Helper()
 	script := filepath.Join(t.TempDir(), "grants.sql")
 	var all []byte
 	for _, file := range files {
-		all = append(all, right(t, e, file)...)
+		all = append(all, right(t, names, file)...)
 	}
 	if err := os.WriteFile(script, all, 0o600); err != nil {
 		t.Fatal(err)
@@ -67,7 +71,7 @@ func TestPrivileges(t *testing.T) {
 	a := s.Addresses()
 	e := coldTierOf(a, "privileges", "privileges")
 	account := func(name string) gateway.Account {
-		return gateway.Account{AccessKey: name, SecretKey: name + "-secret", Policy: right(t, e, "s3/"+name+".json")}
+		return gateway.Account{AccessKey: name, SecretKey: name + "-secret", Policy: right(t, e.names(), "s3/"+name+".json")}
 	}
 	if err := s.S3.Allow(t.Context(), account("exporter"), account("reader"), account("gc")); err != nil {
 		t.Fatal(err)
@@ -94,7 +98,7 @@ func TestPrivileges(t *testing.T) {
 	rows, hash := tier.content(t, "(SELECT * FROM "+hot+" WHERE device_id != 'device-1')")
 
 	t.Run("compactor", func(t *testing.T) {
-		as(t, s, e, "clickhouse/compactor.sql")
+		as(t, s, e.names(), "clickhouse/compactor.sql")
 		c := tier.compactor(tiering.Events{})
 		left, err := c.Pass(t.Context())
 		if err != nil {
@@ -147,7 +151,7 @@ func TestPrivileges(t *testing.T) {
 		if _, err := c.Erase(t.Context(), []string{"device-1"}, wait); err == nil || !strings.Contains(err.Error(), "ALTER DELETE ON privileges.telemetry") {
 			t.Errorf("erase as the compactor: got %v, want the right that is missing", err)
 		}
-		as(t, s, e, "clickhouse/compactor.sql", "clickhouse/erase.sql")
+		as(t, s, e.names(), "clickhouse/compactor.sql", "clickhouse/erase.sql")
 		if _, err := c.Erase(t.Context(), []string{"device-1"}, wait); err != nil {
 			t.Error(err)
 		}
@@ -208,7 +212,7 @@ func TestPrivileges(t *testing.T) {
 	})
 
 	t.Run("analyst", func(t *testing.T) {
-		as(t, s, e, "clickhouse/analyst.sql")
+		as(t, s, e.names(), "clickhouse/analyst.sql")
 		if r, h := tier.content(t, all); r != rows || h != hash {
 			t.Errorf("the view shows %d events with hash %d, want %d with %d: all but those of the device that is erased", r, h, rows, hash)
 		}

@@ -1,0 +1,9 @@
+-- The account of `ingest dlq replay`, which stores as a node does; `dlq ls` and
+-- `dlq show` ask Kafka alone.
+GRANT SELECT, INSERT ON penstock.telemetry TO replayer;
+GRANT SELECT ON penstock.telemetry_sealed TO replayer;
+GRANT SELECT ON penstock.telemetry_schema TO replayer;
+GRANT INSERT ON penstock.telemetry_1m_state TO replayer; -- as in ingest.sql
+GRANT SELECT ON system.columns TO replayer;
+GRANT SELECT ON system.tables TO replayer;
+GRANT SELECT ON system.processes TO replayer;
