@@ -9,11 +9,16 @@ CACHE          ?= $(CURDIR)/.cache
 GOLANGCI       := v2.15.0
 GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 
-# The modules: the product, what follows its cold tier with a library of its own,
-# and the stack all is tried on.
-MODULES := . tiering/iceberg ops/local
+# Linters of what is deployed, pinned in a list of their own; each is a program in
+# a Python package. goreleaser is the last one that builds with this Go.
+DEPLOY_TOOLS   := $(CACHE)/deploy-tools-$(shell cksum < ops/deploy/requirements.txt | cut -d' ' -f1)
+GORELEASER     := $(CACHE)/goreleaser-v2.14.3/goreleaser
 
-.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz clean
+# The modules: the product, what follows its cold tier with a library of its own,
+# the stack all is tried on, and what renders the chart.
+MODULES := . tiering/iceberg ops/local ops/deploy/helm
+
+.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz deploy-check clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +57,7 @@ test-unit: ## the tests that need no server
 	go test -parallel 12 ./...
 	cd tiering/iceberg && go test ./...
 	cd ops/local && go test $$(go list ./... | grep -v -e /stacktest -e /clickhouse)
+	cd ops/deploy/helm && go test ./...
 
 test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
 	@bin/local fetch
@@ -68,6 +74,25 @@ check: $(GOLANGCI_LINT) ## format, vet, lint, tidy modules, and a clean tree
 	  echo "check $$m" && cd $(CURDIR)/$$m && go vet ./... && go mod tidy -diff && \
 	  $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./... || exit 1; done
 	@test -z "$$(git status --porcelain)" || { echo "not committed:"; git status --short; exit 1; }
+
+# Beside the tests, which render the chart and read all that is deployed. What is of
+# systemd is skipped where there is none; goreleaser takes minutes to build, once.
+deploy-check: $(DEPLOY_TOOLS)/done $(GORELEASER) ## the linters of ops/deploy: image, compose file, units, scripts, release
+	@cd ops/deploy && b=$(DEPLOY_TOOLS)/bin && set -e; \
+	echo "hadolint";       $$b/hadolint docker/Dockerfile docker/release.Dockerfile; \
+	echo "shellcheck";     $$b/shellcheck ../../.ci/run compose/*.sh kafka/*.sh; \
+	echo "yamllint";       $$b/yamllint --strict --config-file .yamllint.yaml compose systemd goreleaser.yaml helm/values helm/testdata helm/penstock/Chart.yaml helm/penstock/values.yaml; \
+	echo "docker compose"; $$b/docker-compose --file compose/compose.yaml config --quiet; \
+	echo "goreleaser";     $(GORELEASER) check --quiet goreleaser.yaml; \
+	if command -v systemd-analyze >/dev/null; then echo "systemd-analyze"; ./systemd/verify.sh; fi
+
+$(DEPLOY_TOOLS)/done: ops/deploy/requirements.txt
+	@echo "installing $$(paste -sd' ' $<), once"
+	@python3 -m venv $(@D) && $(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $< && touch $@
+
+$(GORELEASER):
+	@echo "building goreleaser, once"
+	@GOBIN=$(@D) go install github.com/goreleaser/goreleaser/v2@$(patsubst goreleaser-%,%,$(notdir $(@D)))
 
 $(GOLANGCI_LINT):
 	@echo "building golangci-lint $(GOLANGCI), once"

@@ -11,7 +11,7 @@ func FuzzPage(f *testing.F) {
 	f.Add([]byte("penstock_ingest_assigned_partitions 1e300\nprocess_start_time_seconds 1\ngo_sched_gomaxprocs_threads 2\npenstock_ingest_lag_seconds{partition=\"-1\"} +Inf\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		s, err := read(bytes.NewReader(text), noon)
-		if err == nil && s.partitions == nil {
+		if err == nil && s.Partitions == nil {
 			t.Fatalf("%+v", s)
 		}
 	})
