@@ -12,6 +12,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"penstock/ops/runbooks"
 )
 
 // Admin is the HTTP server a program is watched by. Who may ask it is in [Config].
@@ -22,6 +24,7 @@ import (
 //	/readyz        200, or 503 with what is wrong, a line each
 //	/lag           for a person: how far an ingest node is behind
 //	/drain         POST has an ingest node give up its partitions
+//	/runbooks/     for a person: what to do about each symptom
 //	/debug/pprof/  Go's profiles, if configured
 type Admin struct {
 	listener net.Listener // nil for no server
@@ -132,6 +135,7 @@ func routes(cfg Config, metrics prometheus.Gatherer, ready func() []string, page
 			fmt.Fprintln(w, p)
 		}
 	})
+	mux.Handle("GET "+runbooks.Path, runbooks.Handler())
 	for pattern, page := range pages {
 		mux.Handle(pattern, page)
 	}

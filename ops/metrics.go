@@ -19,10 +19,11 @@ type Metrics struct {
 // collector's share above all (go_cpu_classes_*).
 var cpuClasses = collectors.WithGoCollectorRuntimeMetrics(collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^/cpu/classes/")})
 
-// NewMetrics registers the runtime's and the process's collectors. Like all of
+// NewMetrics registers the collectors of the runtime, the process and the build,
+// by which a rollout that is stuck between two versions is seen. Like all of
 // Metrics it panics if one is registered twice.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
-	reg.MustRegister(collectors.NewGoCollector(cpuClasses), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(cpuClasses), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return &Metrics{reg: reg}
 }
 
