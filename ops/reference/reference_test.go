@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -84,6 +85,12 @@ func TestRunbooksNameWhatThereIs(t *testing.T) {
 		for _, name := range namesOf(r.Text) {
 			if _, ok := labelsOf(name, metrics, recorded); !ok {
 				t.Errorf("%s: there is no metric %s", r.ID, name)
+			}
+		}
+		// A text names a metric by its end where its beginning is plain.
+		for _, m := range regexp.MustCompile("`([a-z_]+_(?:total|seconds))`").FindAllStringSubmatch(r.Text, -1) {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(metrics)), func(name string) bool { return strings.HasSuffix(name, "_"+m[1]) }) {
+				t.Errorf("%s: no metric ends with %s", r.ID, m[1])
 			}
 		}
 		named := regexp.MustCompile(`\bPenstock[A-Z]\w+`).FindAllString(r.Text, -1)

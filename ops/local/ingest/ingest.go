@@ -29,6 +29,8 @@ type Spec struct {
 	Admin string
 	// Log is the file its output is appended to.
 	Log string
+	// Args are added to its arguments.
+	Args []string
 	// Env is added to the environment.
 	Env []string
 }
@@ -47,7 +49,7 @@ func Start(spec Spec) (*Node, error) {
 	var err error
 	n.Process, err = child.Start(child.Spec{
 		Name: spec.Name,
-		Args: []string{spec.Program, "run", "--config", spec.Config},
+		Args: append([]string{spec.Program, "run", "--config", spec.Config}, spec.Args...),
 		Env:  spec.Env,
 		Log:  spec.Log,
 		// Its own deadline for an orderly stop is 20 s.
