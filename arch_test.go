@@ -119,3 +119,19 @@ func TestOneWayToServers(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramsAreLean: what is for tests, and for those who run dashboards and
+// alerts, is in no program.
+func TestProgramsAreLean(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./cmd/...").Output()
+	if err != nil {
+		t.Fatal("go list:", err)
+	}
+	for _, apart := range []string{"ops/dashboards", "ops/alerts", "ops/reference"} {
+		for line := range strings.Lines(string(out)) {
+			if strings.TrimSpace(line) == "penstock/"+apart {
+				t.Errorf("a program has package %s in it", apart)
+			}
+		}
+	}
+}
