@@ -128,9 +128,10 @@ func namesOf(text string) (all []string) {
 		}
 		depth, end := 0, 0
 		for i, c := range rest {
-			if c == '(' {
+			switch c {
+			case '(':
 				depth++
-			} else if c == ')' {
+			case ')':
 				depth--
 			}
 			if depth == 0 {

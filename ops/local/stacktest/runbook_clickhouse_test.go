@@ -18,6 +18,7 @@ func lagGrowsCPULow(t *testing.T, r *rehearsal) {
 	}
 	before := r.metrics(t)
 	stop := r.sendsOn(t)
+	defer stop()
 	// Nothing fails, an insert takes seconds, the oldest record gets old.
 	eventually(t, "slow inserts", func() error {
 		now := r.metrics(t)
@@ -64,6 +65,7 @@ func partsGrow(t *testing.T, r *rehearsal) {
 	exec("SYSTEM STOP MERGES telemetry")
 	exec("ALTER TABLE telemetry MODIFY SETTING parts_to_delay_insert = 3, parts_to_throw_insert = 6")
 	stop := r.sendsOn(t)
+	defer stop()
 	r.sees(t, "lag-grows-cpu-low", "See", "/readyz", "insert has been failing", "252", "oo many parts")
 	out := r.do(t, id, "See", "FROM system.parts")
 	fullest := 0
@@ -97,6 +99,7 @@ func clickHouseReadOnly(t *testing.T, r *rehearsal) {
 		t.Fatal(err)
 	}
 	stop := r.sendsOn(t)
+	defer stop()
 	r.sees(t, id, "See", "/readyz", "insert has been failing", "774")
 	if out := r.do(t, id, "See", "engine_full ILIKE"); !strings.Contains(out, "telemetry\t") {
 		t.Errorf("the table is not among those that are read-only: %q", out)
@@ -128,6 +131,7 @@ func diskFull(t *testing.T, r *rehearsal) {
 		t.Fatal(err)
 	}
 	stop := r.sendsOn(t)
+	defer stop()
 	out := r.sees(t, id, "See", "/readyz", "insert has been failing")
 	if !strings.Contains(out, "No space left") && !strings.Contains(out, "243") {
 		t.Errorf("what the node says is not what the runbook has one look for: %s", out)

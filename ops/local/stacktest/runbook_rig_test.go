@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -297,10 +298,16 @@ func (r *rehearsal) proven(t *testing.T, id string) {
 	}
 }
 
-// send produces events of one device, a second apart, to the partition; to all by turns if it is
-// negative.
+// send produces events of one device, a millisecond apart, to the partition; to all by
+// turns if it is negative.
 func (r *rehearsal) send(t *testing.T, n int, partition int32, device int, from time.Time) {
 	t.Helper()
+	if err := r.produce(t.Context(), n, partition, device, from); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rehearsal) produce(ctx context.Context, n int, partition int32, device int, from time.Time) error {
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		p := partition
@@ -310,14 +317,12 @@ func (r *rehearsal) send(t *testing.T, n int, partition int32, device int, from 
 		records[i] = &kgo.Record{Topic: "telemetry", Partition: p, Key: fmt.Appendf(nil, "device-%d", device), Value: []byte(reading(device, r.sent, from.Add(time.Duration(i)*time.Millisecond)))}
 		r.sent++
 	}
-	if err := r.kafka.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	return r.kafka.ProduceSync(ctx, records...).FirstErr()
 }
 
-// sendsOn sends events all the time until the function it returns is called.
+// sendsOn sends events all the time until the function it returns is called; nobody
+// else sends until then.
 func (r *rehearsal) sendsOn(t *testing.T) (stop func()) {
-	t.Helper()
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -328,11 +333,14 @@ func (r *rehearsal) sendsOn(t *testing.T) (stop func()) {
 			case <-ended:
 				return
 			case <-tick.C:
-				r.send(t, 10, -1, 1, time.Now())
+				if err := r.produce(t.Context(), 10, -1, 1, time.Now()); err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		}
 	}()
-	return func() { close(ended); <-done }
+	return sync.OnceFunc(func() { close(ended); <-done })
 }
 
 // committed is an error unless the group has committed all of the topic.
