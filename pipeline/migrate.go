@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,14 +78,21 @@ func createTables(ctx context.Context, cfg Config, shard Shard, s *schema.Schema
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	there, err := pairs(ctx, conn, "SELECT name, name FROM system.tables WHERE database = ? AND name = ?", cfg.ClickHouse.Database, s.Name)
+	there, err := pairs(ctx, conn, "SELECT name, name FROM system.tables WHERE database = ?", cfg.ClickHouse.Database)
 	if err != nil {
 		return fmt.Errorf("read the tables of %s: %w", cfg.ClickHouse.Database, err)
 	}
 	tables := cfg.ClickHouse.Tables()
-	wanted := s.DDL(tables)
-	if len(there) > 0 {
+	wanted, known := s.DDL(tables), there[s.Name] != ""
+	if known {
 		wanted = s.EventDDL(tables)
+	}
+	if there[s.Name+"_all"] != "" {
+		// ClickHouse looks for the view's columns although it exists, and those of a
+		// newer version are not there yet; the version brings view and columns.
+		wanted = slices.DeleteFunc(wanted, func(statement string) bool {
+			return strings.HasPrefix(statement, "CREATE VIEW IF NOT EXISTS "+s.All(tables))
+		})
 	}
 	statements := append([]string{tables.CreateDatabase()}, wanted...)
 	for _, statement := range statements {
@@ -94,7 +102,7 @@ func createTables(ctx context.Context, cfg Config, shard Shard, s *schema.Schema
 		}
 		report(strings.TrimSuffix(head, " AS"))
 	}
-	if len(there) == 0 {
+	if !known {
 		return nil
 	}
 	return addRollups(ctx, cfg, conn, s, report)
