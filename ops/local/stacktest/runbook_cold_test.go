@@ -24,7 +24,7 @@ func s3Refuses(t *testing.T, r *rehearsal) {
 	r.proven(t, "lag-grows-cpu-low")
 	r.s3.Heal()
 	r.sees(t, id, "See", "/readyz", "ok")
-	r.sees(t, id, "Mend", "compactor run", "left to do")
+	r.sees(t, id, "Mend", "compactor run", "days hot")
 	r.sees(t, id, "Check", "compactor plan", "cold")
 	r.do(t, id, "Check", "compactor verify")
 	r.proven(t, "lag-grows-cpu-low")

@@ -81,8 +81,8 @@ func nothingIsWrong(t *testing.T, r *rehearsal) {
 		status := 0
 		switch {
 		case s.Language == "sql":
-			if out, err = r.sql(t, "EXPLAIN AST "+s.Text); err == nil && strings.HasPrefix(s.Text, "SELECT") {
-				out, err = r.sql(t, s.Text)
+			if _, err = r.sql(t, "EXPLAIN AST "+s.Text); err == nil && strings.HasPrefix(s.Text, "SELECT") {
+				_, err = r.sql(t, s.Text)
 			}
 			if err != nil {
 				t.Errorf("%s: %v", s.Runbook, err)
