@@ -14,11 +14,16 @@ GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
 DEPLOY_TOOLS   := $(CACHE)/deploy-tools-$(shell cksum < ops/deploy/requirements.txt | cut -d' ' -f1)
 GORELEASER     := $(CACHE)/goreleaser-v2.14.3/goreleaser
 
+# promtool is Prometheus' own judge of rules; version 0.316 of the module is
+# Prometheus 3.16.
+PROMTOOL_VERSION := v0.316.0
+PROMTOOL         := $(CACHE)/promtool-$(PROMTOOL_VERSION)/promtool
+
 # The modules: the product, what follows its cold tier with a library of its own,
 # the stack all is tried on, and what renders the chart.
 MODULES := . tiering/iceberg ops/local ops/deploy/helm
 
-.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz deploy-check clean
+.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz alerts-check deploy-check clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +54,7 @@ build: ## the programs, into bin/
 	@cd tiering/iceberg && go build -o ../../bin/ ./cmd/...
 	@cd ops/local && go build -o ../../bin/local .
 
-test: test-unit test-stack ## all tests
+test: test-unit alerts-check test-stack ## all tests
 
 # Tests of a node wait for timers far more than they compute, so more of them go
 # side by side than there are cores.
@@ -62,6 +67,14 @@ test-unit: ## the tests that need no server
 test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
 	@bin/local fetch
 	cd ops/local && go test -p 1 -timeout 20m ./clickhouse/... ./stacktest/...
+
+alerts-check: $(PROMTOOL) ## the alert rules with their cases, and what dashboards ask, by promtool
+	@$(PROMTOOL) check rules ops/alerts/penstock.yaml ops/dashboards/testdata/queries.yaml
+	@$(PROMTOOL) test rules ops/alerts/tests/*.yaml
+
+$(PROMTOOL):
+	@echo "building promtool $(PROMTOOL_VERSION), once"
+	@GOBIN=$(dir $@) go install github.com/prometheus/prometheus/cmd/promtool@$(PROMTOOL_VERSION)
 
 race: ## the unit tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 go test -race ./...
