@@ -142,11 +142,10 @@ func (p *Page) Screen(width int64, dark bool) error {
 }
 
 // Text returns what is to be read of the first element of a CSS selector, with plain
-// spaces.
+// spaces; empty if there is none. It is one question: a page that is drawn anew has
+// replaced the element by a second one.
 func (p *Page) Text(selector string) (string, error) {
-	ctx, stop := context.WithTimeout(p.ctx, soon)
-	defer stop()
-	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
+	text, err := Eval[string](p, fmt.Sprintf("document.querySelector(%q)?.innerText ?? ''", selector))
 	return strings.ReplaceAll(text, "\u00a0", " "), err
 }
 

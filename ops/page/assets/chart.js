@@ -52,10 +52,10 @@ export class LineChart {
       s("text", { x: LEFT - 8, y: y(v) + 4, "text-anchor": "end" }, this.unit(v))]);
     const times = [];
     if (samples.length > 1) {
-      const marks = width > 520 ? 4 : 2;
+      const marks = width > 520 ? 4 : 2, short = new Date(samples[samples.length - 1].at) - new Date(samples[0].at) < 300_000;
       for (let m = 0; m <= marks; m++) {
         const i = Math.round((m * (samples.length - 1)) / marks);
-        times.push(s("text", { x: x(i), y: HEIGHT - 4, "text-anchor": m === 0 ? "start" : m === marks ? "end" : "middle" }, m === marks ? "now" : minute(samples[i].at)));
+        times.push(s("text", { x: x(i), y: HEIGHT - 4, "text-anchor": m === 0 ? "start" : m === marks ? "end" : "middle" }, m === marks ? "now" : (short ? clock : minute)(samples[i].at)));
       }
     }
     const paths = this.lines.map((l) => {

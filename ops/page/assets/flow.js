@@ -3,7 +3,7 @@
 import { card, h, put, s, tag } from "./dom.js";
 import { bytes, count, plural, seconds } from "./words.js";
 
-const station = (name, level, ...lines) => h("div", { class: `station ${level}` }, h("h3", {}, name, level && tag(level, level === "bad" ? "trouble" : "slow")), lines.flat().filter(Boolean).map((l) => h("p", {}, l)));
+const station = (name, [level, what] = ["", ""], ...lines) => h("div", { class: `station ${level}` }, h("h3", {}, name, level && tag(level, what)), lines.flat().filter(Boolean).map((l) => h("p", {}, l)));
 
 const pipe = (rate, unit, more, flows) => h("div", { class: flows ? "pipe" : "pipe none" }, h("b", {}, `${count(rate)} ${unit}`),
   s("svg", { class: "across", viewBox: "0 0 100 12", preserveAspectRatio: "none", "aria-hidden": "true" }, s("line", { x1: 0, x2: 100, y1: 6, y2: 6 })),
@@ -29,18 +29,18 @@ export function flow() {
       const inserts = rate("inserts"), took = inserts > 0 ? total(streams, (x) => x.rates.inserts * x.rates.insert_seconds) / inserts : undefined;
       const chBad = ["clickhouse", "readonly", "disk"].some((id) => ids.has(id));
       put(c.body, h("div", { class: "flow" },
-        station("Kafka", ids.has("kafka") || ids.has("offset") || ids.has("retention") ? "bad" : "", `${count(lag)} records wait`, `the oldest for ${seconds(behind)}`, state.kafka?.length && plural(total(state.kafka, (k) => k.members), "member", "members")),
+        station("Kafka", ids.has("kafka") || ids.has("offset") || ids.has("retention") ? ["bad", "trouble"] : undefined, `${count(lag)} records wait`, `the oldest for ${seconds(behind)}`, state.kafka?.length && plural(total(state.kafka, (k) => k.members), "member", "members")),
         pipe(rate("read_records"), "/s", `${bytes(rate("read_bytes"))}/s read`, rate("read_records") > 0),
-        station(plural(nodes.length, "node", "nodes"), ids.has("away") || ids.has("no-node") ? "bad" : ids.has("capacity") || away.length ? "warn" : "",
+        station(plural(nodes.length, "node", "nodes"), ids.has("away") || ids.has("no-node") ? ["bad", "away"] : ids.has("capacity") ? ["warn", "too few"] : away.length ? ["warn", "not all"] : undefined,
           away.length > 0 && `${plural(away.length, "program does", "programs do")} not answer`,
           `${total(nodes, (p) => p.cpu.used_cores).toFixed(1)} of ${total(nodes, (p) => p.cpu.cores)} cores`, `${plural(total(streams, (x) => x.in_flight.intents), "batch", "batches")} in flight`, paused > 0 && `${plural(paused, "lane is", "lanes are")} full`),
         pipe(rate("stored_rows"), "/s", `${bytes(rate("stored_bytes"))}/s stored`, rate("stored_rows") > 0),
-        station("ClickHouse", chBad ? "bad" : ids.has("clickhouse-slow") ? "warn" : "",
+        station("ClickHouse", chBad ? ["bad", "trouble"] : ids.has("clickhouse-slow") ? ["warn", "slow"] : undefined,
           took === undefined ? "no insert was acknowledged" : `an insert takes ${took < 0.095 ? `${Math.round(took * 1000)} ms` : seconds(took)}`,
           servers.length ? servers.flatMap((x) => (x.disks ?? []).map((d) => `${bytes(d.free_bytes)} free on ${d.name}`)) : undefined,
           rate("retries") > 0 && `${count(rate("retries"))} retries/s`),
         pipe(total(tables, (t) => t.rates.rows), "rows/s", tables.length ? `${bytes(total(tables, (t) => t.rates.bytes))}/s written` : "no compactor is asked", doing.length > 0),
-        station("S3", tables.some((t) => t.failing) || ids.has("day-damaged") ? "bad" : "", tables.length ? `${plural(cold.length, "day is", "days are")} cold` : "not known here", tables.length > 0 && bytes(total(cold, (d) => d.cold_bytes)), doing.length > 0 && `${plural(doing.length, "day", "days")} on the way`)));
+        station("S3", tables.some((t) => t.failing) || ids.has("day-damaged") ? ["bad", "trouble"] : undefined, tables.length ? `${plural(cold.length, "day is", "days are")} cold` : "not known here", tables.length > 0 && bytes(total(cold, (d) => d.cold_bytes)), doing.length > 0 && `${plural(doing.length, "day", "days")} on the way`)));
     },
   };
 }
