@@ -19,6 +19,10 @@ const (
 	bookS3       = "s3-refuses"
 	bookIntent   = "stuck-intent"
 	bookDeploy   = "bad-deploy"
+	bookCPU      = "lag-grows-cpu-high"
+	bookCanary   = "canary-late"
+	bookColdLate = "cold-day-late"
+	bookMemory   = "node-memory"
 )
 
 // Judged returns the state with what is to be said of it.

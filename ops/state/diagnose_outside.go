@@ -35,7 +35,7 @@ func (s State) ofServers(so []Finding) (all []Finding) {
 			late = max(late, *c.P99)
 		}
 		say(Finding{
-			ID: "canary", Level: Bad, Of: c.Stream, Runbook: bookParts,
+			ID: "canary", Level: Bad, Of: c.Stream, Runbook: bookCanary,
 			What: fmt.Sprintf("what devices send is queryable after %s, not within %s", Seconds(late), Seconds(Promise)),
 			Why:  fmt.Sprintf("canaries that the watcher sends itself say so; %d of %d were never seen within %s", c.Lost, c.Sent, Seconds(c.Limit)),
 			Do:   "Look at what else is found here: it is the cause. If nothing is, see the parts and merges of ClickHouse.",
@@ -179,7 +179,7 @@ func (s State) ofPrograms(so []Finding) (all []Finding) {
 		}
 		if p.Memory.Budget > 0 && p.Memory.Used > p.Memory.Budget {
 			say(Finding{
-				ID: "memory", Level: Warn, Of: p.Name, What: fmt.Sprintf("it has %s of memory, more than its budget of %s", Bytes(float64(p.Memory.Used)), Bytes(float64(p.Memory.Budget))),
+				ID: "memory", Level: Warn, Of: p.Name, Runbook: bookMemory, What: fmt.Sprintf("it has %s of memory, more than its budget of %s", Bytes(float64(p.Memory.Used)), Bytes(float64(p.Memory.Budget))),
 				Why: "the collector runs all the time beyond the budget", Do: "Raise `memory`, or lower what takes it: dedup.blocks, lanes.",
 			})
 		}

@@ -224,7 +224,7 @@ func (s State) behind(one Stream, so []Finding) (Finding, bool) {
 		f.Why = fmt.Sprintf("an insert takes %s on average, and %d of %d lanes are full; %s", Seconds(one.Rates.InsertSeconds), paused, len(one.Lanes), f.Why)
 		f.Do = "See what ClickHouse is busy with: merges, queries, its disk. More nodes would only wait."
 	case used >= busy*cores:
-		f.ID = "capacity"
+		f.ID, f.Runbook = "capacity", bookCPU
 		f.What = fmt.Sprintf("there are too few nodes: %s behind, and more arrives than %s", Seconds(b.Seconds), do(len(one.Nodes)))
 		f.Do = "Add nodes: `ingest scale` says how many."
 	default:

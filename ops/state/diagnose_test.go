@@ -101,18 +101,18 @@ func TestDiagnose(t *testing.T) {
 	f("ClickHouse is slow", behind(func(_ *State, one *Stream) { one.Rates.InsertSeconds = 4 }), "ClickHouse is the bottleneck", "bad clickhouse-slow lag-grows-cpu-low")
 	f("lanes wait for it", behind(func(_ *State, one *Stream) { one.Lanes[0].PausedSince = ago(time.Minute) }), "ClickHouse is the bottleneck", "bad clickhouse-slow lag-grows-cpu-low")
 	f("it is slow for its parts", behind(func(s *State, _ *Stream) { s.ClickHouse[0].Parts[0].Most = 1200 }), "ClickHouse is slow for too many parts", "bad clickhouse-slow freshness-worse-parts-grow")
-	f("too few nodes", behind(func(s *State, _ *Stream) { s.Programs[0].CPU.Used, s.Programs[1].CPU.Used = 3.5, 3.5 }), "there are too few nodes", "bad capacity lag-grows-cpu-low")
+	f("too few nodes", behind(func(s *State, _ *Stream) { s.Programs[0].CPU.Used, s.Programs[1].CPU.Used = 3.5, 3.5 }), "there are too few nodes", "bad capacity lag-grows-cpu-high")
 	f("full lanes of busy nodes", behind(func(s *State, one *Stream) {
 		s.Programs[0].CPU.Used, s.Programs[1].CPU.Used = 3.5, 3.5
 		one.Lanes[0].PausedSince = ago(time.Minute)
-	}), "there are too few nodes", "bad capacity lag-grows-cpu-low")
+	}), "there are too few nodes", "bad capacity lag-grows-cpu-high")
 	f("nobody knows why", behind(nothing), "1 min 00 s behind, and the lag does not shrink", "bad behind lag-grows-cpu-low")
 	f("many rejects", func(_ *State, one *Stream) {
 		one.Rejects.High, one.Rejects.Share, one.Rejects.Reasons = true, 0.12, []RejectReason{{"type", 100}}
 	}, "12.0 % of the records cannot be stored", "warn rejects dlq-fills")
 
-	f("canaries are late", func(s *State, _ *Stream) { s.Canary[0].P99 = number(12) }, "what devices send is queryable after 12 s", "bad canary freshness-worse-parts-grow")
-	f("none is seen", func(s *State, _ *Stream) { s.Canary[0].P99, s.Canary[0].Waiting = nil, 20 }, "what devices send is queryable after 20 s", "bad canary freshness-worse-parts-grow")
+	f("canaries are late", func(s *State, _ *Stream) { s.Canary[0].P99 = number(12) }, "what devices send is queryable after 12 s", "bad canary canary-late")
+	f("none is seen", func(s *State, _ *Stream) { s.Canary[0].P99, s.Canary[0].Waiting = nil, 20 }, "what devices send is queryable after 20 s", "bad canary canary-late")
 	f("no node lives", func(s *State, _ *Stream) {
 		s.Streams, s.Programs = nil, nil
 		s.Kafka[0].Members, s.Kafka[0].Records, s.Kafka[0].Seconds = 0, 5000, 100
@@ -132,7 +132,7 @@ func TestDiagnose(t *testing.T) {
 	f("a node is away", func(s *State, _ *Stream) { s.Peers[0].Since, s.Peers[0].Error = ago(time.Minute), "refused" }, "1 program does not answer of 1: 10.0.0.7:9464, since 1 min 00 s", "warn away bad-deploy")
 	f("a node is drained", func(s *State, _ *Stream) { s.Programs[0].Draining, s.Programs[0].Problems = true, []string{"drained"} }, "All is well", "note draining")
 	f("a node is not ready", func(s *State, _ *Stream) { s.Programs[0].Problems = []string{"no partition is assigned"} }, "not ready: no partition is assigned", "warn unready bad-deploy")
-	f("too much memory", func(s *State, _ *Stream) { s.Programs[0].Memory.Used = 11 }, "it has 11 B of memory", "warn memory")
+	f("too much memory", func(s *State, _ *Stream) { s.Programs[0].Memory.Used = 11 }, "it has 11 B of memory", "warn memory node-memory")
 	f("a bad version", func(s *State, one *Stream) {
 		s.Programs[1].Version, s.Programs[1].Started, s.Programs[1].Problems = "v2", ago(time.Minute), []string{"no partition is assigned"}
 	}, "nodes have 2 versions, and things are worse since v2", "bad deploy bad-deploy", "warn unready bad-deploy")
@@ -150,7 +150,7 @@ func TestDiagnose(t *testing.T) {
 	f("they fail for ClickHouse's disk", func(s *State, _ *Stream) {
 		s.Tables[0].Failing = &Failing{Since: ago(time.Hour), Times: 6, Cause: CauseDisk, Error: "full"}
 	}, "no day is moved", "warn pass-failed disk-full")
-	f("a day should be cold", func(s *State, _ *Stream) { s.Days[0].Seconds = 3e6 }, "the day 2026-10-24 should be cold since 2 d 7 h", "warn untiered s3-refuses")
+	f("a day should be cold", func(s *State, _ *Stream) { s.Days[0].Seconds = 3e6 }, "the day 2026-10-24 should be cold since 2 d 7 h", "warn untiered cold-day-late")
 
 	f("several at once: the cause comes first", func(s *State, one *Stream) {
 		fails("insert", CauseAway, time.Minute)(s, one)
@@ -159,7 +159,7 @@ func TestDiagnose(t *testing.T) {
 		s.Peers[0].Since, s.Peers[0].Error = ago(time.Minute), "refused"
 		one.Rejects.High = true
 		one.Rejects.Reasons = []RejectReason{{"type", 100}}
-	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low", "bad canary freshness-worse-parts-grow", "warn rejects dlq-fills", "warn away bad-deploy")
+	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low", "bad canary canary-late", "warn rejects dlq-fills", "warn away bad-deploy")
 	f("of several streams the headline names the one", func(s *State, one *Stream) {
 		other := *one
 		other.Name = "second"

@@ -43,7 +43,7 @@ func (s State) ofDays() (all []Finding) {
 	for _, d := range s.Days {
 		if d.Due > 0 && d.Seconds > d.Due {
 			all = append(all, Finding{
-				ID: "untiered", Level: Warn, Of: d.Table, Runbook: bookS3,
+				ID: "untiered", Level: Warn, Of: d.Table, Runbook: bookColdLate,
 				What: fmt.Sprintf("the day %s should be cold since %s", d.Oldest, Seconds(d.Seconds-d.Due)),
 				Why:  fmt.Sprintf("%d days are hot and %d sealed", d.Hot, d.Sealed),
 				Do:   "See whether a compactor runs and what its last pass says: `compactor plan` names the next step of each day.",
