@@ -45,6 +45,9 @@ func testDeployed(t *testing.T, p deploy.Process) {
 	case "scale":
 		cfg, err = loadScale(from)
 		cfg.Admin = cfg.Admin.At(cfg.Scaling.Addr)
+	case "watch":
+		cfg, _, err = loadStreams(from)
+		cfg.Admin = cfg.Admin.At(cfg.Watch.Addr)
 	default:
 		t.Fatalf("say here how the config of ingest %s is read", cmd.Name())
 	}

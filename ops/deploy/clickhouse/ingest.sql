@@ -12,7 +12,6 @@ GRANT INSERT ON penstock.telemetry_1m_state TO ingest;
 -- `ingest check`, and audit.every, which compares a rollup with its rows.
 GRANT SELECT ON penstock.telemetry_1m_state TO ingest;
 GRANT SELECT ON penstock.telemetry_1m TO ingest;
-GRANT SELECT ON penstock.telemetry_all TO ingest;
 GRANT SHOW TABLES ON penstock.* TO ingest;
 GRANT SELECT ON system.columns TO ingest;
 GRANT SELECT ON system.tables TO ingest;

@@ -62,6 +62,14 @@ func TestAccounts(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.sent.Rejects++
+		// What the schema does not know, which is given a column in the end.
+		for seq := range 50 {
+			value := strings.Replace(reading(2, 2_000_000+seq, a.noon), "{", `{"torque":1.5,`, 1)
+			if err := a.kafka.ProduceSync(t.Context(), &kgo.Record{Topic: a.topic, Key: []byte("device-2"), Value: []byte(value)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			a.sent.Stored++
+		}
 		a.store(t)
 		refused(t, append(refusedToAll, "DROP TABLE penstock.telemetry_1m_state", "ALTER TABLE penstock.telemetry ADD COLUMN x UInt8",
 			"INSERT INTO penstock.telemetry_sealed (device_id) VALUES ('x')")...)
@@ -84,7 +92,7 @@ func TestAccounts(t *testing.T) {
 		}
 		as(t, s, names, "clickhouse/audit.sql", "clickhouse/repair.sql")
 		if got := a.audit(t, "--repair-rollups", "--day", a.noon.Format("2006-01-02")); len(got.Rollups) != 1 || got.Rollups[0].State != "repaired" {
-			t.Errorf("got %+v", got.Rollups)
+			t.Errorf("got %+v, %v", got.Rollups, got.Notes)
 		}
 		refused(t, append(refusedToAll, insert)...)
 	})
@@ -104,6 +112,16 @@ func TestAccounts(t *testing.T) {
 	t.Run("backfill", func(t *testing.T) {
 		as(t, s, strings.NewReplacer("penstock.telemetry_1m*", "audited.telemetry_1*", "penstock.", "audited."), "clickhouse/migrate.sql")
 		does(t, "migrate", "--set", "schema="+filepath.Join("..", "..", "..", "docs", "examples", "telemetry_rollups.yaml"))
+	})
+
+	t.Run("evolve", func(t *testing.T) {
+		as(t, s, names, "clickhouse/ingest.sql", "clickhouse/evolve.sql")
+		does(t, "schema", "apply")
+		var columns uint64
+		if err := a.conn.QueryRow(t.Context(), "SELECT count() FROM system.columns WHERE database = 'audited' AND table = 'telemetry_all' AND name = 'torque'").Scan(&columns); err != nil || columns != 1 {
+			t.Errorf("the view has %d columns for a new field, %v", columns, err)
+		}
+		refused(t, refusedToAll...)
 	})
 }
 

@@ -228,7 +228,7 @@ func TestPrivileges(t *testing.T) {
 	})
 
 	t.Run("watch", func(t *testing.T) {
-		as(t, s, e, "clickhouse/watch.sql")
+		as(t, s, e.names(), "clickhouse/watch.sql")
 		seesEverything(t, a, e)
 		for _, statement := range []string{
 			"INSERT INTO " + hot + " (device_id) VALUES ('x')",
