@@ -22,7 +22,9 @@ import (
 	"penstock/ops/audit"
 	"penstock/ops/peer"
 	"penstock/ops/scaling"
+	"penstock/ops/watcher"
 	"penstock/pipeline"
+	"penstock/schema"
 )
 
 // Metric is a family of series.
@@ -40,7 +42,7 @@ type Metric struct {
 // Metrics returns every metric of all programs, from the code that registers
 // them, by name. Nothing is started for it.
 func Metrics() (map[string]Metric, error) {
-	all := maps.Clone(comes)
+	all := map[string]Metric{}
 	for _, program := range programs {
 		r := &recorder{registry: prometheus.NewRegistry()}
 		if err := program.register(r); err != nil {
@@ -82,6 +84,15 @@ var programs = []struct {
 	{"ingest scale", func(r *recorder) error {
 		scaling.NewWatcher(scaling.Default(), peer.Access{}, nil).Register(r)
 		return nil
+	}},
+	{"ingest watch", func(r *recorder) error {
+		of := pipeline.Default()
+		of.Kafka.Brokers, of.Kafka.Topic, of.ClickHouse.Addr = []string{"localhost:1"}, "telemetry", "localhost:1" // nobody is asked
+		w, err := watcher.Open("telemetry", watcher.Default(), of, schema.Telemetry(), r, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		return w.Close()
 	}},
 	{"compactor run", func(r *recorder) error {
 		happen(ops.NewTable("telemetry", r, slog.New(slog.DiscardHandler)).TieringEvents())
