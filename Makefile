@@ -8,6 +8,8 @@ export CGO_ENABLED := 0
 CACHE          ?= $(CURDIR)/.cache
 GOLANGCI       := v2.15.0
 GOLANGCI_LINT  := $(CACHE)/golangci-lint-$(GOLANGCI)/golangci-lint
+GOVULN         := v1.9.0
+GOVULNCHECK    := $(CACHE)/govulncheck-$(GOVULN)/govulncheck
 
 # Linters of what is deployed, pinned in a list of their own; each is a program in
 # a Python package. goreleaser is the last one that builds with this Go.
@@ -23,7 +25,7 @@ PROMTOOL         := $(CACHE)/promtool-$(PROMTOOL_VERSION)/promtool
 # the stack all is tried on, and what renders the chart.
 MODULES := . tiering/iceberg ops/local ops/deploy/helm
 
-.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz alerts-check deploy-check clean
+.PHONY: help run smoke faults faults-cold build test test-unit test-stack race check bench bench-engine bench-stack bench-tier loadtest fuzz vuln alerts-check deploy-check clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,7 +68,7 @@ test-unit: ## the tests that need no server
 
 test-stack: build ## the tests that start a real Kafka, ClickHouse and S3
 	@bin/local fetch
-	cd ops/local && go test -p 1 -timeout 20m ./clickhouse/... ./stacktest/...
+	cd ops/local && go test -p 1 -timeout 45m ./clickhouse/... ./stacktest/...
 
 alerts-check: $(PROMTOOL) ## the alert rules with their cases, and what dashboards ask, by promtool
 	@$(PROMTOOL) check rules ops/alerts/penstock.yaml ops/dashboards/testdata/queries.yaml
@@ -145,14 +147,25 @@ bench-tier: build ## the hops from block to Parquet and back, then whole days to
 	@bin/local bench-tier $(TIER_ARGS)
 
 # FUZZ is how long each lasts, such as 10m, or 10000000x for so many executions.
-FUZZ ?= 60s
-fuzz: ## the fuzz tests of the decoders and of what commits say, FUZZ=60s each
-	go test -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime $(FUZZ) ./schema
-	go test -run '^$$' -fuzz FuzzDecodeProtobuf -fuzztime $(FUZZ) -fuzzminimizetime 10x ./schema
-	go test -run '^$$' -fuzz FuzzDecodeAvro -fuzztime $(FUZZ) ./schema
-	go test -run '^$$' -fuzz FuzzPredicted -fuzztime $(FUZZ) ./schema
-	go test -run '^$$' -fuzz FuzzSplit -fuzztime $(FUZZ) ./schema
-	go test -run '^$$' -fuzz FuzzParse -fuzztime 60s ./pipeline/intent
+# FUZZ_ONLY is a part of the names of those that are wanted, such as Decode.
+FUZZ      ?= 60s
+FUZZ_ONLY ?= Fuzz
+fuzz: ## every parser of what comes from outside, FUZZ=60s each; FUZZ_ONLY=Decode for some
+	@grep -rHo --include='*_test.go' --exclude-dir=.cache '^func Fuzz[A-Za-z]*' . | grep $(FUZZ_ONLY) | sort | \
+	while IFS=: read -r file name; do \
+	  echo "$${name#func } in $${file%/*}" && cd "$(CURDIR)/$${file%/*}" && \
+	  go test -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x . </dev/null || exit 1; done
+
+# What "go mod verify" says of our own modules in each other's place is no fault.
+vuln: $(GOVULNCHECK) ## libraries as go.sum has them, and none of a known vulnerability; VULN=require fails where that cannot be checked
+	@for m in $(MODULES); do \
+	  said=$$(cd $$m && go mod verify 2>&1 | grep -v -e '^all modules verified' -e '^penstock v0') || true; \
+	  test -z "$$said" || { echo "$$m: $$said"; exit 1; }; done
+	@VULN=$(VULN) .ci/vuln $(GOVULNCHECK) $(MODULES)
+
+$(GOVULNCHECK):
+	@echo "building govulncheck $(GOVULN), once"
+	@GOBIN=$(dir $@) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULN)
 
 clean: ## remove what was built and run, not what was fetched
 	rm -rf bin .state
