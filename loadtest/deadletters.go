@@ -51,7 +51,7 @@ func openDeadLetters(ctx context.Context, admin *kadm.Client, c Config) (*deadLe
 	for _, o := range ends[c.DeadLetters] {
 		start[o.Partition] = kgo.NewOffset().At(o.Offset)
 	}
-	client, err := kgo.NewClient(c.Kafka("penstock-loadtest-dead-letters",
+	client, err := kgo.NewClient(c.Options("penstock-loadtest-dead-letters",
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{c.DeadLetters: start}))...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka client for %v: %w", c.Brokers, err)

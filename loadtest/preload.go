@@ -124,7 +124,7 @@ func Preload(ctx context.Context, c PreloadConfig) (_ Preloaded, err error) {
 	if c.Shares.Malformed > 0 {
 		largest = batchBytes // a malformed record may be one of 2 MiB
 	}
-	client, err := kgo.NewClient(Config{Brokers: c.Brokers, Security: c.Security}.Kafka("penstock-loadtest",
+	client, err := kgo.NewClient(Config{Brokers: c.Brokers, Security: c.Security}.Options("penstock-loadtest",
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
 		kgo.ProducerLinger(preloadLinger),
 		kgo.ProducerBatchMaxBytes(largest),

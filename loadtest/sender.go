@@ -54,13 +54,14 @@ type parcel struct {
 	done     func(*kgo.Record, error) // p.acked, bound once
 }
 
-// Kafka are the options of a client of the Kafka that c names, and more of its own.
-func (c Config) Kafka(id string, more ...kgo.Opt) []kgo.Opt {
+// Options are those by which every client of this Kafka is made, under the id, and
+// more of its own.
+func (c Config) Options(id string, more ...kgo.Opt) []kgo.Opt {
 	return slices.Concat([]kgo.Opt{kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id)}, c.Security.Options(), more)
 }
 
 func newSender(c Config, f *fleet, l *ledger, v *visibility) (*sender, error) {
-	client, err := kgo.NewClient(c.Kafka("penstock-loadtest",
+	client, err := kgo.NewClient(c.Options("penstock-loadtest",
 		kgo.WithCompressor(newCompressor()),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytes(batchBytes),

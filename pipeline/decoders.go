@@ -43,6 +43,7 @@ type Registry struct {
 
 func (r Registry) validate() error {
 	if r.URL == "" {
+		r.Patience, r.MaxBytes = 0, 0 // have defaults that are of no use without one, and do no harm
 		if r != (Registry{}) {
 			return errors.New("kafka.registry has settings and no url; give kafka.registry.url, or drop them")
 		}

@@ -19,7 +19,8 @@ type Events struct {
 	Polled  func(Polled)
 	// Taken: a lane begins to decode what was polled.
 	Taken func(Taken)
-	// PollFailed: Kafka did not answer; the client goes on asking.
+	// PollFailed: Kafka did not answer, or does not let the node in; the client goes
+	// on asking. It may be called while a poll is handed out.
 	PollFailed func(error)
 	// Parked: a partition is not read any more, until it is another's or the node is
 	// started again; the others are. The error says what a person can do.

@@ -10,8 +10,6 @@ import (
 	"github.com/ClickHouse/clickhouse-go/v2"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"penstock/transport"
 )
 
 // fate is what becomes of a batch whose insert failed.
@@ -84,20 +82,6 @@ func fateOf(err error) (fate, error) {
 		return f, err
 	}
 	return retry, err // everything about reaching a server
-}
-
-// fateOfRefusal is fateOf for a server that does not let the node in any more, or
-// that the node does not trust. It did when the node started: what can be renewed
-// while the node runs is waited for.
-func fateOfRefusal(err error) (f fate, refused bool) {
-	var r *transport.Refused
-	switch {
-	case !errors.As(err, &r):
-		return retry, false
-	case r.Renewable:
-		return retry, true
-	}
-	return stop, true
 }
 
 // fateOfCode is fateOf for a server's error code.

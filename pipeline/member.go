@@ -164,6 +164,7 @@ func (m *member) options() ([]kgo.Opt, error) {
 		return nil, err
 	}
 	return m.cfg.Kafka.Options("penstock-ingest",
+		kgo.WithHooks(turnedAway{m.cfg.Kafka, m.events.PollFailed}),
 		kgo.ConsumeTopics(m.cfg.Kafka.Topic),
 		kgo.ConsumerGroup(m.cfg.Kafka.Group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),

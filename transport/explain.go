@@ -12,7 +12,7 @@ import (
 // say nothing about what is wrong on this side.
 var alerts = map[tls.AlertError]string{
 	40:  "it wants TLS that this program does not offer (1.2 and 1.3), or a certificate: set %s.cert_file",
-	42:  "correct the certificate of %s.cert_file",
+	42:  "set %s.cert_file and %[1]s.key_file, or correct them", // also Java's word for no certificate
 	43:  "correct the certificate of %s.cert_file",
 	44:  "renew the certificate of %s.cert_file, which is revoked",
 	45:  "renew the certificate of %s.cert_file, which has expired",

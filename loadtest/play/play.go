@@ -62,7 +62,7 @@ func Play(ctx context.Context, c Config) (gate.Run, error) {
 		return gate.Run{}, fmt.Errorf("scenario %s has faults, and nothing here can break things: %s; leave them out, or use a stack of its own",
 			c.Scenario.Name, c.Scenario.Broken())
 	}
-	client, err := kgo.NewClient(c.Target.Kafka("penstock-loadtest-watch")...)
+	client, err := kgo.NewClient(c.Target.Options("penstock-loadtest-watch")...)
 	if err != nil {
 		return gate.Run{}, fmt.Errorf("kafka client for %v: %w", c.Target.Brokers, err)
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/sasl"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -44,6 +46,26 @@ func (o OAuth) validate() error {
 		errs = append(errs, fmt.Errorf("kafka.sasl.oauth.client_id is %q and kafka.sasl.oauth.client_secret %s; both are needed", o.ClientID, given(o.ClientSecret.Given())))
 	}
 	return errors.Join(append(errs, o.ClientSecret.Validate("kafka.sasl.oauth.client_secret"), o.TLS.Validate("kafka.sasl.oauth.tls"))...)
+}
+
+// bearer is the mechanism by tokens, but that it says what brokers have against a
+// token: they send it in place of a challenge.
+type bearer struct{ sasl.Mechanism }
+
+// Authenticate implements [sasl.Mechanism].
+func (b bearer) Authenticate(ctx context.Context, host string) (sasl.Session, []byte, error) {
+	session, first, err := b.Mechanism.Authenticate(ctx, host)
+	return verdict{session}, first, err
+}
+
+type verdict struct{ sasl.Session }
+
+// Challenge implements [sasl.Session].
+func (v verdict) Challenge(said []byte) (done bool, _ []byte, _ error) {
+	if len(said) > 0 {
+		return false, nil, fmt.Errorf("%w: %s", kerr.SaslAuthenticationFailed, said)
+	}
+	return v.Session.Challenge(said)
 }
 
 // tokenTimeout bounds the wait for a token.

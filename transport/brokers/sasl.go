@@ -122,13 +122,13 @@ func (s SASL) mechanism() sasl.Mechanism {
 		return scram.Sha512(s.scram)
 	case OAuthBearer:
 		tokens := s.OAuth.tokens()
-		return oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
+		return bearer{oauth.Oauth(func(ctx context.Context) (oauth.Auth, error) {
 			token, err := s.Token.Reveal()
 			if err == nil && tokens != nil {
 				token, err = tokens.get(ctx)
 			}
 			return oauth.Auth{Token: token, Extensions: s.extensions()}, err
-		})
+		})}
 	case MSKIAM:
 		return iam()
 	}

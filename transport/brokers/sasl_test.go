@@ -127,6 +127,23 @@ func TestTokenFile(t *testing.T) {
 	}
 }
 
+// What brokers have against a token is said.
+func TestTokenIsRefused(t *testing.T) {
+	s := SASL{Mechanism: OAuthBearer, Token: transport.NewSecret("one")}
+	session, _, err := s.mechanism().Authenticate(t.Context(), "broker:9093")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = session.Challenge([]byte(`{"status":"invalid_token"}`))
+	var refused *transport.Refused
+	if err = (Security{SASL: s}).Explain(err); !errors.As(err, &refused) || !strings.Contains(err.Error(), `{"status":"invalid_token"}; see that the token`) {
+		t.Errorf("%v", err)
+	}
+	if done, _, err := session.Challenge(nil); !done || err != nil {
+		t.Errorf("a token that is taken: %v, %v", done, err)
+	}
+}
+
 // MSK's brokers are nobody's to run: what is held here is that the payload is the
 // one AWS describes, with the credentials that the SDK finds.
 func TestMSKIAM(t *testing.T) {
