@@ -267,7 +267,7 @@ func TestRegistryBehindTLS(t *testing.T) {
 	file := transporttest.Write(t, filepath.Join(dir, "token"), []byte("one"))
 	f := func(name string, r Registry, want string, renewable bool) {
 		t.Helper()
-		r.URL = served.URL
+		r.URL, r.Patience, r.MaxBytes = served.URL, time.Second, 1<<20
 		if err := r.validate(); err != nil {
 			t.Fatal(name, err)
 		}
