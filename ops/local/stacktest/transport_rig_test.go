@@ -266,10 +266,11 @@ func (s *secured) moves(t *testing.T, name string, set []string) (send func()) {
 		}
 		eventually(t, "row for each record", func() error {
 			var rows uint64
-			if err := conn.QueryRow(t.Context(), "SELECT count() FROM "+name+".telemetry").Scan(&rows); err != nil || rows != uint64(sent) {
-				return fmt.Errorf("%d of %d, %w", rows, sent, err)
+			err := conn.QueryRow(t.Context(), "SELECT count() FROM "+name+".telemetry").Scan(&rows)
+			if err == nil && rows != uint64(sent) {
+				err = fmt.Errorf("%d of %d", rows, sent)
 			}
-			return nil
+			return err
 		})
 	}
 }
