@@ -90,8 +90,10 @@ func refused(t *testing.T, name, want string, node *ran) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Errorf("%s: it goes on, and says\n%s", name, node.said(t))
-		_ = node.Process.Kill() // of which the next line hears
-		<-node.ended
+		if err := node.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%s: it is ended: %v", name, <-node.ended)
 	}
 	noSecret(t, node.said(t))
 }
