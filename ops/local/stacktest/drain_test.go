@@ -1,6 +1,7 @@
 package stacktest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -90,9 +91,12 @@ func TestDrain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	if text, err := io.ReadAll(answer.Body); answer.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(string(text), "drained: ") {
-		t.Errorf("the drained node answers %s %s %v", answer.Status, text, err)
+	text, err := io.ReadAll(answer.Body)
+	if err := errors.Join(err, answer.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if answer.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(string(text), "drained: ") {
+		t.Errorf("the drained node answers %s %s", answer.Status, text)
 	}
 	for name, want := range map[string]float64{"leaves": 0, "stays": 4} {
 		m, err := nodes[name].Metrics(ctx)
