@@ -30,11 +30,11 @@ func (g guard) wrap(next http.Handler) http.Handler {
 	own := http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		why, status := g.refuse(r)
-		switch {
-		case status == 0:
+		switch status {
+		case 0:
 			own.ServeHTTP(w, r)
 			return
-		case status == http.StatusUnauthorized:
+		case http.StatusUnauthorized:
 			// By it a browser asks for a name, which may be any, and a password.
 			w.Header().Set("WWW-Authenticate", `Basic realm="penstock: any name, and the token as password", charset="UTF-8"`)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -96,7 +97,7 @@ func TestARecordWithLargeHeadersIsRejectedAsOne(t *testing.T) {
 	large := make([]byte, r.cfg.Bounds.HeaderBytes)
 	for _, bad := range []*kgo.Record{
 		{Value: []byte("1\n2\n3"), Headers: []kgo.RecordHeader{{Key: "h", Value: large}}},
-		{Value: []byte("1\n2\n3"), Key: append(large, 'k')},
+		{Value: []byte("1\n2\n3"), Key: slices.Concat(large, []byte{'k'})},
 		{Value: []byte("1\n2"), Key: large},
 	} {
 		bad.Topic = "telemetry"

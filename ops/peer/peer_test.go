@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -35,9 +36,8 @@ func TestGet(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		defer body.Close()
 		text, err := io.ReadAll(body)
-		return string(text), err
+		return string(text), errors.Join(err, body.Close())
 	}
 	known := New(Access{Token: transport.NewSecret("open sesame")}, time.Second)
 	if text, err := get(known, "/metrics", 10); err != nil || text != "0123456789" {

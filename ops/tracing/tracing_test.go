@@ -60,7 +60,7 @@ func draw(spans tracetest.SpanStubs, times bool) string {
 			}
 			fmt.Fprintf(&out, "%s%s%s %s %s\n", indent, s.Name, took, s.SpanKind, strings.TrimSpace(s.Status.Code.String()+" "+s.Status.Description))
 			for _, a := range s.Attributes {
-				fmt.Fprintf(&out, "%s    %s=%v\n", indent, a.Key, a.Value.Emit())
+				fmt.Fprintf(&out, "%s    %s=%v\n", indent, a.Key, a.Value.String())
 			}
 			for _, l := range s.Links {
 				fmt.Fprintf(&out, "%s    link %s-%s\n", indent, l.SpanContext.TraceID(), l.SpanContext.SpanID())

@@ -95,7 +95,7 @@ func TestPoison(t *testing.T) {
 		t.Errorf("with nothing mended: %+v", got)
 	}
 	// A clock that is wrong, and records that are large, are stored now.
-	mend := []string{"--set", "schema=" + mendedSchema(t), "--set", "max_record_bytes=4194304"}
+	mend := []string{"--set", "schema=" + mendedSchema(t), "--set", "max_record_bytes=4194304", "--set", "bounds.text_bytes=4194304", "--set", "bounds.extra_bytes=4194304"}
 	able := int64(sent.ByReason["time"] + sent.ByReason["too_large"])
 	if got := replay(append(mend, "--dry-run")...); got.Stored != able || got.Already != 0 {
 		t.Errorf("dry: %+v, want %d stored", got, able)

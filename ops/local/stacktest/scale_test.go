@@ -56,7 +56,7 @@ func TestScale(t *testing.T) {
 	overwrite(t, node.Config, fmt.Appendf(nil, `kafka: {brokers: [%q], topic: %s}
 clickhouse: {addr: %q, user: %q, password: %q, database: scaled}
 admin: {addr: %q}
-scaling: {nodes: [%q], every: 250ms, up_after: 500ms, down_after: 4s, drain: 200ms, max: 8, partition_share: 1, slow_insert: 1s, grpc: %q, addr: %q}
+scaling: {nodes: [%q], every: 500ms, up_after: 1s, down_after: 4s, drain: 200ms, max: 8, partition_share: 1, slow_insert: 1s, grpc: %q, addr: %q}
 `, a.Kafka.Brokers[0], topic, slow.Addr(), a.ClickHouse.User, a.ClickHouse.Password, node.Admin, node.Admin, grpcAt, httpAt))
 	run := func(name string) *child.Process {
 		t.Helper()
