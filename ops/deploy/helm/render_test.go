@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -45,7 +46,7 @@ func values(t *testing.T, name string, others ...string) map[string]any {
 
 // render returns what an install of the release penstock in the namespace
 // telemetry makes, by template.
-func render(values map[string]any) (map[string]string, error) {
+func render(ctx context.Context, values map[string]any) (map[string]string, error) {
 	c, err := loader.Load(chart)
 	if err != nil {
 		return nil, err
@@ -55,13 +56,13 @@ func render(values map[string]any) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engine.Engine{Strict: true}.Render(c, all)
+	return engine.Engine{Strict: true}.RenderWithContext(ctx, c, all)
 }
 
 // documents returns the rendered manifests, in the order of their templates.
 func documents(t *testing.T, values map[string]any) []string {
 	t.Helper()
-	files, err := render(values)
+	files, err := render(t.Context(), values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,9 +122,9 @@ func TestFaultsOfValues(t *testing.T) {
 		t.Helper()
 		var err error
 		if name == "" {
-			_, err = render(nil)
+			_, err = render(t.Context(), nil)
 		} else {
-			_, err = render(values(t, name, others))
+			_, err = render(t.Context(), values(t, name, others))
 		}
 		if err == nil {
 			t.Errorf("%s: rendered", others)
