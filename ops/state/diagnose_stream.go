@@ -197,7 +197,7 @@ func (s State) behind(one Stream, so []Finding) (Finding, bool) {
 	}
 	if b.Left != nil {
 		return Finding{
-			ID: "catching-up", Level: Warn, Runbook: bookLag, Why: records,
+			ID: "catching-up", Level: Warn, Runbook: bookCPU, Why: records,
 			What: fmt.Sprintf("catching up: %s behind, caught up in %s", Seconds(b.Seconds), Seconds(*b.Left)),
 			Do:   "Wait. If that is too long, add nodes: `ingest scale` says how many would help.",
 		}, true

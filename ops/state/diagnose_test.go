@@ -97,7 +97,7 @@ func TestDiagnose(t *testing.T) {
 		one.Backlog.Seconds = 400
 		one.Partitions = []Partition{{ID: 3, Hot: true, Seconds: 400}}
 	}, "partition 3 is 6 min 40 s behind", "bad hot hot-partition")
-	f("catching up", behind(func(_ *State, one *Stream) { one.Backlog.Left = number(90) }), "catching up: 1 min 00 s behind, caught up in 1 min 30 s", "warn catching-up lag-grows-cpu-low")
+	f("catching up", behind(func(_ *State, one *Stream) { one.Backlog.Left = number(90) }), "catching up: 1 min 00 s behind, caught up in 1 min 30 s", "warn catching-up lag-grows-cpu-high")
 	f("ClickHouse is slow", behind(func(_ *State, one *Stream) { one.Rates.InsertSeconds = 4 }), "ClickHouse is the bottleneck", "bad clickhouse-slow lag-grows-cpu-low")
 	f("lanes wait for it", behind(func(_ *State, one *Stream) { one.Lanes[0].PausedSince = ago(time.Minute) }), "ClickHouse is the bottleneck", "bad clickhouse-slow lag-grows-cpu-low")
 	f("it is slow for its parts", behind(func(s *State, _ *Stream) { s.ClickHouse[0].Parts[0].Most = 1200 }), "ClickHouse is slow for too many parts", "bad clickhouse-slow freshness-worse-parts-grow")
