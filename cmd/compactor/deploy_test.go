@@ -1,19 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"net"
-	"net/http"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
-	"penstock/ops"
 	"penstock/ops/deploy"
-	"penstock/ops/settings"
 )
 
 // What the chart, the compose file and the units start is a command of this program,
@@ -34,20 +26,14 @@ func testDeployed(t *testing.T, p deploy.Process) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd, flags, err := command(io.Discard).Find(p.Args[1:])
-	if err == nil {
-		err = cmd.ParseFlags(flags)
-	}
-	if err == nil {
-		err = cmd.ValidateArgs(cmd.Flags().Args())
-	}
+	cmd, from, err := p.Started(command(io.Discard), envPrefix)
 	if err != nil {
-		t.Fatalf("%v: %v", p.Args, err)
+		t.Fatal(err)
 	}
 	if cmd.Name() != "run" {
 		t.Fatalf("compactor %s is started; only run lasts", cmd.Name())
 	}
-	cfg, _, err := loadTables(settings.Sources{File: cmd.Flag("config").Value.String(), EnvPrefix: envPrefix, Environ: p.Env})
+	cfg, _, err := loadTables(from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,32 +41,10 @@ func testDeployed(t *testing.T, p deploy.Process) {
 	for _, fault := range p.Fits(cfg.Budget.MaxMemory, 5*time.Second) {
 		t.Error(fault)
 	}
-	addr, err := net.ResolveTCPAddr("tcp", cfg.Admin.Addr)
-	if err != nil {
-		t.Fatal(err)
+	faults, err := p.Answers(t.Context(), cfg.Admin)
+	for _, fault := range faults {
+		t.Error(fault)
 	}
-	if len(p.Ports) > 0 && !slices.Contains(p.Ports, addr.Port) {
-		t.Errorf("it answers at port %d, and others reach %v", addr.Port, p.Ports)
-	}
-	admin, err := ops.NewAdmin(cfg.Admin.At("localhost:0"), prometheus.NewRegistry(), nil, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = admin.During(t.Context(), func() error {
-		for _, probe := range p.Probes {
-			answer, err := http.Get(fmt.Sprintf("http://%s%s", admin.Addr(), probe.Path))
-			if err != nil {
-				return err
-			}
-			if err := answer.Body.Close(); err != nil {
-				return err
-			}
-			if answer.StatusCode != http.StatusOK || probe.Port != addr.Port {
-				t.Errorf("%s is asked for at port %d, and answers %s at %d", probe.Path, probe.Port, answer.Status, addr.Port)
-			}
-		}
-		return nil
-	})
 	if err != nil {
 		t.Error(err)
 	}

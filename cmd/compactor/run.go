@@ -45,7 +45,7 @@ A day that is not what its manifest says stays as it is, and is named with the f
 				return err
 			}
 			log := cfg.Log.New(os.Stderr)
-			traces, err := tracing.Open(cmd.Context(), cfg.Traces, "penstock-compactor", func(err error) { log.Warn("traces were not sent; if it lasts check traces.endpoint", "error", err) })
+			traces, err := tracing.Open(cmd.Context(), cfg.Traces, "penstock-compactor", log)
 			if err != nil {
 				return err
 			}

@@ -17,11 +17,7 @@ func newPage(cfg config, tables []tableConfig, seen []*state.Compactor, ready fu
 		}
 		return s
 	}
-	access := cfg.Access
-	if !access.Token.Given() {
-		access.Token = cfg.Admin.Token
-	}
-	peers := page.NewPeers(cfg.Page, access)
+	peers := page.NewPeers(cfg.Page, cfg.Access.Or(cfg.Admin.Token))
 	return page.New(own, peers), peers
 }
 

@@ -54,13 +54,7 @@ func (c config) Validate() error {
 }
 
 // access is how admin servers of this installation are asked.
-func (c config) access() peer.Access {
-	a := c.Access
-	if !a.Token.Given() {
-		a.Token = c.Admin.Token
-	}
-	return a
-}
+func (c config) access() peer.Access { return c.Access.Or(c.Admin.Token) }
 
 func defaults() config {
 	return config{Pipeline: pipeline.Default(), Admin: ops.Default(), Log: ops.DefaultLog(), Traces: tracing.Default(), Audit: audit.Default(), Scaling: scaling.Default(), Watch: watcher.Default()}

@@ -23,7 +23,7 @@ func run(ctx context.Context, cfg config, all []streamConfig, stderr io.Writer) 
 	ops.LimitMemory(cfg.Pipeline.Memory)
 	log := cfg.Log.New(stderr)
 	ops.LogReloads(log)
-	traces, err := tracing.Open(ctx, cfg.Traces, "penstock-ingest", func(err error) { log.Warn("traces were not sent; if it lasts check traces.endpoint", "error", err) })
+	traces, err := tracing.Open(ctx, cfg.Traces, "penstock-ingest", log)
 	if err != nil {
 		return err
 	}

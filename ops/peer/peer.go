@@ -27,6 +27,15 @@ type Access struct {
 	TLS transport.TLS `koanf:"tls"`
 }
 
+// Or is the access with this token, unless it has one: programs of one installation
+// have the same.
+func (a Access) Or(token transport.Secret) Access {
+	if !a.Token.Given() {
+		a.Token = token
+	}
+	return a
+}
+
 // Validate reports every fault of the config, which is expected in the section.
 func (a Access) Validate(section string) error {
 	return errors.Join(a.Token.Validate(section+".token"), a.TLS.Validate(section+".tls"))

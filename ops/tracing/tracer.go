@@ -3,6 +3,7 @@ package tracing
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -23,9 +24,9 @@ type Tracer struct {
 const closeTimeout = 2 * time.Second
 
 // Open returns a tracer for the program of that name. A collector that is away
-// keeps nothing waiting: spans are dropped past a bound, and failed is called from
-// time to time with why.
-func Open(ctx context.Context, cfg Config, program string, failed func(error)) (*Tracer, error) {
+// keeps nothing waiting: spans are dropped past a bound, and the log says so from
+// time to time, and why.
+func Open(ctx context.Context, cfg Config, program string, log *slog.Logger) (*Tracer, error) {
 	if cfg.Endpoint == "" {
 		return &Tracer{}, nil
 	}
@@ -46,7 +47,9 @@ func Open(ctx context.Context, cfg Config, program string, failed func(error)) (
 	if err != nil {
 		return nil, fmt.Errorf("what traces say of this program: %w", err)
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(failed)) // the library has one for the whole process
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { // the library has one for the whole process
+		log.Warn("traces were not sent; if it lasts check traces.endpoint", "error", err)
+	}))
 	return &Tracer{
 		provider: sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(of), sdk.WithSampler(sampler(cfg.Ratio))),
 		now:      time.Now,

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -151,6 +152,14 @@ func TestSteps(t *testing.T) {
 	golden(t, "steps.txt", draw(spans.GetSpans(), false))
 }
 
+// fails fails the test with whatever is written to it.
+type fails struct{ t *testing.T }
+
+func (f fails) Write(text []byte) (int, error) {
+	f.t.Errorf("it logs %s", text)
+	return len(text), nil
+}
+
 // A collector gets them, with the token; without one nothing is traced.
 func TestCollector(t *testing.T) {
 	got := make(chan *collector.ExportTraceServiceRequest, 1)
@@ -173,7 +182,7 @@ func TestCollector(t *testing.T) {
 		if err := cfg.Validate(); err != nil {
 			t.Fatal(err)
 		}
-		tracer, err := Open(t.Context(), cfg, "penstock-ingest", func(err error) { t.Error(err) })
+		tracer, err := Open(t.Context(), cfg, "penstock-ingest", slog.New(slog.NewTextHandler(fails{t}, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
