@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -95,6 +96,13 @@ type partOf struct {
 
 // Validate reports every fault of the part.
 func (p partOf) Validate() error { return p.valid(p.Node) }
+
+// loadAsker returns the config of a command that asks one program, and where: at
+// the address, or if that is empty at admin.addr.
+func loadAsker(from settings.Sources, addr string) (config, string, error) {
+	cfg, err := loadPart(from, func(c config) error { return errors.Join(c.Admin.Validate("admin.addr"), c.Access.Validate("access")) })
+	return cfg, cmp.Or(addr, cfg.Admin.Addr), err
+}
 
 // loadPart returns a config of which valid finds nothing wrong.
 func loadPart(from settings.Sources, valid func(config) error) (config, error) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -29,16 +28,13 @@ a node as well, and ends it.`,
   ingest drain --addr 10.0.0.7:9464 --set access.token_file=/run/secrets/admin-token`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := loadPart(*from, func(c config) error { return errors.Join(c.Admin.Validate("admin.addr"), c.Access.Validate("access")) })
+			cfg, at, err := loadAsker(*from, addr)
 			if err != nil {
 				return err
 			}
-			if addr == "" {
-				addr = cfg.Admin.Addr
-			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), cfg.Pipeline.StopTimeout+drainSlack)
 			defer cancel()
-			return drain(ctx, peer.New(cfg.access(), reachTimeout), addr, out)
+			return drain(ctx, peer.New(cfg.access(), reachTimeout), at, out)
 		},
 	}
 	cmd.Flags().StringVar(&addr, "addr", "", "the node's admin.addr, `host:port`; that of the config if it is not given")

@@ -42,14 +42,11 @@ is set.`,
 			if every <= 0 {
 				return fmt.Errorf("--every is %v; want a positive duration such as 2s", every)
 			}
-			cfg, err := loadPart(*from, func(c config) error { return errors.Join(c.Admin.Validate("admin.addr"), c.Access.Validate("access")) })
+			cfg, at, err := loadAsker(*from, addr)
 			if err != nil {
 				return err
 			}
-			if addr == "" {
-				addr = cfg.Admin.Addr
-			}
-			t := terminal{client: peer.New(cfg.access(), answerTimeout), addr: addr, out: out}
+			t := terminal{client: peer.New(cfg.access(), answerTimeout), addr: at, out: out}
 			if f, ok := out.(*os.File); ok && !once && term.IsTerminal(int(f.Fd())) {
 				return t.follow(cmd.Context(), f, every)
 			}
