@@ -14,7 +14,6 @@ import (
 	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
-	"penstock/transport"
 )
 
 // TestDrain: of two nodes one is drained by `ingest drain` under load. It gives its
@@ -30,14 +29,7 @@ func TestDrain(t *testing.T) {
 	dir := t.TempDir()
 	node := func(name string) ingest.Spec {
 		t.Helper()
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		spec := ingest.Spec{
-			Name: name, Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, name+".yaml"),
-			Admin: child.Loopback(port), Log: filepath.Join(dir, name+".log"),
-		}
+		spec := nodeSpec(t, dir, name)
 		overwrite(t, spec.Config, fmt.Appendf(nil, "kafka: {brokers: [%q], topic: %s}\nclickhouse: {addr: %q, user: %q, password: %q, database: drained}\nadmin: {addr: %q}\n",
 			a.Kafka.Brokers[0], topic, a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, spec.Admin))
 		return spec
@@ -70,10 +62,8 @@ func TestDrain(t *testing.T) {
 		nodes[spec.Name] = n
 	}
 
-	fleet := loadtest.DefaultConfig()
-	fleet.Brokers, fleet.Topic, fleet.DeadLetters, fleet.Run = a.Kafka.Brokers, topic, topic+".dead", "drained"
-	fleet.Rate, fleet.Duration, fleet.Devices = 2000, 10*time.Second, 1000
-	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password), "drained"
+	fleet := fleetTo(a, topic, topic)
+	fleet.Run, fleet.Rate, fleet.Duration, fleet.Devices = "drained", 2000, 10*time.Second, 1000
 	drained := make(chan error, 1)
 	time.AfterFunc(4*time.Second, func() { drained <- command("drain") })
 	result, err := loadtest.Run(ctx, fleet, loadtest.Output{Writer: io.Discard})

@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"penstock/loadtest"
-	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/pipeline/evolve"
-	"penstock/transport"
 )
 
 // TestFirmwareAddsFields has half of a fleet send three new fields mid-run while
@@ -38,11 +36,7 @@ func firmwareAddsFields(t *testing.T, policy evolve.Policy) {
 	var nodes []*ingest.Node
 	var configs []string
 	for i, evolution := range []string{"watch: 500ms", "watch: 1h"} {
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		admin, config := child.Loopback(port), filepath.Join(t.TempDir(), "ingest.yaml")
+		admin, config := freeAddr(t), filepath.Join(t.TempDir(), "ingest.yaml")
 		text := fmt.Sprintf("kafka: {brokers: [%q], topic: telemetry, group: fleet}\nclickhouse: {addr: %q, user: %q, password: %q, database: fleet}\nadmin: {addr: %q}\nevolution: {%s, policy: %s}\nlanes: 1\nmemory: 469762048\n",
 			a.Kafka.Brokers[0], a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, admin, evolution, policy)
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
@@ -76,10 +70,8 @@ func firmwareAddsFields(t *testing.T, policy evolve.Policy) {
 		}
 	}
 
-	c := loadtest.DefaultConfig()
-	c.Brokers, c.Rate, c.Devices, c.Duration = a.Kafka.Brokers, 2_000, 1_000, 24*time.Second
-	c.ClickHouse = loadtest.ClickHouse{Addr: a.ClickHouse.Native, User: a.ClickHouse.User, Password: transport.NewSecret(a.ClickHouse.Password),
-		Database: "fleet", Table: "telemetry_all", Hot: "telemetry"}
+	c := fleetTo(a, "telemetry", "fleet")
+	c.Rate, c.Devices, c.Duration = 2_000, 1_000, 24*time.Second
 	c.Shares.Malformed = 0
 	c.Upgrade = loadtest.Upgrade{Share: 0.5, After: 6 * time.Second, Fields: 3}
 	c.VerifyTimeout = 30 * time.Second

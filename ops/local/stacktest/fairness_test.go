@@ -15,7 +15,6 @@ import (
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
 	"penstock/ops/local/stack"
-	"penstock/transport"
 )
 
 const (
@@ -52,11 +51,9 @@ func TestAFloodOnOneTopic(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	fleet := loadtest.DefaultConfig()
-	fleet.Brokers, fleet.Topic, fleet.DeadLetters, fleet.Run = a.Kafka.Brokers, "live", "live.dead", "live"
-	fleet.Rate, fleet.Duration, fleet.Devices = 2000, meanwhile, 1000
+	fleet := fleetTo(a, "live", "live")
+	fleet.Run, fleet.Rate, fleet.Duration, fleet.Devices = "live", 2000, meanwhile, 1000
 	fleet.Shares = loadtest.Shares{Resend: 0.02, Malformed: 0.001}
-	fleet.ClickHouse.Addr, fleet.ClickHouse.User, fleet.ClickHouse.Password, fleet.ClickHouse.Database = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password), "live"
 	began := time.Now()
 	a.ClickHouse.Database = "flood"
 	conn := clickHouseClient(t, a)
@@ -109,15 +106,8 @@ func fairNode(t *testing.T, a stack.Addresses) ingest.Spec {
 			t.Fatal(err)
 		}
 	}
-	port, err := child.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	spec := ingest.Spec{
-		Name: "ingest", Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, "ingest.yaml"),
-		Admin: child.Loopback(port), Log: filepath.Join(dir, "ingest.log"),
-	}
+	spec := nodeSpec(t, dir, "ingest")
 	config := fmt.Sprintf(`kafka: {brokers: [%q]}
 clickhouse: {addr: %q, user: %q, password: %q}
 admin: {addr: %q}

@@ -111,11 +111,7 @@ func TestGateOnACluster(t *testing.T) {
 	if err := kafka.CreateTopic(ctx, a.Kafka.Brokers, "telemetry", 4, nil); err != nil {
 		t.Fatal(err)
 	}
-	port, err := child.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	node := ingest.Spec{Name: "ingest", Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, "ingest.yaml"), Admin: child.Loopback(port), Log: filepath.Join(dir, "ingest.log")}
+	node := nodeSpec(t, dir, "ingest")
 	overwrite(t, node.Config, fmt.Appendf(nil, "kafka: {brokers: [%q], topic: telemetry}\nclickhouse: {addr: %q, user: %q, password: %q, database: %q}\nadmin: {addr: %q}\n",
 		a.Kafka.Brokers[0], a.ClickHouse.Native, a.ClickHouse.User, a.ClickHouse.Password, a.ClickHouse.Database, node.Admin))
 	scenario := filepath.Join(dir, "mine.yaml")

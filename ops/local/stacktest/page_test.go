@@ -7,18 +7,14 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"penstock/loadtest"
-	"penstock/ops/local/child"
 	"penstock/ops/local/ingest"
 	"penstock/ops/local/kafka"
-	"penstock/ops/local/proxy"
 	"penstock/ops/local/stack"
-	"penstock/transport"
 )
 
 // TestPage: a node under load, looked at in a browser and in a terminal while ClickHouse
@@ -31,20 +27,8 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	port := func() int {
-		p, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p
-	}
-	between, err := proxy.Listen("clickhouse", port(), a.ClickHouse.Native)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(between.Close)
-	nobody := child.Loopback(port())
-	node := ingest.Spec{Name: "ingest", Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, "ingest.yaml"), Admin: child.Loopback(port()), Log: filepath.Join(dir, "ingest.log")}
+	between, nobody := throughProxy(t, a), freeAddr(t)
+	node := nodeSpec(t, dir, "ingest")
 	overwrite(t, node.Config, fmt.Appendf(nil, `kafka: {brokers: [%q], topic: %s}
 clickhouse: {addr: %q, user: %q, password: %q, database: paged}
 admin: {addr: %q}
@@ -133,10 +117,8 @@ page: {peers: [%q]}
 // sending has a fleet send until what it returns is called.
 func sending(t *testing.T, a stack.Addresses, topic string) (stop func()) {
 	t.Helper()
-	cfg := loadtest.DefaultConfig()
-	cfg.Brokers, cfg.Topic, cfg.Rate, cfg.Devices, cfg.VerifyTimeout = a.Kafka.Brokers, topic, 3000, 1000, 0
-	cfg.ClickHouse.Addr, cfg.ClickHouse.User, cfg.ClickHouse.Password = a.ClickHouse.Native, a.ClickHouse.User, transport.NewSecret(a.ClickHouse.Password)
-	cfg.ClickHouse.Database = topic
+	cfg := fleetTo(a, topic, topic)
+	cfg.Rate, cfg.Devices, cfg.VerifyTimeout = 3000, 1000, 0
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() {

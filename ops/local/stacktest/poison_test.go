@@ -14,7 +14,6 @@ import (
 
 	"penstock/loadtest"
 	"penstock/ops/local/kafka"
-	"penstock/transport"
 )
 
 // replayed is what `ingest dlq replay --json` says.
@@ -61,10 +60,7 @@ func TestPoison(t *testing.T) {
 	if err := node.Start(); err != nil {
 		t.Fatal(err)
 	}
-	load := loadtest.DefaultConfig()
-	load.Brokers, load.Topic, load.DeadLetters = a.at.Kafka.Brokers, a.topic, a.topic+".dead"
-	load.ClickHouse = loadtest.ClickHouse{Addr: a.at.ClickHouse.Native, User: a.at.ClickHouse.User, Password: transport.NewSecret(a.at.ClickHouse.Password),
-		Database: a.at.ClickHouse.Database, Table: "telemetry_all", Hot: "telemetry"}
+	load := fleetTo(a.at, a.topic, a.at.ClickHouse.Database)
 	load.Rate, load.Duration, load.Devices = 1000, 6*time.Second, 50
 	load.Shares = loadtest.Shares{Resend: 0.02, Malformed: 0.05}
 	sent, err := loadtest.Run(t.Context(), load, loadtest.Output{Writer: io.Discard})

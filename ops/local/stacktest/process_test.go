@@ -61,13 +61,6 @@ func TestProcessesNeedLittle(t *testing.T) {
 		})
 		return p, log
 	}
-	address := func() string {
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return child.Loopback(port)
-	}
 	// needs holds what a process has against what it may have.
 	needs := func(p *child.Process, admin, log, folder string) {
 		t.Helper()
@@ -85,7 +78,7 @@ func TestProcessesNeedLittle(t *testing.T) {
 		}
 	}
 
-	nodeAt := address()
+	nodeAt := freeAddr(t)
 	nodeConfig := fmt.Sprintf("kafka: {brokers: [%q], topic: %s}\nclickhouse: {addr: %q, user: %q, database: %s}\nadmin: {addr: %q}\n",
 		a.Kafka.Brokers[0], topic, a.ClickHouse.Native, a.ClickHouse.User, topic, nodeAt)
 	nodeEnv := []string{"PENSTOCK_INGEST_CLICKHOUSE__PASSWORD=" + a.ClickHouse.Password}
@@ -116,7 +109,7 @@ func TestProcessesNeedLittle(t *testing.T) {
 	}
 	needs(node, nodeAt, log, "")
 
-	compactorAt := address()
+	compactorAt := freeAddr(t)
 	compactor, log := run("compactor", fmt.Sprintf("clickhouse: {addr: %q, user: %q, database: %s, named_collection: little}\ns3: {endpoint: %q, bucket: %q, prefix: little}\nspool_dir: %q\nadmin: {addr: %q}\n",
 		a.ClickHouse.Native, a.ClickHouse.User, topic, a.S3.Endpoint, a.S3.Bucket, spool, compactorAt),
 		[]string{"PENSTOCK_COMPACTOR_CLICKHOUSE__PASSWORD=" + a.ClickHouse.Password, "PENSTOCK_COMPACTOR_S3__ACCESS_KEY=" + a.S3.AccessKey, "PENSTOCK_COMPACTOR_S3__SECRET_KEY=" + a.S3.SecretKey},

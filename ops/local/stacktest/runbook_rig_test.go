@@ -74,11 +74,8 @@ func newRehearsal(t *testing.T) *rehearsal {
 			t.Fatal(err)
 		}
 	}
-	between, err := child.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.clickHouse, err = proxy.Listen("clickhouse", between, r.at.ClickHouse.Native, r.inserts.Watch()); err != nil {
+	var err error
+	if r.clickHouse, err = proxy.Listen("clickhouse", freePort(t), r.at.ClickHouse.Native, r.inserts.Watch()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.clickHouse.Close)
@@ -91,11 +88,7 @@ func newRehearsal(t *testing.T) *rehearsal {
 		}
 	})
 	for _, known := range []string{"9464", "9465", "9467"} {
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.admin[known] = child.Loopback(port)
+		r.admin[known] = freeAddr(t)
 	}
 	r.shell(t)
 	r.configure(t, "")

@@ -35,24 +35,9 @@ func TestScale(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	port := func() string {
-		p, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return child.Loopback(p)
-	}
-	between, err := child.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	slow, err := proxy.Listen("clickhouse", between, a.ClickHouse.Native)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(slow.Close)
-	node := ingest.Spec{Name: "ingest", Program: filepath.Join(products(t), "ingest"), Config: filepath.Join(dir, "ingest.yaml"), Admin: port(), Log: filepath.Join(dir, "ingest.log")}
-	grpcAt, httpAt := port(), port()
+	slow := throughProxy(t, a)
+	node := nodeSpec(t, dir, "ingest")
+	grpcAt, httpAt := freeAddr(t), freeAddr(t)
 	overwrite(t, node.Config, fmt.Appendf(nil, `kafka: {brokers: [%q], topic: %s}
 clickhouse: {addr: %q, user: %q, password: %q, database: scaled}
 admin: {addr: %q}

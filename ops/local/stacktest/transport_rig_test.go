@@ -68,18 +68,10 @@ func startSecured(t *testing.T) *secured {
 
 	ports := map[string]int{}
 	for _, name := range []string{"sasl", "cert", "native", "https"} {
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[name] = port
+		ports[name] = freePort(t)
 	}
 	through := func(name string) *proxy.Proxy {
-		port, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := proxy.Listen(name, port, child.Loopback(ports[name]))
+		p, err := proxy.Listen(name, freePort(t), child.Loopback(ports[name]))
 		if err != nil {
 			t.Fatal(err)
 		}

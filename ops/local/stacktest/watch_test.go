@@ -31,15 +31,8 @@ type watched struct {
 func newWatched(t *testing.T, topic string, a stack.Addresses, database string) *watched {
 	t.Helper()
 	dir := t.TempDir()
-	port := func() string {
-		p, err := child.FreePort()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return child.Loopback(p)
-	}
-	w := &watched{ingest: filepath.Join(products(t), "ingest"), config: filepath.Join(dir, "ingest.yaml"), at: port()}
-	w.node = ingest.Spec{Name: "ingest", Program: w.ingest, Config: w.config, Admin: port(), Log: filepath.Join(dir, "ingest.log")}
+	node := nodeSpec(t, dir, "ingest")
+	w := &watched{ingest: node.Program, config: node.Config, at: freeAddr(t), node: node}
 	overwrite(t, w.config, fmt.Appendf(nil, `kafka: {brokers: [%q], topic: %s}
 clickhouse: {addr: %q, user: %q, password: %q, database: %s}
 admin: {addr: %q}
