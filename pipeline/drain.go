@@ -24,6 +24,7 @@ type drain struct {
 	lane   *lane
 	commit func(context.Context, map[int32]statement) error
 	stores []*store // one a goroutine
+	proofs chan chan<- error
 	// rejects says whether a batch may be stored with what it rejects.
 	rejects *rejectGuard
 
@@ -105,6 +106,9 @@ func (d *drain) account(ctx context.Context, todo chan<- *batch, done <-chan out
 			err = d.confirm(ctx)
 		case r := <-d.lane.releases:
 			r.done <- d.release(ctx, r)
+		case proved := <-d.proofs:
+			err = d.put(ctx, d.ledger.Says())
+			proved <- err
 		}
 		if err != nil {
 			return err
@@ -147,13 +151,30 @@ func (d *drain) intents(b *batch) intent.Batch {
 func (d *drain) declare(ctx context.Context, b *batch) error {
 	d.ledger.Declare(d.intents(b))
 	failpoint.At("intent.before")
-	if err := d.putDue(ctx); err != nil {
+	b.inquiry.at = time.Now()
+	if err := d.put(ctx, d.ledger.Due()); err != nil {
 		return err
 	}
 	failpoint.At("intent.after")
-	b.inquiry.at = time.Now()
-	b.way.declared = b.inquiry.at
+	b.way.declared = time.Now()
 	return nil
+}
+
+// prove has Kafka accept once more what the lane has said, as the member that its
+// partitions were given to. It is for the stores.
+func (d *drain) prove(ctx context.Context) error {
+	proved := make(chan error, 1)
+	select {
+	case d.proofs <- proved:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-proved:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // took takes note of what became of a batch.
@@ -172,12 +193,8 @@ func (d *drain) took(ctx context.Context, o outcome) error {
 		b.renewed++
 		as := fmt.Sprintf("%s.%d", id, b.renewed)
 		d.ledger.Renew(b.id, as)
-		b.id, b.inquiry = as, inquiry{}
-		if err := d.putDue(ctx); err != nil {
-			return err
-		}
-		b.inquiry.at = time.Now()
-		return nil
+		b.id, b.inquiry = as, inquiry{at: time.Now()}
+		return d.put(ctx, d.ledger.Due())
 	}
 	d.ledger.Stored(b.id)
 	if b.rows > 0 {
@@ -192,7 +209,7 @@ func (d *drain) took(ctx context.Context, o outcome) error {
 // confirm commits what is stored, if anything is that no commit says yet.
 func (d *drain) confirm(ctx context.Context) error {
 	failpoint.At("confirm.before")
-	if err := d.putDue(ctx); err != nil {
+	if err := d.put(ctx, d.ledger.Due()); err != nil {
 		return err
 	}
 	failpoint.At("confirm.after")
@@ -217,14 +234,13 @@ func (d *drain) release(ctx context.Context, r release) error {
 	return nil
 }
 
-// putDue commits what the ledger says is due.
-func (d *drain) putDue(ctx context.Context) error {
-	due := d.ledger.Due()
-	if len(due) == 0 {
+// put commits what the ledger says.
+func (d *drain) put(ctx context.Context, states map[int32]intent.State) error {
+	if len(states) == 0 {
 		return nil
 	}
-	all := make(map[int32]statement, len(due))
-	for p, state := range due {
+	all := make(map[int32]statement, len(states))
+	for p, state := range states {
 		t := d.tenures[p]
 		if failpoint.Off("intent") {
 			state.Pending = nil
@@ -234,8 +250,8 @@ func (d *drain) putDue(ctx context.Context) error {
 	if err := d.commit(ctx, all); err != nil {
 		return err
 	}
-	d.ledger.Committed(due)
-	d.tell(due)
+	d.ledger.Committed(states)
+	d.tell(states)
 	return nil
 }
 

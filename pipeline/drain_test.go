@@ -59,7 +59,7 @@ func newSewer(t *testing.T) *sewer {
 	s.table.before = s.hold
 	s.drain = &drain{
 		lane:   newLane(0, cfg, newestTelemetry(), "run", s.owned, events, plainDecoders(cfg), func(int, bool) {}),
-		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
+		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{}, proofs: make(chan chan<- error),
 		rejects: newRejectGuard(cfg.Rejects, events.RejectRate),
 		commit: func(ctx context.Context, all map[int32]statement) error {
 			again := persistence{what: "commit", verdict: fateOfCommit, events: events}
@@ -69,7 +69,7 @@ func newSewer(t *testing.T) *sewer {
 	}
 	for range cfg.Batch.PerLane - 1 {
 		s.stores = append(s.stores, &store{
-			events: events, sink: s.table, receipts: []stored{s.table}, bound: cfg.ClickHouse.InsertTimeout,
+			events: events, sink: s.table, receipts: []stored{s.table}, prove: s.prove, bound: cfg.ClickHouse.InsertTimeout,
 			again: persistence{what: "insert", verdict: fateOf, events: events},
 		})
 	}
@@ -156,14 +156,15 @@ func (s *sewer) putAt(b *batch, partition int32, offset int, at time.Time) {
 	b.account(partition, span{epoch: s.owned.epoch(partition), first: r.Offset, next: r.Offset + 1, leaderEpoch: r.LeaderEpoch, rows: 1})
 }
 
-// expect checks which commits Kafka has taken since the last time.
+// expect checks which commits Kafka has taken since the last time, but those that
+// only say again what the one before them said.
 func (s *sewer) expect(what string, want ...string) {
 	s.t.Helper()
 	synctest.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Equal(s.commits, want) {
-		s.t.Errorf("%s: committed %q; want %q", what, s.commits, want)
+	if got := slices.Compact(s.commits); !slices.Equal(got, want) {
+		s.t.Errorf("%s: committed %q; want %q", what, got, want)
 	}
 	s.commits = nil
 }
@@ -230,7 +231,9 @@ func TestWhileKafkaTakesNoCommitNothingIsInserted(t *testing.T) {
 		}
 		s.fault(nil)
 		time.Sleep(lastBackoff + 2*confirmAfter)
-		s.expect("Kafka is back", "p0=0 a[0,3)", "p1=5 b[5,7)", "p0=3 p1=7")
+		// The insert of a comes so long after it was first asked for that it is
+		// asked for once more.
+		s.expect("Kafka is back", "p0=0 a[0,3)", "p1=5 b[5,7)", "p0=0 a[0,3) p1=7", "p0=3")
 		s.expectStored("Kafka is back", 5)
 	})
 }
@@ -383,7 +386,7 @@ func TestABatchWaitsForRoomAmongThePending(t *testing.T) {
 			t.Errorf("committed %+v; want %d pending from 0", got, pending)
 		}
 		close(g.of("b0"))
-		time.Sleep(2 * confirmAfter)
+		time.Sleep(lastBackoff + 2*confirmAfter)
 		s.expectStored("it came", pending+1)
 		if got := s.said(0); got.Offset != pending+1 || len(got.Pending) != 0 {
 			t.Errorf("committed %+v; want all of it", got)

@@ -70,7 +70,7 @@ func fateOf(err error) (fate, error) {
 	switch f, refused := fateOfRefusal(err); {
 	case refused:
 		return f, err
-	case errors.Is(err, errDoubt), errors.Is(err, errRecordGone), errors.Is(err, errOtherRecords):
+	case errors.Is(err, errDoubt), errors.Is(err, errUnproven), errors.Is(err, errRecordGone), errors.Is(err, errOtherRecords):
 		return stop, err
 	case errors.As(err, &inserting):
 		return fateOfCode(int32(inserting.Code), err)

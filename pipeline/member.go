@@ -210,22 +210,22 @@ func (m *member) options() ([]kgo.Opt, error) {
 func (m *member) drainOf(l *lane) *drain {
 	d := &drain{
 		lane: l, commit: m.commit.put, rejects: m.rejects,
-		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
+		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{}, proofs: make(chan chan<- error),
 	}
 	for range m.cfg.Batch.PerLane - 1 {
-		d.stores = append(d.stores, m.storeOf(l.id))
+		d.stores = append(d.stores, m.storeOf(l.id, d.prove))
 	}
 	return d
 }
 
 // storeOf returns a store for one goroutine, which closes its sink.
-func (m *member) storeOf(lane int) *store {
+func (m *member) storeOf(lane int, prove func(context.Context) error) *store {
 	letters := m.again
 	letters.what, letters.breaker = "dead-letter", nil
 	topic := m.cfg.Kafka.DeadLetters()
 	letters.verdict = func(err error) (fate, error) { return fateOfProduce(err, topic) }
 	return &store{
-		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, rejects: m.rejects, bound: m.cfg.ClickHouse.InsertTimeout,
+		lane: lane, events: m.events, sink: m.sink(), receipts: m.receipts, again: m.again, rejects: m.rejects, prove: prove, bound: m.cfg.ClickHouse.InsertTimeout,
 		letters: deadLetters{client: m.client, topic: topic, schema: m.schema.Load, again: letters, turn: m.turn},
 		reread:  func(ctx context.Context, of schema.Origin) (reject, error) { return rereadEvent(ctx, m.cfg, of) },
 	}

@@ -176,7 +176,7 @@ func (r *replay) run(ctx context.Context) (_ Replayed, failed error) {
 	r.splitter, r.decoder = r.cfg.splitter(), r.decoders.New(r.schema)
 	r.limiter = rate.NewLimiter(rate.Limit(r.req.Rate), r.most())
 	again := persistence{what: "insert", verdict: fateOf, breaker: newBreaker(r.cfg.Breaker, r.events), events: r.events}
-	r.store = &store{events: r.events, sink: r.sink, again: again, bound: r.cfg.ClickHouse.InsertTimeout}
+	r.store = &store{events: r.events, sink: r.sink, again: again, prove: r.lock.held, bound: r.cfg.ClickHouse.InsertTimeout}
 	for _, shard := range r.shards {
 		r.store.receipts = append(r.store.receipts, shard)
 	}

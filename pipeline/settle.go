@@ -36,19 +36,23 @@ type settlement struct {
 	most  int     // blocks of a generation of its window
 	found Settled // for whoever watches
 
-	claimed   intent.State // as Kafka accepted it last
-	claimedAt time.Time
+	claimed intent.State // as Kafka accepted it last
+	// claimedAt is when that was sent, and since when others began nothing any
+	// more: the answer to the first claim came.
+	claimedAt, since time.Time
 }
 
 // settlementOf returns the settlement of one partition.
 func (m *member) settlementOf(partition int32, epoch uint64, p *past) *settlement {
 	lane := m.laneOf(partition).id
-	return &settlement{
+	s := &settlement{
 		cfg: m.cfg, schema: m.schema.Load(), partition: partition, epoch: epoch, run: m.id, history: m.history(), turn: m.settleTurn, past: p,
-		store: m.storeOf(lane), commit: m.commit.put, most: m.most(partition),
+		commit: m.commit.put, most: m.most(partition),
 		decoders: m.decoders, rejects: m.rejects,
 		filler: filler{lane: lane, events: m.events, splitter: m.cfg.splitter(), decoder: m.decoders.New(m.schema.Load()), enricher: enricher{devices: m.devices}},
 	}
+	s.store = m.storeOf(lane, s.prove)
+	return s
 }
 
 // most bounds the blocks of a generation of the partition's window.
@@ -141,7 +145,8 @@ func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in inten
 	defer func() { <-s.turn }()
 	for {
 		step := steps.Next()
-		if step.Do == intent.Check {
+		switch step.Do {
+		case intent.Check:
 			missing, err := s.check(ctx, rows)
 			if err != nil {
 				return err
@@ -150,11 +155,16 @@ func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in inten
 				return nil
 			}
 			continue
-		}
-		if step.Do == intent.Claim {
+		case intent.Claim:
 			err = s.claim(ctx, step.State)
-		} else {
-			err = s.fence(ctx, step.Token, rows)
+		case intent.Store:
+			unspent := false
+			if unspent, err = s.fence(ctx, step, rows); unspent {
+				steps.Unspent()
+				continue
+			}
+		case intent.Wait:
+			err = s.outlast(ctx)
 		}
 		if err != nil {
 			return err
@@ -165,81 +175,28 @@ func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in inten
 
 // claim commits what is about to be settled.
 func (s *settlement) claim(ctx context.Context, state intent.State) error {
+	began := time.Now()
 	if !failpoint.Off("claim") {
 		if err := s.put(ctx, state); err != nil {
 			return err
 		}
 	}
-	s.claimed, s.claimedAt = state, time.Now()
+	if s.claimed, s.claimedAt = state, began; s.since.IsZero() {
+		s.since = time.Now()
+	}
 	return nil
 }
 
-// fence inserts the rows under the token.
-func (s *settlement) fence(ctx context.Context, token string, rows *batch) error {
-	if time.Since(s.claimedAt) > s.store.bound {
-		// A node that was stopped goes on: another may be ahead of it, and the
-		// token forgotten. Kafka knows who is current.
-		if err := s.put(ctx, s.claimed); err != nil {
-			return err
-		}
-		s.claimedAt = time.Now()
-	}
+// prove has Kafka accept the claim once more.
+func (s *settlement) prove(ctx context.Context) error { return s.claim(ctx, s.claimed) }
+
+// fence inserts the rows under the token. unspent is as of a [taking].
+func (s *settlement) fence(ctx context.Context, step intent.Step, rows *batch) (unspent bool, err error) {
+	token := step.Token
 	if failpoint.Off("fence") {
 		token += "-unfenced"
 	}
-	return s.insert(ctx, token, rows)
-}
-
-// beAlone takes the node's turn to settle an intent, and waits until no insert
-// under the token is executed any more: neither the old owner's, which ClickHouse
-// goes on with when it is dead, nor that of whoever settles another of the
-// batch's partitions. Of two at once the table takes the rows of one and the
-// rollup perhaps those of the other. What comes to ClickHouse later still meets
-// a token that is spent.
-func (s *settlement) beAlone(ctx context.Context, token string) error {
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	err := s.quiet(ctx, token)
-	if err != nil {
-		<-s.turn
-	}
-	return err
-}
-
-// quietPause is between two looks at what ClickHouse executes, and quietMost how
-// long it is waited for: a frozen node may have sent half an insert, which the
-// server would wait for much longer than a takeover may last. It is skipped then
-// whenever the rest of it comes.
-const (
-	quietPause = 50 * time.Millisecond
-	quietMost  = time.Second
-)
-
-func (s *settlement) quiet(ctx context.Context, token string) error {
-	until := time.Now().Add(quietMost)
-	for _, shard := range s.store.receipts {
-		for {
-			running := false
-			if _, err := s.history.again().do(ctx, func(ctx context.Context) (err error) {
-				running, err = shard.Inserting(ctx, token)
-				return err
-			}); err != nil {
-				return err
-			}
-			if !running || time.Now().After(until) {
-				break
-			}
-			select {
-			case <-time.After(quietPause):
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-	}
-	return nil
+	return s.insert(ctx, token, rows, step.Alone)
 }
 
 func (s *settlement) put(ctx context.Context, state intent.State) error {
@@ -289,19 +246,23 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 // Those that ClickHouse refuses together with others are missing at the next
 // check, and have a token of their own then; one that it refuses alone is
 // dead-lettered, and no longer the batch's.
-func (s *settlement) insert(ctx context.Context, token string, b *batch) error {
+func (s *settlement) insert(ctx context.Context, token string, b *batch, alone bool) (unspent bool, err error) {
 	for _, at := range b.inserts() {
 		rows := b.blocks[at]
-		_, rejected, err := s.store.insertSome(ctx, &b.inquiry, token, at, rows)
+		t, err := s.store.insertSome(ctx, &b.inquiry, token, at, rows, alone)
 		if err != nil {
-			return err
+			return false, err
 		}
-		if len(rejected) > 0 {
-			b.blocks[at] = rows.Where(func(o schema.Origin) bool { return !slices.Contains(rejected, o) })
+		if t.unspent {
+			unspent = true
+			continue
 		}
-		s.found.Rows += rows.Rows() - len(rejected)
+		if len(t.rejected) > 0 {
+			b.blocks[at] = rows.Where(func(o schema.Origin) bool { return !slices.Contains(t.rejected, o) })
+		}
+		s.found.Rows += rows.Rows() - len(t.rejected)
 	}
-	return nil
+	return unspent, nil
 }
 
 // check drops the rows that are stored from the batch and returns how many are
@@ -310,7 +271,7 @@ func (s *settlement) check(ctx context.Context, b *batch) (missing int, err erro
 	if failpoint.Off("receipts") {
 		return 0, nil
 	}
-	b.inquiry = inquiry{at: time.Now()}
+	b.inquiry = inquiry{at: s.claimedAt}
 	for _, at := range b.inserts() {
 		// Of all shards: the partition may have been another's when they came.
 		for shard := range s.store.receipts {

@@ -228,3 +228,63 @@ func TestAPartitionThatIsGivenUpIsSettledByTheNextOwner(t *testing.T) {
 		t.Errorf("%d doubled, %d in doubt", doubled, doubted.Load())
 	}
 }
+
+// A day of which every row is refused has no token that keeps out what the last
+// owner may have under way: its rows are dead-lettered only when that is over. What
+// comes meanwhile is stored, and no letter.
+func TestADayThatIsRefusedWhollyOutlastsTheLastOwner(t *testing.T) {
+	f := func(name string, straggler bool, letters int) {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.cfg.ClickHouse.InsertTimeout = 50 * time.Millisecond
+			today := time.Now()
+			poison := eventAt("dev", 1, today.AddDate(0, 0, -1))
+			r.send(0, eventAt("dev", 0, today), poison, eventAt("dev", 2, today))
+			r.commitAs(0, 0, pending("b", "1", 0, 3))
+			is := func(o schema.Origin) bool { return o == schema.Origin{Offset: 1} }
+			r.table.setFault(func(rows []schema.Origin) error {
+				if slices.ContainsFunc(rows, is) {
+					return errRefused
+				}
+				return nil
+			})
+			waits, settled := make(chan Retrying, 100), make(chan Settled, rigPartitions)
+			var rejected atomic.Int32
+			r.start(Events{
+				Settled:  func(s Settled) { settled <- s },
+				Rejected: func(Rejected) { rejected.Add(1) },
+				Retrying: func(e Retrying) {
+					if errors.Is(e.Err, errNoneTaken) {
+						waits <- e
+					}
+				},
+			})
+			r.await("wait for the last owner", func() bool { return len(waits) > 0 })
+			if e := <-waits; e.Wait < stragglers-time.Second || rejected.Load() != 0 {
+				t.Errorf("%d rejected, and it waits for %v; want none, and about %v", rejected.Load(), e.Wait, stragglers)
+			}
+			if straggler {
+				block := schema.NewBlock(r.schema)
+				if _, err := schema.NewDecoder(r.schema, schema.JSON, 1000).Decode(schema.Record{Offset: 1, Time: today.UnixMilli(), Value: []byte(poison)}, block); err != nil {
+					t.Fatal(err)
+				}
+				r.table.mu.Lock()
+				if err := r.table.store("b", block, []schema.Origin{{Offset: 1}}); err != nil {
+					t.Error(err)
+				}
+				r.table.mu.Unlock()
+			}
+			settledOf(rigPartitions, settled)
+			want := []int64{0, 1, 2}
+			if !straggler {
+				want = []int64{0, 2}
+			}
+			expectRows(t, "settled", r.table, 0, want...)
+			if got := int(rejected.Load()); got != letters || len(waits) != 0 {
+				t.Errorf("%d rejected, %d more waits; want %d, 0", got, len(waits), letters)
+			}
+		})
+	}
+	f("its insert comes late", true, 0)
+	f("nothing comes", false, 1)
+}

@@ -24,9 +24,20 @@ type store struct {
 	again    persistence // for inserts
 	// reread returns the event as a reject without a reason.
 	reread func(ctx context.Context, of schema.Origin) (reject, error)
-	// bound is how long an attempt of an insert may take at most.
+	// prove returns nil once more is known to be so what let the rows be inserted:
+	// that they are nobody else's to store.
+	prove func(ctx context.Context) error
+	// bound is how long an attempt of an insert may take at most, and how long
+	// after a proof it may begin.
 	bound time.Duration
 }
+
+// stragglers is how much later than its sender gives it up the server may begin an
+// insert, or end it.
+const stragglers = 5 * time.Second
+
+// lifetime is how long after a proof an attempt that it allows may have an effect.
+func (s *store) lifetime() time.Duration { return 2*s.bound + stragglers }
 
 // stored is what ClickHouse says is stored; [receipts.Reader] is one.
 type stored interface {
@@ -80,32 +91,43 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 	b.forgetRejects()
 	begun, inserts := time.Now(), b.inserts()
 	for _, at := range inserts {
-		left, rejected, err := s.insertSome(ctx, &b.inquiry, b.id, at, b.blocks[at])
+		// Nobody else has ever sent these rows under this token.
+		t, err := s.insertSome(ctx, &b.inquiry, b.id, at, b.blocks[at], true)
 		if err != nil {
 			return o, err
 		}
-		o.rejected = append(o.rejected, rejected...)
-		if left == nil {
+		o.rejected = append(o.rejected, t.rejected...)
+		if t.left == nil {
 			b.done(at)
 			continue
 		}
 		o.left = true
-		b.blocks[at] = left
+		b.blocks[at] = t.left
 	}
 	o.took = time.Since(begun) / time.Duration(max(1, len(inserts)))
 	return o, nil
 }
 
+// taking is what an insert's rows came to.
+type taking struct {
+	left     *schema.Block   // needs another token, since this one is spent; nil for nothing
+	rejected []schema.Origin // dead-lettered
+	// unspent: the server refused each row alone, and none was dead-lettered.
+	unspent bool
+}
+
 // insertSome inserts the rows under the token, or, if the server refuses them
 // together, as many of the first as it takes: it does not say which row is at
-// fault. A row that is refused alone is dead-lettered. What is left needs another
-// token, since this one is spent; nil is nothing.
+// fault. A row that is refused alone is dead-lettered, if it cannot be stored
+// later: since the token is spent by others of its place, or since this node is
+// alone in having sent it.
 //
 // Unless the rows were taken whole, and every attempt was answered, that they
 // are stored is for the receipts to say, of all of them: a copy of an attempt
 // with more rows may have come first.
-func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block) (left *schema.Block, rejected []schema.Origin, err error) {
+func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block, alone bool) (out taking, err error) {
 	all := rows.Rows()
+	var refused []refusal
 	for n := all; n > 0; {
 		some := rows
 		if n < rows.Rows() {
@@ -114,48 +136,68 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 		sure, err := s.insert(ctx, q, token, at, some)
 		switch {
 		case err == nil && sure && n == all:
-			return nil, nil, nil
+			return out, nil
 		case err == nil:
 			if _, err = s.again.do(ctx, func(ctx context.Context) error {
-				left, err = s.missing(ctx, at.shard, rows)
+				out.left, err = s.missing(ctx, at.shard, rows)
 				return err
 			}); err != nil {
-				return nil, nil, err
+				return out, err
 			}
-			if left.Rows() == 0 {
-				left = nil
+			if out.left.Rows() == 0 {
+				out.left = nil
 			}
-			return left, rejected, nil
+			return out, s.reject(ctx, &out, refused)
 		case ctx.Err() != nil || !s.isRefusal(err):
-			return nil, nil, err
+			return out, err
 		case n == 1:
-			if err := s.refused(ctx, some, err); err != nil {
-				return nil, nil, err
+			if refused = append(refused, refusal{some, err}); alone {
+				if err := s.reject(ctx, &out, refused); err != nil {
+					return out, err
+				}
+				refused = nil
 			}
-			rejected = append(rejected, some.Origin(0))
 			rows = rows.Slice(1, rows.Rows())
 			n = rows.Rows()
 		default:
 			n /= 2
 		}
 	}
-	return nil, rejected, nil
+	out.unspent = !alone
+	return out, nil
+}
+
+// refusal is a row that the server refuses alone.
+type refusal struct {
+	row *schema.Block
+	why error
+}
+
+// reject dead-letters rows.
+func (s *store) reject(ctx context.Context, out *taking, all []refusal) error {
+	for _, r := range all {
+		if err := s.refused(ctx, r.row, r.why); err != nil {
+			return err
+		}
+		out.rejected = append(out.rejected, r.row.Origin(0))
+	}
+	return nil
 }
 
 // inquiry is when the receipts have to be asked of a batch before it is inserted.
 type inquiry struct {
 	// unanswered are the places of which an attempt had no answer.
 	unanswered map[place]bool
-	// at is when Kafka accepted the intents, or the receipts were asked last.
+	// at is when the commit was sent that Kafka accepted last: not when its answer
+	// came, between which and that another owner may have come.
 	at time.Time
 }
 
-// due says that a token of the batch may have been spent and forgotten since:
-// ClickHouse remembers a number of tokens, not a time. A node that was stopped
-// and goes on is the case that no answer tells.
-func (q *inquiry) due(bound time.Duration) bool {
-	return len(q.unanswered) > 0 || time.Since(q.at) > bound
-}
+// stale says that too much may have happened since the last proof: the rows may
+// be another's, and a token of the batch spent and forgotten, since ClickHouse
+// remembers a number of tokens, not a time. A node that was stopped and goes on is
+// the case that no answer tells.
+func (q *inquiry) stale(bound time.Duration) bool { return time.Since(q.at) > bound }
 
 func (s *store) isRefusal(err error) bool {
 	f, _ := s.again.verdict(err)
@@ -171,18 +213,27 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 	again := s.again
 	again.batch = token
 	attempts, err := again.do(ctx, func(ctx context.Context) (err error) {
-		if q.due(s.bound) && !failpoint.Off("receipts") {
+		ask := len(q.unanswered) > 0
+		if q.stale(s.bound) {
+			proving := time.Now()
+			if err := s.prove(ctx); err != nil {
+				return fmt.Errorf("%w: %w", errUnproven, err)
+			}
+			ask, q.at = true, proving
+		}
+		if ask && !failpoint.Off("receipts") {
 			still, err := s.missing(ctx, at.shard, left)
 			if err != nil {
 				return err
 			}
-			left, q.at = still, time.Now()
-			if found = left.Rows() == 0; found {
+			if left, found = still, still.Rows() == 0; found {
 				return nil
 			}
 		}
 		sure = !q.unanswered[at]
-		err = s.sink.Insert(ctx, at.shard, token, left)
+		attempt, cancel := context.WithDeadlineCause(ctx, q.at.Add(2*s.bound), errLate)
+		defer cancel()
+		err = s.sink.Insert(attempt, at.shard, token, left)
 		refusal := err != nil && s.isRefusal(err)
 		if refusal && q.unanswered[at] {
 			// What has not been answered may be stored yet, and fewer rows
@@ -203,6 +254,12 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 	s.events.Inserted(Inserted{Batch: token, Lane: s.lane, Day: at.day, Rows: rows.Rows(), Bytes: rows.Bytes(), Attempts: attempts, Found: found, Took: time.Since(began)})
 	return sure && !found, nil
 }
+
+// errUnproven: whoever had the rows to store may not have them any more.
+var errUnproven = errors.New("whether the rows are still to be stored here")
+
+// errLate: an attempt that began too long after its proof, or lasts too long.
+var errLate = errors.New("an insert under way is given up, so long after Kafka was asked whether its rows are this node's")
 
 // missing returns those of the rows that the receipts do not show.
 func (s *store) missing(ctx context.Context, shard int, rows *schema.Block) (*schema.Block, error) {

@@ -150,6 +150,39 @@ func TestRowsRefusedTogetherGoOnUnderAnotherID(t *testing.T) {
 	f("answers lost", 4)
 }
 
+// Nothing is sent long after Kafka was asked: a node that was thrown out meanwhile
+// learns of it before it stores what is another's.
+func TestAnInsertThatIsRepeatedForLongAsksKafkaAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.stop()
+		s.owned.take(0, "")
+		inserts := 0
+		s.table.setFault(func([]schema.Origin) error { inserts++; return errNotSent })
+		s.seal("a", 0, 0, 3)
+		commits := func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.commits) }
+		time.Sleep(30 * time.Second)
+		if got := commits(); got != 1 {
+			t.Errorf("%d commits within clickhouse.insert_timeout; want one", got)
+		}
+		time.Sleep(60 * time.Second)
+		if got := commits(); got < 2 || got > 3 {
+			t.Errorf("%d commits in three times clickhouse.insert_timeout; want 2 or 3", got)
+		}
+		s.expect("nothing else is said", "p0=0 a[0,3)")
+		s.fault(errDoubt)
+		time.Sleep(31*time.Second + lastBackoff)
+		select {
+		case err := <-s.done:
+			if !errors.Is(err, errDoubt) {
+				t.Errorf("thrown out, it ended with %v", err)
+			}
+		default:
+			t.Errorf("thrown out, it goes on, with %d inserts", inserts)
+		}
+	})
+}
+
 // What was not answered may be stored yet, and a smaller insert under its token
 // would be taken for it: nobody can say what is stored until it is settled.
 func TestARefusalAfterALostAnswerIsADoubt(t *testing.T) {

@@ -64,6 +64,16 @@
 // halves with tokens of their own at once: the whole may be in flight still, and
 // a server that refuses it now may take it in a minute, beside the halves.
 //
+// Of a day of which nothing was taken the token is not spent, and keeps nothing
+// out. That is nothing to the owner of a batch, whose attempts are the only ones
+// under its token, and answered. Who settles it does not know what others have in
+// flight: rows that are dead-lettered now would be stored later, beside a resend
+// of theirs that was stored meanwhile, or under a further token's insert. So it
+// waits until attempts that began before its claim are over, looks once more, and
+// only then dead-letters. Why not keep such a day's token when the other days go
+// on to a further one: the commit would have to list days, of which a batch of
+// late events has any number, and a row that is dead could still be stored.
+//
 // # What whoever acts on this has to do
 //
 //   - Commit as the doc of Ledger says: one at a time, under an ownership epoch.
@@ -75,18 +85,21 @@
 //     not hold: the whole may have landed before it. What is missing still is
 //     left for Renew. A batch whose every attempt was answered, and that was taken
 //     whole, is stored.
-//   - Bound the time from that look, or from the commit, to the moment when the
-//     attempt has had its effect or never will, on the client and on the server.
+//   - Bound the time from the moment a commit was sent that Kafka accepted to the
+//     one when an attempt has had its effect or never will, on the client and on
+//     the server. Where an attempt would be later, have Kafka accept once more
+//     what Ledger.Says, or the settlement's claim, and ask the receipts: a node
+//     that has lost the batch without knowing is told so before it sends again.
 //     ClickHouse must not forget a token while an insert under it is in flight:
 //     its window has to be much longer than that bound. This is assumed, and no
-//     mechanism enforces it. Nor must it forget one while a node that has lost the
-//     batch without knowing may look and send again, and its settlement is not
-//     through: a node that was frozen for as long as 10,000 inserts take, beside a
-//     settlement that took as long, could store a row that is stored under a
-//     further token a moment later.
+//     mechanism enforces it.
+//   - Wait, where a Settlement says so, for that bound from when its first claim
+//     was answered.
 //   - Commit as the member that was given the partitions, and as no other: a node
 //     that was thrown out while it joined is a new member before it hears of it,
 //     and Kafka takes its commit of what others own or owned meanwhile.
+//   - Be in doubt where an attempt is refused and an earlier one under the same
+//     token and day was not answered: fewer rows would be taken for it.
 //   - Repeat a commit that is refused, or not answered, unchanged and before any
 //     other of its partitions, until it is accepted or the lane is in doubt. That
 //     an attempt without an answer takes no effect after a later commit is assumed
@@ -123,7 +136,7 @@
 // The model in this package's tests drives both through a world in which nodes
 // die, freeze and go on, or are thrown out and come back without a word, inserts
 // come late, twice or never, answers are lost, commits are repeated, ClickHouse
-// forgets tokens, or remembers one whose rows a crash has taken, and partitions
-// change hands meanwhile, and are read at the head first or in order. Each
+// forgets tokens, or remembers one whose rows a crash has taken, begins and ceases
+// to refuse rows, and partitions change hands meanwhile, and are read at the head first or in order. Each
 // mechanism, switched off, makes it show a loss or a double.
 package intent

@@ -179,8 +179,9 @@ func (a *account) declare(first, next int64) int64 {
 // Kafka has to know of it before an insert.
 //
 // Its token has to be spent: in every day an insert was sent under it, one was
-// acknowledged since, of all its rows or of as many as the server takes. An
-// earlier one that is still on its way would be stored beside the rows' next.
+// acknowledged since, of all its rows or of as many as the server takes, or each
+// was answered that it is refused. An earlier one that is still on its way would
+// be stored beside the rows' next.
 func (l *Ledger) Renew(id, as string) {
 	e := l.batches[id]
 	if !l.Insertable(id) || l.batches[as] != nil || !isName(as, maxBatch) {
@@ -203,7 +204,17 @@ func (l *Ledger) Due() map[int32]State {
 	return due
 }
 
-// Committed says that Kafka accepted exactly these states, which Due returned.
+// Says returns what a commit says now of every partition, due or not. That it is
+// accepted shows that they are this lane's still.
+func (l *Ledger) Says() map[int32]State {
+	all := make(map[int32]State, len(l.partitions))
+	for p, a := range l.partitions {
+		all[p] = a.state(p)
+	}
+	return all
+}
+
+// Committed says that Kafka accepted exactly these states, which Due or Says returned.
 // Batches may have been declared and stored since.
 func (l *Ledger) Committed(states map[int32]State) {
 	for p, s := range states {

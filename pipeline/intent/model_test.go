@@ -77,7 +77,7 @@ func (w *world) fault() {
 		w.rebalance()
 	case what < 60: // its session times out; it does not know, and goes on some time
 		w.logf("n%d is a zombie", n.id)
-		n.frozen = w.rng.IntN(20)
+		n.frozen = w.rng.IntN(60)
 		delete(w.members, n)
 		if len(w.nodes) < 4 {
 			w.spawn()
@@ -87,9 +87,9 @@ func (w *world) fault() {
 		w.evict(n)
 	case what < 80:
 		n.leaving = int32(w.rng.IntN(w.Partitions))
-	case what < 83:
-		w.logf("nothing is refused any more")
-		w.cured = true
+	case what < 92:
+		w.cured = !w.cured
+		w.logf("nothing is refused any more: %t", w.cured)
 	default:
 		if len(w.nodes) < 4 {
 			w.spawn()
@@ -134,7 +134,7 @@ func (w *world) judge() string {
 func draw(seed uint64, draw func(label string, from, to int) int) setting {
 	return setting{
 		Seed: seed, Nodes: draw("nodes", 1, 3), Partitions: draw("partitions", 1, 3), Records: draw("records", 1, 9),
-		Poisoned: []int{0, 0, 3, 8}[draw("poisoned", 0, 3)], Depth: draw("depth", 1, 3), Memory: draw("memory", 1, 6),
+		Poisoned: []int{0, 0, 2, 8}[draw("poisoned", 0, 3)], Depth: draw("depth", 1, 3), Memory: draw("memory", 1, 6),
 		Trouble: 10 * draw("trouble", 0, 6), Pace: draw("pace", 1, 10),
 		Fresh: []int{0, 50, 100}[draw("fresh", 0, 2)],
 	}
@@ -175,16 +175,18 @@ func TestEveryMechanismIsNeeded(t *testing.T) {
 		want    string
 	}{
 		{"intent", switches{Intent: true}, 7673, "offset stored twice"},
-		{"claim", switches{Claim: true}, 3414, "identity lost"},
-		{"fence", switches{Fence: true}, 13419, "offset stored twice"},
-		{"step", switches{Step: true}, 3642, "offset stored twice"},
+		{"claim", switches{Claim: true}, 17341, "identity lost"},
+		{"fence", switches{Fence: true}, 4567, "offset stored twice"},
+		{"step", switches{Step: true}, 19530, "offset stored twice"},
 		{"token", switches{Token: true}, 1159, "offset stored twice"},
 		{"receipts", switches{Receipts: true}, 13713, "identity lost"},
 		{"gate", switches{Gate: true}, 1768, "identity lost"},
-		{"member", switches{Member: true}, 4170, "offset stored twice"},
-		{"ask", switches{Ask: true}, 12613, "offset stored twice"},
-		{"spent", switches{Spent: true}, 11376, "offset stored twice"},
-		{"done", switches{Done: true}, 4741, "offset stored twice"},
+		{"member", switches{Member: true}, 7586, "offset stored twice"},
+		{"ask", switches{Ask: true}, 19373, "offset stored twice"},
+		{"proof", switches{Proof: true}, 568047, "offset stored twice"},
+		{"wait", switches{Wait: true}, 62718, "offset stored twice"},
+		{"spent", switches{Spent: true}, 10606, "offset stored twice"},
+		{"done", switches{Done: true}, 12065, "offset stored twice"},
 		{"order", switches{Order: true}, 2104, "identity stored twice"},
 	} {
 		t.Run(c.without, func(t *testing.T) {

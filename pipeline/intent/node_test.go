@@ -44,14 +44,20 @@ type node struct {
 	member  int  // which of its memberships this is; only Kafka tells them apart
 	joining bool // it was thrown out while it joined
 	frozen  int  // for so many of its turns
-	// claims are the tokens of what it has claimed and not settled yet: from the
-	// claim on it may send inserts under them.
-	claims     []string
+	// claims are what attempts of the settlement may be sent under.
+	claims     []aim
 	generation int
 	main       *task
 	lane       *lane
-	leaving    int32  // the partition it is asked to hand over; -1 for none
-	aim        string // the token of the attempt the main task has made up its mind to
+	leaving    int32 // the partition it is asked to hand over; -1 for none
+	doubts     bool  // an insert has made it doubt
+}
+
+// aim is under which token attempts are sent, and on the strength of which
+// commit: so many were accepted with it. After a time nobody knows it is given up.
+type aim struct {
+	token string // "" for none
+	proof int
 }
 
 // lane is what one ledger is about. A node in doubt begins another.
@@ -73,10 +79,11 @@ type position struct {
 // flight is a batch in flight.
 type flight struct {
 	Batch
-	rows []row  // not known to be stored
-	io   *task  // nil until it may be inserted
-	aim  string // as node.aim
-	most int    // rows of a day to begin with
+	rows []row // not known to be stored
+	io   *task // nil until it may be inserted
+	aim  aim
+	asks bool // for another proof
+	most int  // rows of a day to begin with
 	done bool
 }
 
@@ -106,7 +113,11 @@ func (n *node) step() {
 	l := n.lane
 	if i := n.w.rng.IntN(len(l.flight) + 1); i < len(l.flight) {
 		if f := l.flight[i]; f.io != nil && !f.io.step() {
-			if f.io = nil; !f.done {
+			if f.io = nil; n.doubts {
+				n.doubt()
+				return
+			}
+			if !f.done {
 				return
 			}
 			l.flight = slices.DeleteFunc(l.flight, func(o *flight) bool { return o == f })
@@ -146,6 +157,7 @@ func (n *node) join() {
 // doubt throws the ledger away. Inserts are given up, and may still land.
 func (n *node) doubt() {
 	n.w.logf("n%d is in doubt", n.id)
+	n.doubts = false
 	old := n.lane
 	n.lane = newLane()
 	for p := range old.owned {
@@ -288,10 +300,17 @@ func (w *world) read(p int32, first, next int64, seen map[int]bool) (rows []row)
 	return rows
 }
 
-// commit tells Kafka what is due.
+// commit tells Kafka what is due, or all there is to tell where that is asked
+// for.
 func (n *node) commit(yield yield) {
 	l := n.lane
 	due := l.ledger.Due()
+	var asking []*flight
+	for _, f := range l.flight {
+		if f.asks {
+			asking, due = append(asking, f), l.ledger.Says()
+		}
+	}
 	if len(due) == 0 {
 		return
 	}
@@ -307,6 +326,9 @@ func (n *node) commit(yield yield) {
 		return
 	}
 	l.ledger.Committed(due)
+	for _, f := range asking {
+		f.asks, f.aim = false, aim{f.ID, n.w.accepted}
+	}
 	n.begin()
 }
 
@@ -315,7 +337,7 @@ func (n *node) begin() {
 	l := n.lane
 	for _, f := range l.flight {
 		if f.io == nil && l.ledger.Insertable(f.ID) {
-			f.aim = f.ID
+			f.aim = aim{f.ID, n.w.accepted}
 			f.io = newTask(func(yield yield) { n.insert(yield, l, f) })
 		}
 	}
@@ -323,10 +345,26 @@ func (n *node) begin() {
 
 // insert stores a batch, however long it takes, or renews it for what is left.
 func (n *node) insert(yield yield, l *lane, f *flight) {
-	dead, sure := n.store(yield, f.ID, &f.aim, f.rows, &f.most)
+	out := n.store(yield, storing{
+		aim: func() aim { return f.aim }, late: func() { f.aim = aim{} }, most: &f.most, alone: true,
+		prove: func() bool {
+			if n.w.Off.Proof {
+				f.aim = aim{f.ID, n.w.accepted}
+				return true
+			}
+			for f.asks = true; f.asks; {
+				yield()
+			}
+			return true
+		},
+	}, f.rows)
+	if n.doubts = out.doubt; n.doubts {
+		return
+	}
+	f.aim = aim{}
 	yield()
-	f.rows = without(f.rows, dead)
-	if !sure && !n.w.Off.Receipts {
+	f.rows = without(f.rows, out.dead)
+	if !out.sure && !n.w.Off.Receipts {
 		f.rows = n.missing(f.rows)
 	} else {
 		f.rows = nil

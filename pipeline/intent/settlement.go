@@ -23,8 +23,13 @@ const (
 	// Check comes: the rows of an older intent are in the window by then.
 	Check
 	// Store: insert those rows, on the intent's shard, under Token; one insert a
-	// day. Of a day the server refuses, as many rows as it takes.
+	// day. Of a day the server refuses, as many rows as it takes. Where it takes
+	// none, the token is not spent in that day: say so by Unspent, unless the step
+	// is Alone.
 	Store
+	// Wait until every attempt that others began before the first Claim has had
+	// its effect, or never will.
+	Wait
 	// Confirm: commit State, as for a Claim. Only if anything was pending.
 	Confirm
 	// Finished: reading goes on at State.Offset, and wherever else State has a
@@ -34,7 +39,7 @@ const (
 
 // String names the step.
 func (d Do) String() string {
-	names := []string{"", "claim", "rebuild", "check", "store", "confirm", "finished"}
+	names := []string{"", "claim", "rebuild", "check", "store", "wait", "confirm", "finished"}
 	if d < Claim || d > Finished {
 		return fmt.Sprintf("Do(%d)", int(d))
 	}
@@ -47,6 +52,9 @@ type Step struct {
 	Intent Intent // of a Check and a Store
 	Token  string // of a Store
 	State  State  // of a Claim, a Rebuild, a Confirm, and Finished
+	// Alone is of a Store after a Wait: nobody else's attempts are left, so a row
+	// that is refused alone is never stored, whatever the server refuses later.
+	Alone bool
 }
 
 // Settlement is what a new owner does before it reads anything of a partition.
@@ -60,6 +68,7 @@ type Settlement struct {
 	state   State
 	pending bool // there was something to settle
 	rebuilt bool // Rebuild was done
+	alone   bool // Wait was done
 	// spent: Store was done under the token the first intent has now.
 	spent bool
 }
@@ -85,6 +94,7 @@ func (s *Settlement) Next() Step {
 	case Store:
 		step.Intent = s.state.Pending[0]
 		step.Token = step.Intent.Token(s.partition)
+		step.Alone = s.alone
 	}
 	return step
 }
@@ -105,11 +115,23 @@ func (s *Settlement) Done() {
 	case Store:
 		s.spent = true
 		s.do = Check
+	case Wait:
+		s.alone = true
+		s.do = Check
 	case Confirm:
 		s.do = Finished
 	default:
 		panic("BUG: done, at the step " + s.do.String())
 	}
+}
+
+// Unspent says that the Store was done, and that in some day the server took none
+// of the rows: no token keeps out what others may still have in flight.
+func (s *Settlement) Unspent() {
+	if s.do != Store || s.alone {
+		panic(fmt.Sprintf("BUG: a token is unspent, at the step %s", s.do))
+	}
+	s.do = Wait
 }
 
 // Checked says that so many rows of the intent are not stored.

@@ -32,6 +32,7 @@ type stage interface {
 //	due NAME                  what is due is taken down as a commit of that name
 //	committed NAME            Kafka has accepted it
 //	commit                    both at once
+//	says                      what a commit says of every partition, due or not
 //	stored ID... / renew ID AS / end P...
 func TestLedger(t *testing.T) {
 	playAll(t, "ledger", func() stage { return &ledgerStage{l: NewLedger(), taken: map[string]map[int32]State{}} })
@@ -41,7 +42,7 @@ func TestLedger(t *testing.T) {
 // comes the step that is next.
 //
 //	settle P OFFSET [METADATA]
-//	done / missing N
+//	done / missing N / unspent
 func TestSettlement(t *testing.T) {
 	playAll(t, "settlement", func() stage { return &settlementStage{} })
 }
@@ -154,6 +155,11 @@ func (s *ledgerStage) command(verb string, args []string, say func(string, ...an
 		s.l.Committed(s.taken[args[0]])
 	case "commit":
 		s.l.Committed(s.l.Due())
+	case "says":
+		all := s.l.Says()
+		for _, p := range slices.Sorted(maps.Keys(all)) {
+			say("says p%d=%d %s", p, all[p].Offset, all[p].Metadata())
+		}
 	case "stored":
 		for _, id := range args {
 			s.l.Stored(id)
@@ -202,6 +208,8 @@ func (s *settlementStage) command(verb string, args []string, say func(string, .
 		s.s = NewSettlement(p, state)
 	case "done":
 		s.s.Done()
+	case "unspent":
+		s.s.Unspent()
 	case "missing":
 		var n int
 		if _, err := fmt.Sscan(args[0], &n); err != nil {
@@ -220,7 +228,11 @@ func (s *settlementStage) show(say func(string, ...any)) {
 	case Check:
 		say("check %s [%d,%d)", step.Intent.Batch, step.Intent.First, step.Intent.Next)
 	case Store:
-		say("store on %s under %s", step.Intent.Shard, step.Token)
+		alone := ""
+		if step.Alone {
+			alone = ", alone"
+		}
+		say("store on %s under %s%s", step.Intent.Shard, step.Token, alone)
 	case Finished:
 		say("finished, reading goes on at %d, gaps %v", step.State.End(), step.State.Gaps(step.State.End()))
 	default:

@@ -38,6 +38,8 @@ type switches struct {
 	Gate     bool // a node goes on with what a rebalance took from it
 	Member   bool // and commits as one member what another was given
 	Ask      bool // an insert whose answer is missing is repeated without a look at the receipts
+	Proof    bool // and an insert that took long without Kafka's word that the rows are the node's still
+	Wait     bool // rows are dead-lettered while others may have them in flight, and nothing was taken in their day
 	Spent    bool // a batch is renewed while its token may be unspent
 	Done     bool // what is done above the offset is forgotten by the next owner
 	Order    bool // it settles by offset what was declared in another order
@@ -71,6 +73,7 @@ type world struct {
 	// Kafka: a commit is accepted from a member of the generation. That the
 	// partition is the member's is not looked at.
 	commits    map[int32]committed
+	accepted   int // so many commits
 	generation int
 	members    map[*node]bool
 	owner      map[int32]*node
@@ -80,7 +83,7 @@ type world struct {
 	rows   map[int32][]row
 	tokens [days][]string // oldest first
 	dead   map[row]bool   // the dead-letter topic
-	cured  bool           // nothing is refused any more: somebody took a constraint off
+	cured  bool           // nothing is refused: somebody took a constraint off
 
 	wire  []*message
 	nodes []*node // that live; a zombie does
@@ -212,6 +215,7 @@ func (w *world) commit(n *node, states map[int32]State) error {
 		w.commits[p] = c
 		w.logf("n%d: p%d is committed: %s", n.id, p, c.metadata)
 	}
+	w.accepted++
 	if w.trouble > 0 && w.chance(2) {
 		w.trouble--
 		w.logf("n%d: the answer to the commit is lost", n.id)
