@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -85,5 +86,34 @@ func TestHandler(t *testing.T) {
 	}
 	if status, _ := get(Path + "../runbooks.go"); status == http.StatusOK {
 		t.Error("a file that is no runbook is served")
+	}
+}
+
+// What the pages have one start and stop is what ops/deploy installs.
+func TestWhatIsStartedIsInstalled(t *testing.T) {
+	list, _ := Get(index)
+	texts := []string{list.Text}
+	for _, r := range All() {
+		texts = append(texts, r.Text)
+	}
+	named := regexp.MustCompile(`systemctl \w+ (penstock-\w+)|journalctl -u (penstock-\w+)|(?:deployment/|scaledobject )penstock-(\w+)|(ops/deploy/[\w./-]+\w)`)
+	found := 0
+	for _, text := range texts {
+		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			unit, part, file := m[1]+m[2], m[3], m[4]
+			switch {
+			case unit != "":
+				file = "ops/deploy/systemd/" + unit + ".service"
+			case part != "":
+				file = "ops/deploy/helm/penstock/templates/" + part + ".yaml"
+			}
+			if _, err := os.Stat("../../" + file); err != nil {
+				t.Errorf("%s: %v", m[0], err)
+			}
+			found++
+		}
+	}
+	if found < 15 {
+		t.Errorf("%d are named; the expression does not find them", found)
 	}
 }

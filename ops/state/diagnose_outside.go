@@ -55,6 +55,21 @@ func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
 		}
 		return
 	}
+	var gone int64
+	var lost []string
+	for _, p := range k.Partitions {
+		if p.Gone > 0 {
+			gone, lost = gone+p.Gone, append(lost, fmt.Sprint(p.ID))
+		}
+	}
+	if gone > 0 {
+		say(Finding{
+			ID: "offset", Level: Bad, Of: k.Stream, Runbook: bookOffset,
+			What: fmt.Sprintf("Kafka has deleted %s records that were not stored", Count(float64(gone))),
+			Why:  "the committed offset of partition " + several(lost) + " is below the oldest that Kafka has; a node that is given it ends",
+			Do:   "Do not reset the offset before the runbook was read: it says how to find out what is lost, and how to go on.",
+		})
+	}
 	if k.Members == 0 && k.Records > 0 {
 		say(Finding{
 			ID: "no-node", Level: Bad, Of: k.Stream, Runbook: bookDeploy,
@@ -67,7 +82,7 @@ func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
 	var soonest *float64
 	for _, p := range k.Partitions {
 		oldest = max(oldest, p.OldestIntent)
-		if p.Retention != nil && (soonest == nil || *p.Retention < *soonest) {
+		if p.Gone == 0 && p.Retention != nil && (soonest == nil || *p.Retention < *soonest) {
 			soonest = p.Retention
 		}
 	}

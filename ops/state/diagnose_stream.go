@@ -106,6 +106,11 @@ func (s State) storing(one Stream) (Finding, bool) {
 		f.What = fmt.Sprintf("ClickHouse takes no inserts since %s; %s", since, waiting)
 		f.Do = "Read the error: it names the value and the remedy. Nothing is lost meanwhile."
 	}
+	if worst.What == "settle" && worst.Cause == CauseOther {
+		f.ID, f.Runbook = "settling", bookIntent
+		f.What = fmt.Sprintf("what an earlier node declared cannot be settled since %s, and its partition is not read; %s", since, waiting)
+		f.Do = "Read the error: it says what settling waits for. Do not reset offsets. Nothing is lost meanwhile."
+	}
 	if worst.What == "check" {
 		f.What = fmt.Sprintf("nodes cannot begin since %s: what they need does not answer; %s", since, waiting)
 		f.Do = "Run `ingest check` with a node's config: it reaches everything and names every fault."

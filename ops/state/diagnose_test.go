@@ -72,6 +72,7 @@ func TestDiagnose(t *testing.T) {
 	f("a retry or two", fails("insert", CauseAway, 2*time.Second), "All is well")
 	f("ClickHouse is away", fails("insert", CauseAway, time.Minute), "ClickHouse does not answer since 1 min 00 s; 1.20 M records wait in Kafka", "bad clickhouse lag-grows-cpu-low")
 	f("at a takeover", fails("settle", CauseAway, time.Minute), "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low")
+	f("a takeover waits for something else", fails("settle", CauseOther, time.Minute), "what an earlier node declared cannot be settled since 1 min 00 s", "bad settling stuck-intent")
 	f("it is read-only", fails("insert", CauseReadOnly, time.Minute), "ClickHouse is read-only", "bad clickhouse clickhouse-readonly")
 	f("its disk is full", fails("insert", CauseDisk, time.Minute), "ClickHouse has no space left", "bad clickhouse disk-full")
 	f("it has too many parts", fails("insert", CauseParts, time.Minute), "ClickHouse refuses inserts for too many parts", "bad clickhouse freshness-worse-parts-grow")
@@ -122,6 +123,11 @@ func TestDiagnose(t *testing.T) {
 		s.Kafka[0] = Kafka{Stream: "fleet", Since: ago(time.Minute), Error: "refused"}
 	}, "Kafka does not answer the watcher", "bad kafka lag-grows-cpu-low")
 	f("Kafka will delete it", func(s *State, _ *Stream) { s.Kafka[0].Partitions[0].Retention = number(1800) }, "Kafka deletes records that are not stored in 30 min 00 s", "bad retention offset-out-of-range")
+	f("Kafka has deleted it, and no node lives to say so", func(s *State, _ *Stream) {
+		s.Streams, s.Programs, s.Peers = nil, nil, nil
+		s.Kafka[0].Members, s.Kafka[0].Records = 0, 5000
+		s.Kafka[0].Partitions[0].Gone, s.Kafka[0].Partitions[0].Retention = 40, number(0)
+	}, "Kafka has deleted 40 records that were not stored", "bad offset offset-out-of-range", "bad no-node bad-deploy")
 	f("ClickHouse is away from the watcher", func(s *State, _ *Stream) {
 		s.ClickHouse[0] = ClickHouse{Name: "ch:9000", Since: ago(time.Minute), Error: "refused"}
 	}, "ClickHouse does not answer the watcher", "bad clickhouse lag-grows-cpu-low")

@@ -32,6 +32,7 @@ func lagGrowsCPULow(t *testing.T, r *rehearsal) {
 	})
 	was, at := r.metrics(t), time.Now()
 	r.sees(t, id, "See", "/lag", "records to do")
+	r.leads(t, id)
 	if out := r.do(t, id, "See", "ingest check"); !strings.Contains(out, "ok") {
 		t.Error(out)
 	}
@@ -68,6 +69,7 @@ func partsGrow(t *testing.T, r *rehearsal) {
 	stop := r.sendsOn(t)
 	defer stop()
 	r.sees(t, "lag-grows-cpu-low", "See", "/readyz", "insert has been failing", "252", "oo many parts")
+	r.leads(t, id)
 	out := r.do(t, id, "See", "FROM system.parts")
 	fullest := 0
 	for line := range strings.Lines(out) {
@@ -83,6 +85,7 @@ func partsGrow(t *testing.T, r *rehearsal) {
 		t.Errorf("where the table's own limits are is not seen: %s", out)
 	}
 	r.do(t, id, "Mend", "SYSTEM START MERGES")
+	r.do(t, id, "Mend", "KILL MUTATION")
 	r.do(t, id, "Mend", "MODIFY SETTING")
 	stop()
 	r.overAndProven(t, id)
@@ -102,6 +105,7 @@ func clickHouseReadOnly(t *testing.T, r *rehearsal) {
 	stop := r.sendsOn(t)
 	defer stop()
 	r.sees(t, id, "See", "/readyz", "insert has been failing", "774")
+	r.leads(t, id)
 	if out := r.do(t, id, "See", "engine_full ILIKE"); !strings.Contains(out, "telemetry\t") {
 		t.Errorf("the table is not among those that are read-only: %q", out)
 	}
@@ -138,6 +142,7 @@ func diskFull(t *testing.T, r *rehearsal) {
 	if !strings.Contains(out, "No space left") && !strings.Contains(out, "243") {
 		t.Errorf("what the node says is not what the runbook has one look for: %s", out)
 	}
+	r.leads(t, id)
 	r.do(t, id, "See", "FROM system.disks")
 	r.do(t, id, "See", "compactor plan")
 	if err := room(); err != nil {

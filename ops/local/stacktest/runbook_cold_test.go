@@ -16,8 +16,9 @@ func s3Refuses(t *testing.T, r *rehearsal) {
 	eventually(t, "commit of all that was sent", func() error { return r.committed(t.Context()) })
 	r.background(t, "compactor run --config compactor.yaml --every 1s")
 	r.sees(t, id, "See", "/readyz", "passes have been failing", "AccessDenied")
+	r.leads(t, id)
 	r.do(t, id, "See", "/metrics")
-	if out, status := r.try(t, id, "See", "compactor run"); status == 0 || !strings.Contains(out, "AccessDenied") {
+	if out, status := r.try(t, id, "Mend", "compactor run"); status == 0 || !strings.Contains(out, "AccessDenied") {
 		t.Errorf("what S3 says is not seen: %d %s", status, out)
 	}
 	// Nothing is lost by it.

@@ -61,6 +61,7 @@ func dlqFills(t *testing.T, r *rehearsal) {
 	if out := r.do(t, id, "See", "dlq show", "3@1041", letter); !strings.Contains(out, "device-5") {
 		t.Errorf("a letter is not seen: %s", out)
 	}
+	r.leads(t, id)
 	if m := r.metrics(t); m["penstock_ingest_reject_rate_high"] != 1 {
 		t.Errorf("the rate is not high: %v", m["penstock_ingest_reject_rate_high"])
 	}
@@ -124,6 +125,7 @@ func stuckIntent(t *testing.T, r *rehearsal) {
 		}
 		return nil
 	})
+	r.sees(t, id, "See", "localhost:9468", `penstock_watch_group_members{stream="telemetry"} 0`)
 	node := r.step(t, id, "Mend", "ingest run")
 	r.typed[node.Text] = true
 	if err := r.begin(node.Text); err != nil {
@@ -174,6 +176,7 @@ func badDeploy(t *testing.T, r *rehearsal) {
 	if out, status := r.try(t, id, "See", "/readyz"); status == 0 {
 		t.Errorf("no node lives, and one says %s", out)
 	}
+	r.leads(t, id)
 	// Roll back.
 	overwrite(t, filepath.Join(r.dir, "ingest.yaml"), before)
 	r.start(t, "")
@@ -218,6 +221,7 @@ func offsetOutOfRange(t *testing.T, r *rehearsal) {
 		t.Errorf("it does not say why: %v", err)
 	}
 	r.node = nil
+	r.leads(t, id)
 	if out := r.do(t, id, "See", "kafka-consumer-groups.sh"); !regexp.MustCompile(fmt.Sprintf(`(?m)telemetry\s+3\s+%d\s`, end.Offset)).MatchString(out) {
 		t.Errorf("what is committed is not seen: %s", out)
 	}
@@ -229,7 +233,10 @@ func offsetOutOfRange(t *testing.T, r *rehearsal) {
 		t.Errorf("how long Kafka keeps records is not seen: %s", out)
 	}
 	eventually(t, "the offset to be set", func() error { // the group has to be empty
-		out, status := r.try(t, id, "Mend", "--reset-offsets")
+		out, status := r.try(t, id, "Mend", "--dry-run")
+		if status == 0 {
+			out, status = r.try(t, id, "Mend", "--execute")
+		}
 		if status != 0 || !strings.Contains(out, fmt.Sprint(end.Offset+lost)) {
 			return errors.New(out)
 		}

@@ -87,7 +87,7 @@ func newRehearsal(t *testing.T) *rehearsal {
 			t.Error(err)
 		}
 	})
-	for _, known := range []string{"9464", "9465", "9467"} {
+	for _, known := range []string{"9464", "9465", "9467", "9468"} {
 		r.admin[known] = freeAddr(t)
 	}
 	r.shell(t)
@@ -147,8 +147,9 @@ rejects: {least: 100}
 lanes: 2
 admin: {addr: %q, unready_after: 1s}
 scaling: {nodes: [%q], every: 250ms, up_after: 500ms, down_after: 1s, addr: %q}
+watch: {addr: %q}
 %s`, r.at.Kafka.Brokers[0], r.clickHouse.Addr(), r.at.ClickHouse.User, r.at.ClickHouse.Password, r.at.ClickHouse.Database,
-		r.admin["9464"], r.admin["9464"], r.admin["9467"], more))
+		r.admin["9464"], r.admin["9464"], r.admin["9467"], r.admin["9468"], more))
 }
 
 // here has what runbooks call their servers as they are called here.
@@ -259,6 +260,18 @@ func (r *rehearsal) sees(t *testing.T, id, section, part string, want ...string)
 		return nil
 	})
 	return out
+}
+
+// leads waits until the watcher's page, where the list of runbooks has one begin, leads
+// to the runbook.
+func (r *rehearsal) leads(t *testing.T, id string) {
+	t.Helper()
+	eventually(t, "a page that leads to "+id, func() error {
+		if out, status := r.run(t, "ingest top --addr localhost:9468 --once"); status != 0 || !strings.Contains(out, "runbook      "+id) {
+			return errors.New(out)
+		}
+		return nil
+	})
 }
 
 // overAndProven types what a runbook has under Check: the node is ready, nothing is
