@@ -82,7 +82,7 @@ func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
 	var soonest *float64
 	for _, p := range k.Partitions {
 		oldest = max(oldest, p.OldestIntent)
-		if p.Gone == 0 && p.Retention != nil && (soonest == nil || *p.Retention < *soonest) {
+		if p.Gone == 0 && p.Lag > 0 && p.Retention != nil && (soonest == nil || *p.Retention < *soonest) {
 			soonest = p.Retention
 		}
 	}

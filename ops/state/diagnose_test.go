@@ -122,11 +122,14 @@ func TestDiagnose(t *testing.T) {
 	f("Kafka is away from the watcher", func(s *State, _ *Stream) {
 		s.Kafka[0] = Kafka{Stream: "fleet", Since: ago(time.Minute), Error: "refused"}
 	}, "Kafka does not answer the watcher", "bad kafka lag-grows-cpu-low")
-	f("Kafka will delete it", func(s *State, _ *Stream) { s.Kafka[0].Partitions[0].Retention = number(1800) }, "Kafka deletes records that are not stored in 30 min 00 s", "bad retention offset-out-of-range")
+	f("Kafka will delete it", func(s *State, _ *Stream) {
+		s.Kafka[0].Partitions = []KafkaPartition{{Lag: 10, Retention: number(1800)}}
+	}, "Kafka deletes records that are not stored in 30 min 00 s", "bad retention offset-out-of-range")
+	f("nothing waits that it could delete", func(s *State, _ *Stream) { s.Kafka[0].Partitions = []KafkaPartition{{Retention: number(60)}} }, "All is well")
 	f("Kafka has deleted it, and no node lives to say so", func(s *State, _ *Stream) {
 		s.Streams, s.Programs, s.Peers = nil, nil, nil
 		s.Kafka[0].Members, s.Kafka[0].Records = 0, 5000
-		s.Kafka[0].Partitions[0].Gone, s.Kafka[0].Partitions[0].Retention = 40, number(0)
+		s.Kafka[0].Partitions[0].Gone, s.Kafka[0].Partitions[0].Lag, s.Kafka[0].Partitions[0].Retention = 40, 100, number(0)
 	}, "Kafka has deleted 40 records that were not stored", "bad offset offset-out-of-range", "bad no-node bad-deploy")
 	f("ClickHouse is away from the watcher", func(s *State, _ *Stream) {
 		s.ClickHouse[0] = ClickHouse{Name: "ch:9000", Since: ago(time.Minute), Error: "refused"}

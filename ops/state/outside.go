@@ -58,12 +58,27 @@ type KafkaPartition struct {
 	// the age of the oldest, in seconds.
 	Intents      int     `json:"intents,omitempty"`
 	OldestIntent float64 `json:"oldest_intent_seconds,omitempty"`
-	// Retention is in how many seconds the oldest record that is not stored will
-	// be deleted by Kafka; absent if it is not known or nothing waits.
+	// Retention is in how many seconds Kafka will delete the next record to be stored,
+	// while it deletes as it does now: how much older the oldest that it keeps is.
+	// Absent until it has deleted any.
 	Retention *float64 `json:"retention_seconds,omitempty"`
 	// Gone are records that Kafka has deleted and that were not stored: the committed
 	// offset is out of range, and no node reads on by itself.
 	Gone int64 `json:"gone_records,omitempty"`
+}
+
+// Soonest is the partition of which Kafka deletes the next record to be stored first;
+// none while Kafka does not answer, since what is left then runs out unseen.
+func (k Kafka) Soonest() (first KafkaPartition, ok bool) {
+	if !k.Up {
+		return first, false
+	}
+	for _, p := range k.Partitions {
+		if p.Retention != nil && (!ok || *p.Retention < *first.Retention) {
+			first, ok = p, true
+		}
+	}
+	return first, ok
 }
 
 // ClickHouse is one server, as it describes itself.

@@ -26,6 +26,11 @@ func (l *lines) stream(one state.Stream, of state.State) {
 	l.named("freshness", fresh)
 	l.named("15 minutes", spark(one.History, l.Width-15)+"  worst "+state.Seconds(worst(one.History)))
 	l.named("backlog", fmt.Sprintf("%s records, %s; %s/s arrive, %s/s are done", state.Count(float64(b.Records)), eta(b), rate(b.Arriving), rate(b.Done)))
+	for _, k := range of.Kafka {
+		if k.Stream == one.Name {
+			l.keeps(k)
+		}
+	}
 	l.named("pressure", pressure(one, of.At))
 	for i, f := range one.Failing {
 		if i == most {
@@ -43,6 +48,19 @@ func (l *lines) stream(one state.Stream, of state.State) {
 			}
 			l.line("  %-13s%d@%d %s: %s", "", s.Partition, s.Offset, s.Reason, s.Detail)
 		}
+	}
+}
+
+// keeps writes how long there is to store what waits: whoever sees a backlog that does
+// not shrink decides by it what can wait until the morning.
+func (l *lines) keeps(k state.Kafka) {
+	switch p, ok := k.Soonest(); {
+	case !ok:
+	case p.Gone > 0:
+		l.named("kafka keeps", fmt.Sprintf("no longer %s records that were not stored (partition %d)", state.Count(float64(p.Gone)), p.ID))
+	default:
+		l.named("kafka keeps", fmt.Sprintf("records for %s as it deletes now, so what waits for %s more (partition %d)",
+			state.Seconds(*p.Retention+p.Seconds), state.Seconds(*p.Retention), p.ID))
 	}
 }
 

@@ -61,6 +61,35 @@ func TestFits(t *testing.T) {
 	}
 }
 
+// TestKeeps: how long there is to store what waits is said where it is known, and not
+// where nobody could see it run out.
+func TestKeeps(t *testing.T) {
+	f := func(what, want string, change func(*state.Kafka)) {
+		t.Helper()
+		s := statetest.New(statetest.Away)
+		change(&s.Kafka[0])
+		got := ""
+		for line := range strings.SplitSeq(Screen{}.Text(s), "\n") {
+			if strings.HasPrefix(line, "  kafka keeps") {
+				got = strings.TrimPrefix(line, "  kafka keeps  ")
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	hours := func(n float64) *float64 { seconds := n * 3600; return &seconds }
+	f("the least of it", "records for 5 h 00 min as it deletes now, so what waits for 3 h 00 min more (partition 4)", func(k *state.Kafka) {
+		k.Partitions = []state.KafkaPartition{{ID: 2}, {ID: 3, Retention: hours(9)}, {ID: 4, Seconds: 7200, Retention: hours(3)}}
+	})
+	f("it has not deleted any", "", func(k *state.Kafka) { k.Partitions = []state.KafkaPartition{{ID: 2, Lag: 100}} })
+	f("it has deleted what waited", "no longer 1,200 records that were not stored (partition 4)", func(k *state.Kafka) {
+		k.Partitions = []state.KafkaPartition{{ID: 3, Retention: hours(9)}, {ID: 4, Gone: 1200, Retention: hours(0)}}
+	})
+	f("it does not answer", "", func(k *state.Kafka) { k.Up = false })
+	f("another stream's", "", func(k *state.Kafka) { k.Stream = "other" })
+}
+
 // TestStale: what is shown is not taken for how things are.
 func TestStale(t *testing.T) {
 	why := errors.New("the program at localhost:9464: connection refused")

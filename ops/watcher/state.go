@@ -65,7 +65,7 @@ func kafkaState(stream string, l looked[Group]) state.Kafka {
 	}
 	for _, p := range l.value.Partitions {
 		one := state.KafkaPartition{ID: p.ID, Lag: p.Lag, Seconds: p.Behind.value.Seconds(), Intents: p.Pending, OldestIntent: p.OldestIntent.Seconds(), Gone: p.Gone}
-		if p.Retention.known && p.Lag > 0 {
+		if p.Retention.known {
 			seconds := p.Retention.value.Seconds()
 			one.Retention = &seconds
 		}

@@ -6,6 +6,7 @@ import { clock, count, percent, plural, seconds, since } from "./words.js";
 import { rejects } from "./rejects.js";
 
 const PROMISE = 5;
+const RETENTION_LOW = 6 * 3600; // from which on it is a finding
 const late = (x) => (x > PROMISE ? "late" : undefined);
 const axis = (v) => (v < 60 ? `${v} s` : v < 3600 ? `${v / 60} min` : `${v / 3600} h`);
 
@@ -32,14 +33,25 @@ function freshness(id) {
   };
 }
 
+// keeps is how long there is to store what waits, of the partition that has least. While
+// Kafka does not answer that runs out unseen, so nothing is said.
+function keeps(kafka) {
+  const known = (kafka?.up && kafka.partitions?.filter((p) => p.retention_seconds !== undefined)) || [];
+  if (known.length === 0) return undefined;
+  const least = known.reduce((a, b) => (b.retention_seconds < a.retention_seconds ? b : a));
+  const of = h("small", {}, ` partition ${least.partition}`);
+  if (least.gone_records) return figure("Kafka has deleted, not stored", [count(least.gone_records), of], "late");
+  return figure("Kafka keeps what waits, as it deletes now", [`${seconds(least.retention_seconds)} more`, of], least.lag_records > 0 && least.retention_seconds < RETENTION_LOW ? "late" : undefined);
+}
+
 function drain(id) {
   const c = card(`${id}-drain`, "Backlog", "w4");
   return {
     node: c.node,
-    show(one) {
+    show(one, kafka) {
       const b = one.backlog, is = b.seconds > PROMISE;
       const eta = b.left_seconds === undefined ? (is ? "not at this rate" : "–") : b.left_seconds === 0 ? "now" : `in ${seconds(b.left_seconds)}`;
-      put(c.body, h("dl", { class: "figures" }, figure("records not stored", count(b.records), late(b.seconds)), figure("caught up", eta, is && b.left_seconds === undefined ? "late" : undefined)),
+      put(c.body, h("dl", { class: "figures" }, figure("records not stored", count(b.records), late(b.seconds)), figure("caught up", eta, is && b.left_seconds === undefined ? "late" : undefined), keeps(kafka)),
         h("h3", {}, "A second"), table("Rates", [["what"], ["records", "n"]], [
           ["arriving", count(b.arriving)], ["done", count(b.done)], ["read from Kafka", count(one.rates.read_records)], ["stored in ClickHouse", count(one.rates.stored_rows)], ["duplicates left out", count(one.rates.duplicates)], ["rejected", count(one.rates.rejected)]]));
     },
@@ -116,9 +128,10 @@ export function stream(name, alone) {
     show(one, state) {
       const [fresh, left, rates, lags, way, dead] = parts;
       fresh.show(one, state.canary?.find((c) => c.stream === one.name));
-      left.show(one);
+      const kafka = state.kafka?.find((k) => k.stream === one.name);
+      left.show(one, kafka);
       rates.show(one);
-      lags.show(one, state.kafka?.find((k) => k.stream === one.name));
+      lags.show(one, kafka);
       way.show(one, state.at);
       dead.show(one, state.at, percent);
     },

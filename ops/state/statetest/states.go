@@ -36,7 +36,16 @@ func New(name string) state.State {
 	case name != Healthy:
 		panic(fmt.Sprintf("BUG: there is no state %q", name))
 	}
+	behind(&s)
 	return state.Merge(At, s).Judged()
+}
+
+// behind has Kafka say of each partition what the nodes do.
+func behind(s *state.State) {
+	for i, p := range s.Streams[0].Partitions {
+		k := &s.Kafka[0].Partitions[i]
+		k.Lag, k.Seconds, k.Retention = p.Lag, p.Seconds, number(*k.Retention-p.Seconds)
+	}
 }
 
 var changes = map[string]func(*state.State){
@@ -157,6 +166,10 @@ func base() state.State {
 		state.Program{Name: "watch-0:9468", Kind: "watch", Version: "v0.8.0", Started: At.Add(-76 * time.Hour), Memory: state.Memory{Used: 41e6}, CPU: state.CPU{Used: 0.02, Cores: 4}})
 	s.Canary = []state.Canary{{Stream: "telemetry", P50: number(0.31), P99: number(0.72), Sent: 274_000, Limit: 30, Seen: At.Add(-time.Second)}}
 	s.Kafka = []state.Kafka{{Stream: "telemetry", Up: true, Since: At.Add(-76 * time.Hour), Members: 3, Records: 21_000, Seconds: 0.4, Arriving: 60_000}}
+	for _, p := range s.Streams[0].Partitions {
+		kept := 52*3600 - float64(p.ID*7%12)*1400
+		s.Kafka[0].Partitions = append(s.Kafka[0].Partitions, state.KafkaPartition{ID: p.ID, Retention: number(kept)})
+	}
 	s.ClickHouse = []state.ClickHouse{{
 		Name: "clickhouse-0:9000", Up: true, Since: At.Add(-76 * time.Hour), Version: "26.7.1",
 		Parts: []state.TableParts{{Table: "telemetry", Parts: 512, Most: 41, Delay: 1000, Throw: 3000}, {Table: "telemetry_sealed", Parts: 3, Most: 3, Delay: 1000, Throw: 3000}},
