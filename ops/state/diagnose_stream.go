@@ -46,7 +46,7 @@ func (s State) ofStream(one Stream) (all []Finding) {
 		say(f)
 	}
 	if one.Rejects.High {
-		say(rejecting(one))
+		say(s.rejecting(one))
 	}
 	return all
 }
@@ -258,14 +258,24 @@ func (s State) cpu(one Stream) (used, cores float64) {
 	return used, cores
 }
 
-func rejecting(one Stream) Finding {
+func (s State) rejecting(one Stream) Finding {
+	of, since := "records", ""
+	if share, ok := one.Rejects.Share(); ok {
+		of = fmt.Sprintf("%.1f %% of the last minute's records", 100*share)
+	}
+	if !one.Rejects.HighSince.IsZero() {
+		since = fmt.Sprintf("they are more than rejects.share allows since %s", ago(s.At, one.Rejects.HighSince))
+	}
 	f := Finding{
 		ID: "rejects", Level: Warn, Runbook: bookRejects,
-		What: fmt.Sprintf("%.1f %% of the records cannot be stored and go to %s", 100*one.Rejects.Share, one.Rejects.Topic),
-		Do:   "See whether a new firmware or schema is being rolled out: `ingest dlq ls` has them by reason. They can be replayed once they can be stored.",
+		What: fmt.Sprintf("%s cannot be stored and go to %s", of, one.Rejects.Topic), Why: since,
+		Do: "See whether a new firmware or schema is being rolled out: `ingest dlq ls` has them by reason. They can be replayed once they can be stored.",
 	}
 	if r := one.Rejects.Reasons; len(r) > 0 {
-		f.Why = fmt.Sprintf("most of them for the reason %s (%s of %s)", r[0].Reason, Count(float64(r[0].Total)), Count(float64(one.Rejects.Total)))
+		if f.Why != "" {
+			f.Why += "; "
+		}
+		f.Why += fmt.Sprintf("most of them for the reason %s (%s of %s since the nodes began)", r[0].Reason, Count(float64(r[0].Total)), Count(float64(one.Rejects.Total)))
 		for _, sample := range one.Rejects.Samples {
 			if sample.Reason == r[0].Reason {
 				f.Why += fmt.Sprintf(", such as partition %d, offset %d: %s", sample.Partition, sample.Offset, sample.Detail)

@@ -109,8 +109,11 @@ func TestDiagnose(t *testing.T) {
 	}), "there are too few nodes", "bad capacity lag-grows-cpu-high")
 	f("nobody knows why", behind(nothing), "1 min 00 s behind, and the lag does not shrink", "bad behind lag-grows-cpu-low")
 	f("many rejects", func(_ *State, one *Stream) {
-		one.Rejects.High, one.Rejects.Share, one.Rejects.Reasons = true, 0.12, []RejectReason{{"type", 100}}
-	}, "12.0 % of the records cannot be stored", "warn rejects dlq-fills")
+		one.Rejects = Rejects{Topic: "fleet.dead", High: true, HighSince: ago(time.Minute), Records: 50_000, Rejected: 6_000, Total: 100, Reasons: []RejectReason{{"type", 100}}}
+	}, "12.0 % of the last minute's records cannot be stored", "warn rejects dlq-fills")
+	f("many were rejected, and nothing comes now", func(_ *State, one *Stream) {
+		one.Rejects = Rejects{Topic: "fleet.dead", High: true, HighSince: ago(time.Minute)}
+	}, "records cannot be stored", "warn rejects dlq-fills")
 
 	f("canaries are late", func(s *State, _ *Stream) { s.Canary[0].P99 = number(12) }, "what devices send is queryable after 12 s", "bad canary canary-late")
 	f("none is seen", func(s *State, _ *Stream) { s.Canary[0].P99, s.Canary[0].Waiting = nil, 20 }, "what devices send is queryable after 20 s", "bad canary canary-late")

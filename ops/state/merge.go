@@ -140,7 +140,10 @@ func (r Rejects) with(o Rejects) Rejects {
 	for _, one := range slices.Concat(r.Reasons, o.Reasons) {
 		reasons[one.Reason] += one.Total
 	}
-	out := Rejects{Topic: r.Topic, Total: r.Total + o.Total, High: r.High || o.High, Share: max(r.Share, o.Share), Reasons: []RejectReason{}}
+	out := Rejects{
+		Topic: r.Topic, Total: r.Total + o.Total, High: r.High || o.High, HighSince: earlier(r.HighSince, o.HighSince),
+		Records: r.Records + o.Records, Rejected: r.Rejected + o.Rejected, Reasons: []RejectReason{},
+	}
 	for reason, total := range reasons {
 		out.Reasons = append(out.Reasons, RejectReason{reason, total})
 	}

@@ -17,7 +17,7 @@ func TestMerge(t *testing.T) {
 			Rates:   Rates{Read: 100, Stored: 90, Inserts: 1, InsertSeconds: 0.1}, Freshness: Freshness{P50: number(0.2), P99: number(0.5), Waiting: 0.1},
 			Backlog: Backlog{Records: 10, Seconds: 0.1, Done: number(100), Arriving: number(100), Left: number(0)},
 			Lanes:   []Lane{{Node: name}}, InFlight: InFlight{Intents: 1, Since: noon},
-			Rejects: Rejects{Topic: "telemetry.dead", Total: 1, Reasons: []RejectReason{{"time", 1}}, Samples: []RejectSample{{At: noon, Reason: "time"}}},
+			Rejects: Rejects{Topic: "telemetry.dead", Total: 1, Records: 9000, Rejected: 100, Reasons: []RejectReason{{"time", 1}}, Samples: []RejectSample{{At: noon, Reason: "time"}}},
 		}
 		change(&s)
 		return State{Programs: []Program{{Name: name, Kind: "ingest"}}, Streams: []Stream{s}}
@@ -36,7 +36,8 @@ func TestMerge(t *testing.T) {
 		s.Breakers = []Breaker{{"a:9464", noon}}
 		s.InFlight.Since = noon.Add(-time.Minute)
 		s.Rejects.Reasons = []RejectReason{{"type", 7}, {"time", 3}}
-		s.Rejects.Total, s.Rejects.High = 10, true
+		s.Rejects.Total, s.Rejects.High, s.Rejects.HighSince = 10, true, noon.Add(-time.Minute)
+		s.Rejects.Records, s.Rejects.Rejected = 1000, 900
 	})
 	other := State{Programs: []Program{{Name: "c:9465", Kind: "compactor"}}, Tables: []Table{{Name: "fleet", Node: "c:9465"}}, Peers: []Peer{{Name: "d:9464", Since: noon}}}
 	got := Merge(noon, well, other, behind)

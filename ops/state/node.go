@@ -88,7 +88,11 @@ func (n *Node) PipelineEvents() pipeline.Events {
 		Paused:  func(lane int) { n.paused(lane, true) },
 		Resumed: func(lane int) { n.paused(lane, false) },
 		Sealed: func(e pipeline.Sealed) {
-			n.update(func(_ time.Time, c *counts) { c.duplicates += float64(e.Duplicates) })
+			n.update(func(_ time.Time, c *counts) {
+				c.duplicates += float64(e.Duplicates)
+				c.sealed += int64(e.Records)
+				c.sealedRejects += int64(e.Rejects)
+			})
 		},
 		Rejected: func(e pipeline.Rejected) {
 			n.update(func(now time.Time, c *counts) {
@@ -97,7 +101,11 @@ func (n *Node) PipelineEvents() pipeline.Events {
 			})
 		},
 		RejectRate: func(e pipeline.RejectRate) {
-			n.update(func(time.Time, *counts) { n.rejects.high, n.rejects.share = e.High, e.Share() })
+			n.update(func(now time.Time, _ *counts) {
+				if n.rejects.high = (time.Time{}); e.High { // it is told when it changes
+					n.rejects.high = now
+				}
+			})
 		},
 		Inserted: func(e pipeline.Inserted) {
 			n.update(func(_ time.Time, c *counts) {
@@ -235,6 +243,7 @@ func (n *Node) Stream() Stream {
 		s.Failing = append(s.Failing, Failing{n.name, f.What, f.Since.UTC(), f.Last.UTC(), f.Times, CauseOf(f.Err), visible(f.Err.Error(), maxError)})
 	}
 	n.rejects.into(&s.Rejects)
+	s.Rejects.Records, s.Rejects.Rejected = n.window.sealed()
 	s.Doubts = n.doubts
 	return s
 }

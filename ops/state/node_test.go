@@ -131,6 +131,37 @@ func TestRejects(t *testing.T) {
 	}
 }
 
+// TestRejectsAreMany: what is said of them is of the last minute, and not of when they
+// became too many.
+func TestRejectsAreMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, e := started()
+		for range 30 {
+			time.Sleep(5 * time.Second)
+			e.Sealed(pipeline.Sealed{Records: 100, Rejects: 40})
+		}
+		e.RejectRate(pipeline.RejectRate{High: true, Records: 1000, Rejects: 51, Sample: pipeline.Rejected{Rejection: &schema.Rejection{}}})
+		told := time.Now()
+		for range 15 {
+			time.Sleep(5 * time.Second)
+			e.Sealed(pipeline.Sealed{Records: 200, Rejects: 20})
+		}
+		r := n.Stream().Rejects
+		if share, ok := r.Share(); !ok || share != 0.1 || r.Records < 2400 || r.Records > 2600 {
+			t.Errorf("%v of %d, %v; want a tenth of some 2400", share, r.Records, ok)
+		}
+		if !r.High || !r.HighSince.Equal(told) {
+			t.Errorf("high is %v since %v, want since %v", r.High, r.HighSince, told)
+		}
+		e.RejectRate(pipeline.RejectRate{Records: 1000, Rejects: 49})
+		time.Sleep(2 * time.Minute)
+		r = n.Stream().Rejects
+		if share, ok := r.Share(); r.High || !r.HighSince.IsZero() || ok || share != 0 {
+			t.Errorf("it is over, and nothing comes: %+v", r)
+		}
+	})
+}
+
 func TestQuantiles(t *testing.T) {
 	f := func(what string, p50, p99 float64, rows ...time.Duration) {
 		t.Helper()

@@ -13,8 +13,7 @@ import (
 // reason must not hide the others.
 type rejects struct {
 	reasons map[schema.Reason]*rejected
-	high    bool
-	share   float64
+	high    time.Time // since when more are rejected than may be; zero if not
 }
 
 type rejected struct {
@@ -42,7 +41,7 @@ func (r *rejects) add(now time.Time, e pipeline.Rejected) {
 }
 
 func (r *rejects) into(out *Rejects) {
-	out.High, out.Share = r.high, r.share
+	out.High, out.HighSince = !r.high.IsZero(), utc(r.high)
 	out.Reasons, out.Samples = []RejectReason{}, []RejectSample{}
 	for reason, of := range r.reasons {
 		out.Total += of.total

@@ -191,14 +191,32 @@ type Rejects struct {
 	Topic string `json:"topic"`
 	// Total is since the nodes began.
 	Total int64 `json:"total"`
-	// High: more are rejected than rejects.share allows. Share is theirs of all
-	// records when that was last said.
-	High  bool    `json:"high"`
-	Share float64 `json:"share"`
+	// High: of some node's records more are rejected than rejects.share allows. It was
+	// told so first at HighSince, zero while it is not.
+	High      bool      `json:"high"`
+	HighSince time.Time `json:"high_since,omitzero"`
+	// Records are those of the batches that were sealed within the last minute, and
+	// Rejected those of them that are rejected.
+	Records  int64 `json:"minute_records"`
+	Rejected int64 `json:"minute_rejected"`
 	// Reasons are by their number, most first.
 	Reasons []RejectReason `json:"reasons"`
 	// Samples are the newest, newest first; of a node at most [SamplesPerReason] each.
 	Samples []RejectSample `json:"samples"`
+}
+
+// Share is how many of the last minute's records are rejected; false if there were none.
+func (r Rejects) Share() (float64, bool) {
+	return float64(r.Rejected) / float64(max(1, r.Records)), r.Records > 0
+}
+
+// Partitions is of how many the samples are.
+func (r Rejects) Partitions() int {
+	ids := map[int32]bool{}
+	for _, s := range r.Samples {
+		ids[s.Partition] = true
+	}
+	return len(ids)
 }
 
 // RejectReason is how many were rejected for a reason since the nodes began.

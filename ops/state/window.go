@@ -21,11 +21,13 @@ type counts struct {
 	read, readBytes, stored, storedBytes float64
 	inserts, insertSeconds, retries      float64
 	duplicates, rejected                 float64
+	sealed, sealedRejects                int64 // records of batches
 	ages                                 ages
 }
 
 const (
-	// ratesOver is how many samples rates are taken over, freshOver quantiles.
+	// ratesOver is how many samples rates are taken over; freshOver quantiles, and
+	// what is rejected: by that minute rejects.share judges, unless it is set otherwise.
 	ratesOver = 6
 	freshOver = 12
 )
@@ -84,6 +86,16 @@ func (w *window) fresh() (p50, p99 *float64) {
 		all.merge(&w.closed[i].ages)
 	}
 	return all.quantiles()
+}
+
+// sealed returns the records of the last minute's batches, and how many are rejected.
+func (w *window) sealed() (records, rejects int64) {
+	records, rejects = w.open.sealed, w.open.sealedRejects
+	for i := range w.closed {
+		records += w.closed[i].sealed
+		rejects += w.closed[i].sealedRejects
+	}
+	return records, rejects
 }
 
 // ages count rows by how old they were: a bucket's bound is a fifth above the one

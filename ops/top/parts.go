@@ -13,6 +13,9 @@ import (
 // most is how many partitions, failures and days are written; the page has all.
 const most = 6
 
+// mostSamples is how many dead letters are.
+const mostSamples = 3
+
 func (l *lines) stream(one state.Stream, of state.State) {
 	l.heading(fmt.Sprintf("STREAM %s   topic %s, group %s, %d nodes, %d partitions", one.Name, one.Topic, one.Group, len(one.Nodes), len(one.Partitions)))
 	r, b := one.Rates, one.Backlog
@@ -41,13 +44,7 @@ func (l *lines) stream(one state.Stream, of state.State) {
 	}
 	l.partitions(one)
 	if one.Rejects.Total > 0 {
-		l.named("dead letters", rejects(one.Rejects))
-		for i, s := range one.Rejects.Samples {
-			if i == 3 {
-				break
-			}
-			l.line("  %-13s%d@%d %s: %s", "", s.Partition, s.Offset, s.Reason, s.Detail)
-		}
+		l.rejects(one.Rejects, of.At)
 	}
 }
 
@@ -110,16 +107,27 @@ func pressure(one state.Stream, now time.Time) string {
 	return strings.Join(parts, ", ")
 }
 
-func rejects(r state.Rejects) string {
+func (l *lines) rejects(r state.Rejects, now time.Time) {
 	var parts []string
 	for _, one := range r.Reasons {
 		parts = append(parts, fmt.Sprintf("%s %s", one.Reason, state.Count(float64(one.Total))))
 	}
-	text := fmt.Sprintf("%s in %s: %s", state.Count(float64(r.Total)), r.Topic, strings.Join(parts, ", "))
-	if r.High {
-		text += fmt.Sprintf("; HIGH, %.1f %% of all records", 100*r.Share)
+	l.named("dead letters", fmt.Sprintf("%s in %s since the nodes began: %s", state.Count(float64(r.Total)), r.Topic, strings.Join(parts, ", ")))
+	if share, ok := r.Share(); r.High {
+		text := "for " + ago(now, r.HighSince)
+		if ok {
+			text += fmt.Sprintf(": %.1f %% of the last minute's records", 100*share)
+		}
+		l.named("HIGH", text)
 	}
-	return text
+	if len(r.Samples) == 0 {
+		return
+	}
+	newest := r.Samples[:min(len(r.Samples), mostSamples)]
+	l.named("samples", fmt.Sprintf("the newest %d of %d, which are from %d partitions", len(newest), len(r.Samples), r.Partitions()))
+	for _, s := range newest {
+		l.line("  %-13s%d@%d %s: %s", "", s.Partition, s.Offset, s.Reason, s.Detail)
+	}
 }
 
 func (l *lines) table(t state.Table, of state.State) {

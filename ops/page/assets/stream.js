@@ -2,7 +2,7 @@
 
 import { behind, card, figure, h, put, table, tag } from "./dom.js";
 import { BarChart, LineChart } from "./chart.js";
-import { clock, count, percent, plural, seconds, since } from "./words.js";
+import { clock, count, plural, seconds, since } from "./words.js";
 import { rejects } from "./rejects.js";
 
 const PROMISE = 5;
@@ -133,7 +133,7 @@ export function stream(name, alone) {
       rates.show(one);
       lags.show(one, kafka);
       way.show(one, state.at);
-      dead.show(one, state.at, percent);
+      dead.show(one, state.at);
     },
   };
 }

@@ -61,6 +61,7 @@ var changes = map[string]func(*state.State){
 		}
 		one.Rates = state.Rates{Retries: 0.4}
 		one.Freshness = state.Freshness{Waiting: 252}
+		one.Rejects.Records, one.Rejects.Rejected = 0, 0
 		one.Backlog = state.Backlog{Records: 15_120_000, Seconds: 252, Done: number(0), Arriving: number(60_000)}
 		for i := range one.Partitions {
 			p := &one.Partitions[i]
@@ -127,18 +128,19 @@ var changes = map[string]func(*state.State){
 	},
 	Rejecting: func(s *state.State) {
 		r := &s.Streams[0].Rejects
-		r.High, r.Share, r.Total = true, 0.124, 412_300
-		r.Reasons = []state.RejectReason{{Reason: "type", Total: 411_000}, {Reason: "time", Total: 1_180}, {Reason: "malformed", Total: 120}}
+		r.High, r.HighSince, r.Total = true, At.Add(-2*time.Minute-36*time.Second), 1_340_500
+		r.Records, r.Rejected = 3_600_000, 446_400
+		r.Reasons = []state.RejectReason{{Reason: "type", Total: 1_339_200}, {Reason: "time", Total: 1_180}, {Reason: "malformed", Total: 120}}
 		for i := range 4 {
 			r.Samples = append(r.Samples, state.RejectSample{At: At.Add(-time.Duration(i) * 300 * time.Millisecond), Partition: int32(3 + i), Offset: 8_812_041 - int64(i), Reason: "type", Detail: `seq is "4711", want a number`})
 		}
 		r.Samples = append(r.Samples,
 			state.RejectSample{At: At.Add(-4 * time.Second), Partition: 1, Offset: 8_790_112, Reason: "time", Detail: "ts is 2041-01-01T00:00:00Z, 14 years after Kafka's time"},
 			state.RejectSample{At: At.Add(-9 * time.Second), Partition: 11, Offset: 8_790_007, Reason: "malformed", Detail: `invalid character '\u001b' looking for beginning of value`})
-		s.Streams[0].Rates.Rejected = 7_440
+		s.Streams[0].Rates.Rejected, s.Streams[0].Rates.Stored = 7_440, 51_900
 		for i := range s.Streams[0].History {
 			if h := &s.Streams[0].History[i]; h.At.After(At.Add(-3 * time.Minute)) {
-				h.Rejected = 7_440
+				h.Rejected, h.Stored = 7_440, h.Stored-7_440
 			}
 		}
 	},
@@ -186,7 +188,7 @@ func stream() state.Stream {
 		Freshness: state.Freshness{P50: number(0.24), P99: number(0.61), Waiting: 0.4},
 		Backlog:   state.Backlog{Records: 21_400, Seconds: 0.4, Done: number(60_100), Arriving: number(60_120), Left: number(0)},
 		InFlight:  state.InFlight{Intents: 5, Since: At.Add(-200 * time.Millisecond)},
-		Rejects: state.Rejects{Topic: "telemetry.dead", Total: 1_300, Reasons: []state.RejectReason{{Reason: "time", Total: 1_180}, {Reason: "malformed", Total: 120}},
+		Rejects: state.Rejects{Topic: "telemetry.dead", Total: 1_300, Records: 3_606_000, Rejected: 24, Reasons: []state.RejectReason{{Reason: "time", Total: 1_180}, {Reason: "malformed", Total: 120}},
 			Samples: []state.RejectSample{}},
 	}
 	for i := range int(state.HistoryFor / state.SampleEvery) {
