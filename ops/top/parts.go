@@ -68,7 +68,11 @@ func (l *lines) partitions(one state.Stream) {
 	if len(all) == 0 {
 		return
 	}
-	l.line("  %-13s%9s %12s %14s %10s  %s", "furthest", "partition", "records", "oldest", "arrive/s", "node")
+	node := "node"
+	if len(all) > most {
+		node = fmt.Sprintf("node (%d of %d partitions)", most, len(all))
+	}
+	l.line("  %-13s%9s %12s %14s %10s  %s", "furthest", "partition", "records", "oldest", "arrive/s", node)
 	for i, p := range all {
 		if i == most {
 			break

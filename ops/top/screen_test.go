@@ -90,6 +90,23 @@ func TestKeeps(t *testing.T) {
 	f("another stream's", "", func(k *state.Kafka) { k.Stream = "other" })
 }
 
+// TestFurthest: who sees some of the partitions knows that there are more.
+func TestFurthest(t *testing.T) {
+	f := func(partitions int, want string) {
+		t.Helper()
+		s := statetest.New(statetest.Healthy)
+		s.Streams[0].Partitions = s.Streams[0].Partitions[:partitions]
+		for line := range strings.SplitSeq(Screen{}.Text(s), "\n") {
+			if strings.HasPrefix(line, "  furthest") && !strings.HasSuffix(line, want) {
+				t.Errorf("of %d: %q, want it to end with %q", partitions, line, want)
+			}
+		}
+	}
+	f(12, "  node (6 of 12 partitions)")
+	f(7, "  node (6 of 7 partitions)")
+	f(6, "  node")
+}
+
 // TestStale: what is shown is not taken for how things are.
 func TestStale(t *testing.T) {
 	why := errors.New("the program at localhost:9464: connection refused")

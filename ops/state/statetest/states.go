@@ -80,6 +80,7 @@ var changes = map[string]func(*state.State){
 			s.Programs[i].Problems = []string{"stream telemetry: insert has been failing for 4m12s: " + refused.Error()}
 			s.Programs[i].CPU.Used = 0.1
 		}
+		exportFails(s, since, refused)
 		s.ClickHouse[0] = state.ClickHouse{Name: "clickhouse-0:9000", Since: since, Error: refused.Error()}
 		s.Canary[0].P50, s.Canary[0].P99, s.Canary[0].Waiting, s.Canary[0].Lost = nil, nil, 30, 222
 		s.Kafka[0].Records, s.Kafka[0].Seconds = 15_120_000, 252
@@ -144,6 +145,21 @@ var changes = map[string]func(*state.State){
 			}
 		}
 	},
+}
+
+// exportFails ends the pass that was at work, as a compactor tells it: the day is where
+// it was, and the next pass is due some minutes later.
+func exportFails(s *state.State, since time.Time, why error) {
+	t, compactor := &s.Tables[0], &s.Programs[3]
+	t.Planned, t.Rates = since, state.TableRates{}
+	for i := range t.Days {
+		if d := &t.Days[i]; d.Doing != nil {
+			d.Doing, d.Error = nil, fmt.Sprintf("export %s, generation 1: %v", d.Day, why)
+			t.Failing = &state.Failing{Node: t.Node, What: "pass", Since: since, Last: since, Times: 1, Cause: state.CauseOf(why), Error: d.Error}
+		}
+	}
+	compactor.Problems = []string{"table telemetry: passes have been failing for 4m12s: " + t.Failing.Error}
+	compactor.CPU.Used = 0
 }
 
 func number(v float64) *float64 { return &v }
