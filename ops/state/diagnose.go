@@ -44,7 +44,7 @@ func Diagnose(s State) []Finding {
 	all = append(all, s.ofServers(all)...)
 	all = append(all, s.ofPrograms(all)...)
 	for _, t := range s.Tables {
-		all = append(all, s.ofTable(t)...)
+		all = append(all, s.ofTable(t, found(all, "clickhouse"))...)
 	}
 	all = append(all, s.ofDays()...)
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(rank(a.Level), rank(b.Level)) })

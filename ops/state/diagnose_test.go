@@ -159,6 +159,20 @@ func TestDiagnose(t *testing.T) {
 	f("passes fail", func(s *State, _ *Stream) {
 		s.Tables[0].Failing = &Failing{Since: ago(time.Hour), Times: 6, Error: "403"}
 	}, "no day is moved since 1 h 00 min", "warn pass-failed s3-refuses")
+	f("they do not reach a ClickHouse that is away", func(s *State, one *Stream) {
+		fails("insert", CauseAway, time.Minute)(s, one)
+		s.Tables[0].Failing = &Failing{Since: ago(time.Minute), Times: 1, Cause: CauseAway, Error: "refused"}
+	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low")
+	f("in the middle of a day; another is damaged", func(s *State, one *Stream) {
+		fails("insert", CauseAway, time.Minute)(s, one)
+		s.Tables[0].Failing = &Failing{Since: ago(time.Minute), Times: 1, Cause: CauseAway, Error: "refused"}
+		s.Tables[0].Days[0].Error = "refused"
+		s.Tables[0].Days = append(s.Tables[0].Days, Day{Day: "2026-10-02", Damaged: true, Error: "other bytes"})
+	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low", "bad day-damaged s3-refuses")
+	f("they are refused while it is away", func(s *State, one *Stream) {
+		fails("insert", CauseAway, time.Minute)(s, one)
+		s.Tables[0].Failing = &Failing{Since: ago(time.Minute), Times: 1, Cause: CauseOther, Error: "403 Forbidden"}
+	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low", "warn pass-failed s3-refuses")
 	f("they fail for ClickHouse's disk", func(s *State, _ *Stream) {
 		s.Tables[0].Failing = &Failing{Since: ago(time.Hour), Times: 6, Cause: CauseDisk, Error: "full"}
 	}, "no day is moved", "warn pass-failed disk-full")

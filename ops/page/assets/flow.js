@@ -40,7 +40,7 @@ export function flow() {
           servers.length ? servers.flatMap((x) => (x.disks ?? []).map((d) => `${bytes(d.free_bytes)} free on ${d.name}`)) : undefined,
           rate("retries") > 0 && `${count(rate("retries"))} retries/s`),
         pipe(total(tables, (t) => t.rates.rows), "rows/s", tables.length ? `${bytes(total(tables, (t) => t.rates.bytes))}/s written` : "no compactor is asked", doing.length > 0),
-        station("S3", tables.some((t) => t.failing) || ids.has("day-damaged") ? ["bad", "trouble"] : undefined, tables.length ? `${plural(cold.length, "day is", "days are")} cold` : "not known here", tables.length > 0 && bytes(total(cold, (d) => d.cold_bytes)), doing.length > 0 && `${plural(doing.length, "day", "days")} on the way`)));
+        station("S3", state.findings.some((f) => ["day-damaged", "day-failed", "pass-failed"].includes(f.id)) ? ["bad", "trouble"] : undefined, tables.length ? `${plural(cold.length, "day is", "days are")} cold` : "not known here", tables.length > 0 && bytes(total(cold, (d) => d.cold_bytes)), doing.length > 0 && `${plural(doing.length, "day", "days")} on the way`)));
     },
   };
 }
