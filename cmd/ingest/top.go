@@ -14,6 +14,7 @@ import (
 
 	"penstock/ops/page"
 	"penstock/ops/peer"
+	"penstock/ops/runbooks"
 	"penstock/ops/settings"
 	"penstock/ops/state"
 	"penstock/ops/top"
@@ -28,6 +29,9 @@ func topCommand(from *settings.Sources, out io.Writer) *cobra.Command {
 		Short: "Show how things are, in the terminal",
 		Long: `Ask the program at admin.addr, or at --addr, how things are, and show what its page shows: first what is wrong, why,
 and what to do; then streams, days and programs. It is shown anew every two seconds, until ^C.
+
+A mark says how much somebody is needed: [!!] act now, [! ] have a look, [i ] to know, [ok] as promised. A runbook is at the
+address that was asked, to be opened in a browser.
 
 Any program with an admin server will do: a node, a compactor, "ingest watch". It tells of its page.peers too, so that
 one of them can show all.
@@ -78,12 +82,16 @@ func (t terminal) ask(ctx context.Context) (state.State, error) {
 	return s, nil
 }
 
+func (t terminal) screen() top.Screen {
+	return top.Screen{Runbooks: t.client.URL(t.addr, runbooks.Path)}
+}
+
 func (t terminal) once(ctx context.Context) error {
 	s, err := t.ask(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(t.out, top.Screen{}.Text(s))
+	_, err = io.WriteString(t.out, t.screen().Text(s))
 	return err
 }
 
@@ -119,7 +127,8 @@ func (t terminal) follow(ctx context.Context, f *os.File, every time.Duration) (
 		if asked == nil {
 			last = s
 		}
-		screen := top.Screen{Colour: !plain}
+		screen := t.screen()
+		screen.Colour = !plain
 		if width, height, err := term.GetSize(int(f.Fd())); err == nil {
 			screen.Width, screen.Height = width, height-1
 		}

@@ -85,12 +85,20 @@ func (c *Client) Post(ctx context.Context, addr, path string) (_ string, err err
 	return strings.TrimSpace(string(text)), err
 }
 
-func (c *Client) do(ctx context.Context, method, addr, path string) (*http.Response, error) {
+// URL is where the server at the address has a page, for a browser too.
+func (c *Client) URL(addr, path string) string {
+	if strings.HasPrefix(addr, ":") { // which the dialler takes for this machine, and a browser does not
+		addr = "localhost" + addr
+	}
 	where := url.URL{Scheme: "http", Host: addr, Path: path}
 	if c.access.TLS.Enabled {
 		where.Scheme = "https"
 	}
-	request, err := http.NewRequestWithContext(ctx, method, where.String(), nil)
+	return where.String()
+}
+
+func (c *Client) do(ctx context.Context, method, addr, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, c.URL(addr, path), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,18 @@ import (
 	"penstock/transport"
 )
 
+func TestURL(t *testing.T) {
+	f := func(access Access, addr, want string) {
+		t.Helper()
+		if got := New(access, time.Second).URL(addr, "/runbooks/"); got != want {
+			t.Errorf("%s: %q, want %q", addr, got, want)
+		}
+	}
+	f(Access{}, "10.0.0.7:9464", "http://10.0.0.7:9464/runbooks/")
+	f(Access{}, ":9464", "http://localhost:9464/runbooks/")
+	f(Access{TLS: transport.TLS{Enabled: true}}, "[::1]:9464", "https://[::1]:9464/runbooks/")
+}
+
 func TestGet(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {

@@ -16,6 +16,9 @@ type Screen struct {
 	// Height is how many lines there is room for; what is less important is left out.
 	// At most 0 for no bound.
 	Height int
+	// Runbooks is the URL below which the program that was asked has them by their id; they
+	// are named without it if it is empty.
+	Runbooks string
 	// Colour: levels and headings have some.
 	Colour bool
 }
@@ -25,6 +28,9 @@ var colours = map[state.Level]string{state.Bad: "31", state.Warn: "33", state.No
 
 // marks say how bad something is without a colour.
 var marks = map[state.Level]string{state.Bad: "[!!]", state.Warn: "[! ]", state.Note: "[i ]", state.Good: "[ok]"}
+
+// legend says what the marks mean, where there is room for all of a screen.
+const legend = "[!!] act now   [! ] have a look   [i ] to know   [ok] as promised"
 
 // lines are those of a screen that is being written.
 type lines struct {
@@ -44,6 +50,7 @@ func (s Screen) Text(of state.State) string {
 	}
 	l.servers(of)
 	l.programs(of)
+	l.all = append(l.all, "", l.cut("  "+legend))
 	if s.Height > 0 && len(l.all) > s.Height {
 		l.all = append(l.all[:s.Height-1], l.cut(fmt.Sprintf("… %d more lines; the page and --once have all of it", len(l.all)-s.Height+1)))
 	}
@@ -141,7 +148,11 @@ func (l *lines) headline(of state.State) {
 		l.named("why", f.Why)
 		l.named("do", f.Do)
 		if f.Runbook != "" {
-			l.named("runbook", f.Runbook)
+			where := f.Runbook
+			if l.Runbooks != "" {
+				where += " (" + l.Runbooks + f.Runbook + ")"
+			}
+			l.named("runbook", where)
 		}
 	}
 }

@@ -18,7 +18,7 @@ var rewrite = flag.Bool("rewrite", false, "write what is got into the golden fil
 // TestText: what an operator reads in a terminal of the usual size.
 func TestText(t *testing.T) {
 	for _, name := range statetest.Names() {
-		got := Screen{Width: 100}.Text(statetest.New(name))
+		got := Screen{Width: 100, Runbooks: "http://localhost:9464/runbooks/"}.Text(statetest.New(name))
 		path := filepath.Join("testdata", name+".txt")
 		if *rewrite {
 			if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
@@ -105,6 +105,18 @@ func TestFurthest(t *testing.T) {
 	f(12, "  node (6 of 12 partitions)")
 	f(7, "  node (6 of 7 partitions)")
 	f(6, "  node")
+}
+
+// TestEnds: a runbook is named alone where nobody knows who serves it, and the legend is the
+// first that a small terminal does without.
+func TestEnds(t *testing.T) {
+	text := Screen{}.Text(statetest.New(statetest.Hot))
+	if !strings.Contains(text, "runbook      hot-partition\n") || !strings.HasSuffix(text, "\n\n  "+legend+"\n") {
+		t.Errorf("in full:\n%s", text)
+	}
+	if text := (Screen{Height: 24}).Text(statetest.New(statetest.Hot)); strings.Contains(text, legend) || !strings.Contains(text, "more lines") {
+		t.Errorf("in 24 lines:\n%s", text)
+	}
 }
 
 // TestStale: what is shown is not taken for how things are.
