@@ -71,10 +71,14 @@ func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
 		})
 	}
 	if k.Members == 0 && k.Records > 0 {
+		why := "Kafka has no member of the group"
+		if p, ok := k.Soonest(); ok { // no stream is shown that could say it
+			why += fmt.Sprintf(", and keeps what waits for %s more", Seconds(*p.Retention))
+		}
 		say(Finding{
 			ID: "no-node", Level: Bad, Of: k.Stream, Runbook: bookDeploy,
 			What: fmt.Sprintf("no node reads the topic; %s records wait, the oldest for %s", Count(float64(k.Records)), Seconds(k.Seconds)),
-			Why:  "Kafka has no member of the group",
+			Why:  why,
 			Do:   "See why no node lives: the last lines of its log say what ended it. Nothing is lost as long as Kafka keeps it.",
 		})
 	}

@@ -194,6 +194,19 @@ func TestDiagnose(t *testing.T) {
 	}, "second: ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low")
 }
 
+// TestNobodyReads: whoever finds that no node lives is told by when one has to.
+func TestNobodyReads(t *testing.T) {
+	f := func(want string, all ...KafkaPartition) {
+		t.Helper()
+		found := Diagnose(State{At: noon, Kafka: []Kafka{{Stream: "fleet", Up: true, Records: 5000, Partitions: all}}})
+		if len(found) != 1 || found[0].ID != "no-node" || found[0].Why != want {
+			t.Errorf("found %+v, want it to be for %q", found, want)
+		}
+	}
+	f("Kafka has no member of the group, and keeps what waits for 2 d 3 h more", KafkaPartition{Lag: 10, Retention: number(51 * 3600)}, KafkaPartition{ID: 1})
+	f("Kafka has no member of the group", KafkaPartition{Lag: 10})
+}
+
 func TestWords(t *testing.T) {
 	f := func(got, want string) {
 		t.Helper()
