@@ -13,9 +13,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
+// errTableSetReadOnly is TABLE_IS_PERMANENTLY_READ_ONLY, which the library has no name
+// for: the table's setting table_readonly.
+const errTableSetReadOnly = proto.Error(774)
+
 // causes are the server's errors that say what to look at.
 var causes = map[proto.Error]Cause{
 	proto.ErrTableIsReadOnly:          CauseReadOnly,
+	errTableSetReadOnly:               CauseReadOnly,
 	proto.ErrReadonly:                 CauseReadOnly,
 	proto.ErrNotEnoughSpace:           CauseDisk,
 	proto.ErrTooManyParts:             CauseParts,

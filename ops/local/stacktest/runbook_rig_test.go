@@ -267,9 +267,11 @@ func (r *rehearsal) sees(t *testing.T, id, section, part string, want ...string)
 func (r *rehearsal) leads(t *testing.T, id string) {
 	t.Helper()
 	eventually(t, "a page that leads to "+id, func() error {
-		if out, status := r.run(t, "ingest top --addr localhost:9468 --once"); status != 0 || !strings.Contains(out, "runbook      "+id) {
+		out, status := r.run(t, "ingest top --addr localhost:9468 --once")
+		if status != 0 || !strings.Contains(out, "runbook      "+id) {
 			return errors.New(out)
 		}
+		t.Logf("the page says\n%s", out)
 		return nil
 	})
 }
