@@ -96,21 +96,28 @@ func TestWhatIsStartedIsInstalled(t *testing.T) {
 	for _, r := range All() {
 		texts = append(texts, r.Text)
 	}
+	values, err := os.ReadFile("../deploy/helm/penstock/values.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
 	named := regexp.MustCompile(`systemctl \w+ (penstock-\w+)|journalctl -u (penstock-\w+)|(?:deployment/|scaledobject )penstock-(\w+)|(ops/deploy/[\w./-]+\w)`)
 	found := 0
 	for _, text := range texts {
 		for _, m := range named.FindAllStringSubmatch(text, -1) {
+			found++
 			unit, part, file := m[1]+m[2], m[3], m[4]
-			switch {
-			case unit != "":
+			if part != "" {
+				if !strings.Contains(string(values), "\n"+part+":\n") {
+					t.Errorf("%s: the chart has no values for it", m[0])
+				}
+				continue
+			}
+			if unit != "" {
 				file = "ops/deploy/systemd/" + unit + ".service"
-			case part != "":
-				file = "ops/deploy/helm/penstock/templates/" + part + ".yaml"
 			}
 			if _, err := os.Stat("../../" + file); err != nil {
 				t.Errorf("%s: %v", m[0], err)
 			}
-			found++
 		}
 	}
 	if found < 15 {

@@ -167,10 +167,12 @@ func (s State) ofPrograms(so []Finding) (all []Finding) {
 	var away []string
 	var since time.Time
 	nodes, why := 0, ""
+	kinds := map[string]int{}
 	for _, p := range s.Peers {
 		if p.Away() {
 			away, since = append(away, p.Name), earlier(since, p.Since)
 			why = p.Error
+			kinds[p.Kind]++
 		}
 	}
 	for _, p := range s.Programs {
@@ -183,11 +185,18 @@ func (s State) ofPrograms(so []Finding) (all []Finding) {
 		if nodes == 0 {
 			level = Bad
 		}
-		say(Finding{
+		f := Finding{
 			ID: "away", Level: level, Runbook: bookDeploy,
 			What: fmt.Sprintf("%s of %d: %s, since %s", plural(len(away), "program does not answer", "programs do not answer"), len(s.Peers), several(away), ago(s.At, since)), Why: why,
-			Do: "See whether it lives, and what ended it: the last lines of its log. Other nodes have taken its partitions over if their lag is small.",
-		})
+			Do: "See whether it lives, and what ended it: the last lines of its log.",
+		}
+		if kinds["ingest"] > 0 {
+			f.Do += " Other nodes have taken its partitions over if their lag is small."
+		}
+		if kinds["compactor"] == len(away) {
+			f.Level, f.Runbook = Warn, bookColdLate
+		}
+		say(f)
 	}
 	for _, p := range s.Programs {
 		switch {

@@ -142,6 +142,9 @@ func TestDiagnose(t *testing.T) {
 	f("the disk is nearly full", func(s *State, _ *Stream) { s.ClickHouse[0].Disks[0].Free = 5 }, "the disk default of ClickHouse has 5 B left, 5 %", "bad disk disk-full")
 
 	f("a node is away", func(s *State, _ *Stream) { s.Peers[0].Since, s.Peers[0].Error = ago(time.Minute), "refused" }, "1 program does not answer of 1: 10.0.0.7:9464, since 1 min 00 s", "warn away bad-deploy")
+	f("a compactor is away", func(s *State, _ *Stream) {
+		s.Peers[0].Since, s.Peers[0].Error, s.Peers[0].Kind = ago(time.Minute), "refused", "compactor"
+	}, "1 program does not answer of 1", "warn away cold-day-late")
 	f("a node is drained", func(s *State, _ *Stream) { s.Programs[0].Draining, s.Programs[0].Problems = true, []string{"drained"} }, "All is well", "note draining")
 	f("a node is not ready", func(s *State, _ *Stream) { s.Programs[0].Problems = []string{"no partition is assigned"} }, "not ready: no partition is assigned", "warn unready bad-deploy")
 	f("too much memory", func(s *State, _ *Stream) { s.Programs[0].Memory.Used = 11 }, "it has 11 B of memory", "warn memory node-memory")
