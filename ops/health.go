@@ -97,6 +97,9 @@ func (h *Health) disowned(partitions []int32) {
 			delete(s.owned, p)
 			delete(s.settling, p)
 		}
+		if len(s.settling) == 0 { // what it waited for is another's to wait for
+			delete(s.failing, settling)
+		}
 	})
 }
 

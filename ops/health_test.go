@@ -108,6 +108,7 @@ func TestHealth(t *testing.T) {
 	e.Assigned([]int32{3, 4})
 	step("and the node joins when it is there", "partitions [3 4] are being settled")
 	e.Settled(pipeline.Settled{Partition: 3})
+	failFor(time.Minute, retrying("settle"))
 	e.Revoked([]int32{4})
 	step("what was given up before it was settled is nothing to wait for")
 	e.Doubted(errDown)

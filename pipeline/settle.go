@@ -37,8 +37,8 @@ type settlement struct {
 	found Settled // for whoever watches
 
 	claimed intent.State // as Kafka accepted it last
-	// claimedAt is when that was sent, and since when others began nothing any
-	// more: the answer to the first claim came.
+	// claimedAt is when that was sent; since, when the answer to the first came, after
+	// which no commit of others is accepted.
 	claimedAt, since time.Time
 }
 
@@ -164,7 +164,7 @@ func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in inten
 				continue
 			}
 		case intent.Wait:
-			err = s.outlast(ctx)
+			err = s.outlast(ctx, step.Intent)
 		}
 		if err != nil {
 			return err

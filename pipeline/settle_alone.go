@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"penstock/pipeline/intent"
 )
 
 // beAlone takes the node's turn to settle an intent, and waits until no insert
@@ -61,15 +63,26 @@ func (s *settlement) quiet(ctx context.Context, token string) error {
 // errNoneTaken is why a settlement waits.
 var errNoneTaken = errors.New("ClickHouse refuses every row of a day, so no token keeps out what the partition's last owner may have under way; that is outlasted before they are dead-lettered")
 
-// outlast waits until no attempt is left that others began before the claim. It
-// gives the turn away meanwhile.
-func (s *settlement) outlast(ctx context.Context) error {
+// outlast waits until no attempt of others is left, which all rest on commits that were
+// accepted before the claim, though they may begin after it. It gives the turn away
+// meanwhile, and not its place among those that are settled at once: it holds rows.
+func (s *settlement) outlast(ctx context.Context, in intent.Intent) error {
 	wait := time.Until(s.since.Add(s.store.lifetime()))
-	s.store.events.Retrying(Retrying{What: "settle", Batch: s.claimed.Pending[0].Batch, Err: errNoneTaken, Attempt: 1, Wait: wait})
+	if wait > 0 {
+		s.store.events.Retrying(Retrying{What: "settle", Batch: in.Batch, Err: errNoneTaken, Attempt: 1, Wait: wait})
+	}
+	if err := s.sleep(ctx, wait); err != nil {
+		return err
+	}
+	return s.quiet(ctx, in.Token(s.partition))
+}
+
+// sleep gives the turn away for that time.
+func (s *settlement) sleep(ctx context.Context, d time.Duration) error {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }() // whoever has it gives it back
 	select {
-	case <-time.After(wait):
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"penstock/failpoint"
@@ -91,7 +92,8 @@ func (s *store) store(ctx context.Context, b *batch) (outcome, error) {
 	b.forgetRejects()
 	begun, inserts := time.Now(), b.inserts()
 	for _, at := range inserts {
-		// Nobody else has ever sent these rows under this token.
+		// Nobody has sent these rows under this token before: whoever settles them
+		// comes after this node.
 		t, err := s.insertSome(ctx, &b.inquiry, b.id, at, b.blocks[at], true)
 		if err != nil {
 			return o, err
@@ -126,28 +128,19 @@ type taking struct {
 // are stored is for the receipts to say, of all of them: a copy of an attempt
 // with more rows may have come first.
 func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at place, rows *schema.Block, alone bool) (out taking, err error) {
-	all := rows.Rows()
+	whole := rows
 	var refused []refusal
-	for n := all; n > 0; {
+	for n := whole.Rows(); n > 0; {
 		some := rows
 		if n < rows.Rows() {
 			some = rows.Slice(0, n)
 		}
 		sure, err := s.insert(ctx, q, token, at, some)
 		switch {
-		case err == nil && sure && n == all:
+		case err == nil && sure && n == whole.Rows():
 			return out, nil
 		case err == nil:
-			if _, err = s.again.do(ctx, func(ctx context.Context) error {
-				out.left, err = s.missing(ctx, at.shard, rows)
-				return err
-			}); err != nil {
-				return out, err
-			}
-			if out.left.Rows() == 0 {
-				out.left = nil
-			}
-			return out, s.reject(ctx, &out, refused)
+			return out, s.taken(ctx, &out, at, whole, refused)
 		case ctx.Err() != nil || !s.isRefusal(err):
 			return out, err
 		case n == 1:
@@ -165,6 +158,34 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 	}
 	out.unspent = !alone
 	return out, nil
+}
+
+// taken sees what is left of the whole, of which the server took some. Also of rows
+// that were refused alone: an earlier attempt may have stored them after all.
+func (s *store) taken(ctx context.Context, out *taking, at place, whole *schema.Block, refused []refusal) error {
+	var missing *schema.Block
+	if _, err := s.again.do(ctx, func(ctx context.Context) (err error) {
+		missing, err = s.missing(ctx, at.shard, whole)
+		return err
+	}); err != nil {
+		return err
+	}
+	dead := map[schema.Origin]bool{}
+	for _, o := range out.rejected {
+		dead[o] = true
+	}
+	isMissing := map[schema.Origin]bool{}
+	for i := range missing.Rows() {
+		isMissing[missing.Origin(i)] = true
+	}
+	refused = slices.DeleteFunc(refused, func(r refusal) bool { return !isMissing[r.row.Origin(0)] })
+	for _, r := range refused {
+		dead[r.row.Origin(0)] = true
+	}
+	if left := missing.Where(func(o schema.Origin) bool { return !dead[o] }); left.Rows() > 0 {
+		out.left = left
+	}
+	return s.reject(ctx, out, refused)
 }
 
 // refusal is a row that the server refuses alone.
@@ -229,6 +250,9 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 			if left, found = still, still.Rows() == 0; found {
 				return nil
 			}
+			if q.stale(s.bound) { // the receipts took that long
+				return errLate
+			}
 		}
 		sure = !q.unanswered[at]
 		attempt, cancel := context.WithDeadlineCause(ctx, q.at.Add(2*s.bound), errLate)
@@ -258,8 +282,9 @@ func (s *store) insert(ctx context.Context, q *inquiry, token string, at place, 
 // errUnproven: whoever had the rows to store may not have them any more.
 var errUnproven = errors.New("whether the rows are still to be stored here")
 
-// errLate: an attempt that began too long after its proof, or lasts too long.
-var errLate = errors.New("an insert under way is given up, so long after Kafka was asked whether its rows are this node's")
+// errLate: an attempt that would begin too long after its proof, or is under way too long
+// after it.
+var errLate = errors.New("too late after Kafka was asked whether the rows are this node's: clickhouse.insert_timeout has passed")
 
 // missing returns those of the rows that the receipts do not show.
 func (s *store) missing(ctx context.Context, shard int, rows *schema.Block) (*schema.Block, error) {

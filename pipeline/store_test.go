@@ -183,6 +183,59 @@ func TestAnInsertThatIsRepeatedForLongAsksKafkaAgain(t *testing.T) {
 	})
 }
 
+// Nor is anything sent once the receipts took too long to say that it is missing.
+func TestAnInsertDoesNotBeginLongAfterKafkaWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSewer(t)
+		defer s.end()
+		s.owned.take(0, "")
+		began, late := time.Now(), 0
+		s.table.ponder = 40 * time.Second
+		s.table.setFault(func([]schema.Origin) error {
+			if since := time.Since(began); since > 30*time.Second && since < 5*time.Minute {
+				late++
+			}
+			return io.ErrUnexpectedEOF
+		})
+		s.seal("a", 0, 0, 3)
+		time.Sleep(5 * time.Minute)
+		if late > 0 {
+			t.Errorf("%d attempts began later than clickhouse.insert_timeout after Kafka was asked", late)
+		}
+		s.table.mu.Lock()
+		s.table.ponder, s.table.fault = 0, nil
+		s.table.mu.Unlock()
+		time.Sleep(2 * time.Minute)
+		s.expectStored("the receipts answer soon", 3)
+	})
+}
+
+// A row that was refused alone may be stored after all, by the whole that was sent
+// before and came when nothing was refused any more: then it is no dead letter.
+func TestARefusedRowThatTheWholeHasStoredIsNoDeadLetter(t *testing.T) {
+	all := newTable()
+	s := &store{events: Events{}.ensure(), sink: all, receipts: []stored{all}, bound: time.Minute, again: persistence{what: "insert", verdict: fateOf, events: Events{}.ensure()}}
+	at := place{0, schema.DayOf(curtain.UnixMilli())}
+	block := schema.NewBlock(schema.Telemetry())
+	decoder := schema.NewDecoder(schema.Telemetry(), schema.JSON, 1000)
+	for i := range 2 {
+		r := schema.Record{Offset: int64(i), Time: curtain.UnixMilli(), Value: []byte(eventAt("d", i, curtain))}
+		if _, err := decoder.Decode(r, block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all.setFault(func(rows []schema.Origin) error {
+		if rows[0].Offset == 0 {
+			return errRefused
+		}
+		return all.store("b", block, []schema.Origin{{Offset: 0}, {Offset: 1}})
+	})
+	out, err := s.insertSome(t.Context(), &inquiry{at: time.Now()}, "b", at, block, false)
+	if err != nil || out.left != nil || len(out.rejected) > 0 || out.unspent {
+		t.Errorf("%+v, %v; want that all is stored, and nothing dead-lettered", out, err)
+	}
+}
+
 // What was not answered may be stored yet, and a smaller insert under its token
 // would be taken for it: nobody can say what is stored until it is settled.
 func TestARefusalAfterALostAnswerIsADoubt(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ClickHouse/ch-go/proto"
 	"github.com/cespare/xxhash/v2"
@@ -40,6 +41,8 @@ type table struct {
 	lose int
 	// deaf is how many questions to the receipts are not answered.
 	deaf int
+	// ponder, if set, is how long the receipts take to answer.
+	ponder time.Duration
 	// crash is how many inserts leave their token and not their rows, and no
 	// answer.
 	crash int
@@ -137,6 +140,10 @@ func identities(b *schema.Block) []identified {
 }
 
 func (t *table) Stored(_ context.Context, spans []receipts.Span) (receipts.Origins, error) {
+	t.mu.Lock()
+	ponder := t.ponder
+	t.mu.Unlock()
+	time.Sleep(ponder)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.deaf > 0 {

@@ -73,7 +73,7 @@ var groups = []group{
 		{"nodes_max", plain, "bound for the scaler (scaling.max): more could only wait for ClickHouse", "divisor(min(max(nodes, ceil(engine_most / node_most)), partitions), partitions)"},
 		{"server_busy", cores, "cores of a server at the peak, without analysts", "inserts * insert_cpu + peak / shards * engine_us / 1000000"},
 		{"server_in", bytesPerSecond, "network of a server while all catch up", "recovery / shards * native_bytes * wider"},
-		{"tokens_used", plain, "tokens of a shard within insert_timeout, of the 10,000 it remembers", "inserts * insert_timeout"},
+		{"tokens_used", plain, "tokens of a shard while an insert may be under way, of the 10,000 it remembers", "inserts * (2 * insert_timeout + 5)"},
 	}},
 	{"Compactor", []formula{
 		{"move_cores", cores, "cores that move a day within the time", "events_day * wider / move_cpu / move_time"},

@@ -28,7 +28,7 @@ func (p *Plan) warnings() []string {
 		"--batch-age, or fewer and larger nodes, make it fewer.", short(v("inserts")), Number(v("inserts_seen")))
 	least, most := v("slow_rate")*0.2, v("large_rows")
 	warn(v("insert_rows") < least || v("insert_rows") > most, "An insert has %s rows; %s to %s were measured.", Number(math.Round(v("insert_rows"))), Number(least), Number(most))
-	warn(v("tokens_used") > v("tokens")/2, "A shard gets %s inserts within insert_timeout and remembers %s: exactly once is at risk. Raise --batch-age or take fewer lanes.",
+	warn(v("tokens_used") > v("tokens")/2, "A shard gets %s inserts while one may be under way and remembers %s: exactly once is at risk. Raise --batch-age or take fewer lanes.",
 		Number(math.Round(v("tokens_used"))), Number(v("tokens")))
 	warn(in.Headroom > v("held"), "Headroom is %v; nothing was held for long above %s of all cores.", in.Headroom, short(v("held")))
 	for _, of := range []struct {

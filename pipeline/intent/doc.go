@@ -65,12 +65,12 @@
 // a server that refuses it now may take it in a minute, beside the halves.
 //
 // Of a day of which nothing was taken the token is not spent, and keeps nothing
-// out. That is nothing to the owner of a batch, whose attempts are the only ones
-// under its token, and answered. Who settles it does not know what others have in
+// out. That is nothing to the owner of a batch, before whom nobody sent anything
+// under its token, and whose attempts are answered. Who settles it does not know what others have in
 // flight: rows that are dead-lettered now would be stored later, beside a resend
 // of theirs that was stored meanwhile, or under a further token's insert. So it
-// waits until attempts that began before its claim are over, looks once more, and
-// only then dead-letters. Why not keep such a day's token when the other days go
+// waits until attempts that rest on commits from before its claim are over, looks
+// once more, and only then dead-letters. Why not keep such a day's token when the other days go
 // on to a further one: the commit would have to list days, of which a batch of
 // late events has any number, and a row that is dead could still be stored.
 //

@@ -27,8 +27,8 @@ const (
 	// none, the token is not spent in that day: say so by Unspent, unless the step
 	// is Alone.
 	Store
-	// Wait until every attempt that others began before the first Claim has had
-	// its effect, or never will.
+	// Wait until every attempt of others has had its effect, or never will. They rest
+	// on commits that were accepted before the first Claim.
 	Wait
 	// Confirm: commit State, as for a Claim. Only if anything was pending.
 	Confirm
@@ -49,7 +49,7 @@ func (d Do) String() string {
 // Step is one thing to be done.
 type Step struct {
 	Do     Do
-	Intent Intent // of a Check and a Store
+	Intent Intent // of a Check, a Store and a Wait
 	Token  string // of a Store
 	State  State  // of a Claim, a Rebuild, a Confirm, and Finished
 	// Alone is of a Store after a Wait: nobody else's attempts are left, so a row
@@ -89,7 +89,7 @@ func (s *Settlement) Next() Step {
 	switch s.do {
 	case Claim, Rebuild, Confirm, Finished:
 		step.State = s.state
-	case Check:
+	case Check, Wait:
 		step.Intent = s.state.Pending[0]
 	case Store:
 		step.Intent = s.state.Pending[0]
