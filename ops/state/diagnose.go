@@ -42,10 +42,10 @@ func Diagnose(s State) []Finding {
 	// What is seen from outside matters where the nodes do not say it themselves: they
 	// may all be gone.
 	all = append(all, s.ofServers(all)...)
-	all = append(all, s.ofPrograms(all)...)
 	for _, t := range s.Tables {
 		all = append(all, s.ofTable(t, found(all, "clickhouse"))...)
 	}
+	all = append(all, s.ofPrograms(all)...)
 	all = append(all, s.ofDays()...)
 	slices.SortStableFunc(all, func(a, b Finding) int { return cmp.Compare(rank(a.Level), rank(b.Level)) })
 	return all

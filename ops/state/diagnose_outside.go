@@ -202,6 +202,7 @@ func (s State) ofPrograms(so []Finding) (all []Finding) {
 		switch {
 		case p.Draining:
 			say(Finding{ID: "draining", Level: Note, Of: p.Name, What: "it was asked to drain, and does nothing until it is started anew", Why: several(p.Problems), Do: "Stop it, or start it anew."})
+		case p.Kind == "compactor" && found(so, "pass-failed", "day-failed", "day-damaged"):
 		case len(p.Problems) > 0 && !found(so, "clickhouse", "kafka", "offset", "settling"):
 			say(Finding{ID: "unready", Level: Warn, Of: p.Name, Runbook: bookDeploy, What: "not ready: " + p.Problems[0], Why: several(p.Problems), Do: "See its log. A node that has just begun takes some seconds."})
 		}

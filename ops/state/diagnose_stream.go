@@ -56,7 +56,8 @@ func (s State) storing(one Stream) (Finding, bool) {
 	worst := Failing{}
 	nodes := map[string]bool{}
 	for _, f := range one.Failing {
-		if !slices.Contains([]string{"insert", "settle", "check"}, f.What) || !s.lasts(f.Since, failsAfter) {
+		// An open breaker is reason enough, and the error says of what.
+		if !slices.Contains([]string{"insert", "settle", "check"}, f.What) || !s.lasts(f.Since, failsAfter) && len(one.Breakers) == 0 {
 			continue
 		}
 		nodes[f.Node] = true

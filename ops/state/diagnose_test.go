@@ -81,6 +81,10 @@ func TestDiagnose(t *testing.T) {
 	f("something else", fails("insert", CauseOther, time.Minute), "ClickHouse takes no inserts", "bad clickhouse lag-grows-cpu-low")
 	f("nodes cannot begin", fails("check", CauseAway, time.Minute), "nodes cannot begin", "bad clickhouse lag-grows-cpu-low")
 	f("a breaker alone", func(_ *State, one *Stream) { one.Breakers = []Breaker{{"a:9464", ago(10 * time.Second)}} }, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low")
+	f("a breaker that has just opened", func(s *State, one *Stream) {
+		fails("insert", CauseDisk, time.Second)(s, one)
+		one.Breakers = []Breaker{{"a:9464", ago(time.Second)}}
+	}, "ClickHouse has no space left since 1.0 s", "bad clickhouse disk-full")
 	f("Kafka is away", fails("read", CauseAway, time.Minute), "Kafka does not answer since 1 min 00 s", "bad kafka lag-grows-cpu-low")
 	f("commits fail", fails("commit", CauseOther, time.Minute), "Kafka does not answer", "bad kafka lag-grows-cpu-low")
 	f("Kafka has deleted it", fails("read", CauseOffset, time.Minute), "Kafka has deleted records", "bad offset offset-out-of-range")
@@ -176,6 +180,10 @@ func TestDiagnose(t *testing.T) {
 		fails("insert", CauseAway, time.Minute)(s, one)
 		s.Tables[0].Failing = &Failing{Since: ago(time.Minute), Times: 1, Cause: CauseOther, Error: "403 Forbidden"}
 	}, "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low", "warn pass-failed s3-refuses")
+	f("so the compactor is not ready", func(s *State, _ *Stream) {
+		s.Tables[0].Failing = &Failing{Since: ago(time.Hour), Times: 6, Error: "403"}
+		s.Programs = append(s.Programs, Program{Name: "c:9465", Kind: "compactor", Problems: []string{"passes have been failing"}})
+	}, "no day is moved since 1 h 00 min", "warn pass-failed s3-refuses")
 	f("they fail for ClickHouse's disk", func(s *State, _ *Stream) {
 		s.Tables[0].Failing = &Failing{Since: ago(time.Hour), Times: 6, Cause: CauseDisk, Error: "full"}
 	}, "no day is moved", "warn pass-failed disk-full")
