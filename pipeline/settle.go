@@ -158,7 +158,7 @@ func (s *settlement) one(ctx context.Context, steps *intent.Settlement, in inten
 		case intent.Claim:
 			err = s.claim(ctx, step.State)
 		case intent.Store:
-			unspent := false
+			var unspent bool
 			if unspent, err = s.fence(ctx, step, rows); unspent {
 				steps.Unspent()
 				continue
