@@ -140,7 +140,7 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 		case err == nil && sure && n == whole.Rows():
 			return out, nil
 		case err == nil:
-			return out, s.taken(ctx, &out, at, whole, refused)
+			return s.taken(ctx, out.rejected, at, whole, refused)
 		case ctx.Err() != nil || !s.isRefusal(err):
 			return out, err
 		case n == 1:
@@ -160,32 +160,31 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 	return out, nil
 }
 
-// taken sees what is left of the whole, of which the server took some. Also of rows
-// that were refused alone: an earlier attempt may have stored them after all.
-func (s *store) taken(ctx context.Context, out *taking, at place, whole *schema.Block, refused []refusal) error {
+// taken says what has become of the whole, of which the server took some and some were
+// rejected. Also of rows that were refused alone: an earlier attempt may have stored
+// them after all.
+func (s *store) taken(ctx context.Context, rejected []schema.Origin, at place, whole *schema.Block, refused []refusal) (taking, error) {
+	out := taking{rejected: rejected}
 	var missing *schema.Block
 	if _, err := s.again.do(ctx, func(ctx context.Context) (err error) {
 		missing, err = s.missing(ctx, at.shard, whole)
 		return err
 	}); err != nil {
-		return err
+		return out, err
 	}
-	dead := map[schema.Origin]bool{}
-	for _, o := range out.rejected {
-		dead[o] = true
-	}
-	isMissing := map[schema.Origin]bool{}
+	left := map[schema.Origin]bool{}
 	for i := range missing.Rows() {
-		isMissing[missing.Origin(i)] = true
+		left[missing.Origin(i)] = true
 	}
-	refused = slices.DeleteFunc(refused, func(r refusal) bool { return !isMissing[r.row.Origin(0)] })
-	for _, r := range refused {
-		dead[r.row.Origin(0)] = true
+	refused = slices.DeleteFunc(refused, func(r refusal) bool { return !left[r.row.Origin(0)] })
+	err := s.reject(ctx, &out, refused)
+	for _, o := range out.rejected {
+		delete(left, o)
 	}
-	if left := missing.Where(func(o schema.Origin) bool { return !dead[o] }); left.Rows() > 0 {
-		out.left = left
+	if len(left) > 0 {
+		out.left = missing.Where(func(o schema.Origin) bool { return left[o] })
 	}
-	return s.reject(ctx, out, refused)
+	return out, err
 }
 
 // refusal is a row that the server refuses alone.
