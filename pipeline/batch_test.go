@@ -66,8 +66,8 @@ func TestBatchInsertsTheNewestDayFirst(t *testing.T) {
 
 // Blocks are emptied one by one, as they are stored.
 func TestABatchKeepsItsLargestBlock(t *testing.T) {
-	b, events, all := newBatch(schema.Telemetry()), Events{}.ensure(), newTable()
-	s := &store{events: events, sink: all, receipts: []stored{all}, bound: time.Minute, again: persistence{what: "insert", verdict: fateOf, events: events}}
+	b, all := newBatch(schema.Telemetry()), newTable()
+	s := storeInto(all)
 	for fill := range 10 {
 		for day := range schema.Day(6) {
 			decodeInto(t, b, place{0, day}, int(day))

@@ -24,6 +24,7 @@ type drain struct {
 	lane   *lane
 	commit func(context.Context, map[int32]statement) error
 	stores []*store // one a goroutine
+	// proofs asks account for a proof; see prove.
 	proofs chan chan<- error
 	// rejects says whether a batch may be stored with what it rejects.
 	rejects *rejectGuard
@@ -34,6 +35,14 @@ type drain struct {
 	tenures map[int32]tenureOf
 	// unconfirmed is what was declared of each partition and not confirmed.
 	unconfirmed map[int32][]span
+}
+
+// newDrain returns a drain that has no stores yet.
+func newDrain(l *lane, commit func(context.Context, map[int32]statement) error, rejects *rejectGuard) *drain {
+	return &drain{
+		lane: l, commit: commit, rejects: rejects, proofs: make(chan chan<- error),
+		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{},
+	}
 }
 
 // tenureOf is what a commit has to know of a partition beside its state.

@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/errgroup"
 
-	"penstock/pipeline/intent"
 	"penstock/schema"
 )
 
@@ -208,10 +207,7 @@ func (m *member) options() ([]kgo.Opt, error) {
 // drainOf returns the drain of a lane. All of its batches but the one that is
 // being filled may be stored at once.
 func (m *member) drainOf(l *lane) *drain {
-	d := &drain{
-		lane: l, commit: m.commit.put, rejects: m.rejects,
-		ledger: intent.NewLedger(), tenures: map[int32]tenureOf{}, unconfirmed: map[int32][]span{}, proofs: make(chan chan<- error),
-	}
+	d := newDrain(l, m.commit.put, m.rejects)
 	for range m.cfg.Batch.PerLane - 1 {
 		d.stores = append(d.stores, m.storeOf(l.id, d.prove))
 	}

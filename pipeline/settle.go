@@ -190,15 +190,6 @@ func (s *settlement) claim(ctx context.Context, state intent.State) error {
 // prove has Kafka accept the claim once more.
 func (s *settlement) prove(ctx context.Context) error { return s.claim(ctx, s.claimed) }
 
-// fence inserts the rows under the token. unspent is as of a [taking].
-func (s *settlement) fence(ctx context.Context, step intent.Step, rows *batch) (unspent bool, err error) {
-	token := step.Token
-	if failpoint.Off("fence") {
-		token += "-unfenced"
-	}
-	return s.insert(ctx, token, rows, step.Alone)
-}
-
 func (s *settlement) put(ctx context.Context, state intent.State) error {
 	return s.commit(ctx, map[int32]statement{s.partition: {state: state, epoch: s.epoch, leaderEpoch: -1}})
 }
@@ -242,14 +233,19 @@ func (s *settlement) read(ctx context.Context, in intent.Intent) (*batch, error)
 	return b, s.store.letters.send(ctx, b.rejects)
 }
 
-// insert inserts the rows under the token, each place with an insert of its own.
+// fence inserts the rows under the step's token, each place with an insert of its own.
 // Those that ClickHouse refuses together with others are missing at the next
 // check, and have a token of their own then; one that it refuses alone is
-// dead-lettered, and no longer the batch's.
-func (s *settlement) insert(ctx context.Context, token string, b *batch, alone bool) (unspent bool, err error) {
+// dead-lettered, and no longer the batch's. unspent is of some place, as of a
+// [taking].
+func (s *settlement) fence(ctx context.Context, step intent.Step, b *batch) (unspent bool, err error) {
+	token := step.Token
+	if failpoint.Off("fence") {
+		token += "-unfenced"
+	}
 	for _, at := range b.inserts() {
 		rows := b.blocks[at]
-		t, err := s.store.insertSome(ctx, &b.inquiry, token, at, rows, alone)
+		t, err := s.store.insertSome(ctx, &b.inquiry, token, at, rows, step.Alone)
 		if err != nil {
 			return false, err
 		}

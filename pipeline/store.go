@@ -144,11 +144,10 @@ func (s *store) insertSome(ctx context.Context, q *inquiry, token string, at pla
 		case ctx.Err() != nil || !s.isRefusal(err):
 			return out, err
 		case n == 1:
-			if refused = append(refused, refusal{some, err}); alone {
-				if err := s.reject(ctx, &out, refused); err != nil {
-					return out, err
-				}
-				refused = nil
+			if r := (refusal{some, err}); !alone {
+				refused = append(refused, r)
+			} else if err := s.reject(ctx, &out, r); err != nil {
+				return out, err
 			}
 			rows = rows.Slice(1, rows.Rows())
 			n = rows.Rows()
@@ -177,7 +176,7 @@ func (s *store) taken(ctx context.Context, rejected []schema.Origin, at place, w
 		left[missing.Origin(i)] = true
 	}
 	refused = slices.DeleteFunc(refused, func(r refusal) bool { return !left[r.row.Origin(0)] })
-	err := s.reject(ctx, &out, refused)
+	err := s.reject(ctx, &out, refused...)
 	for _, o := range out.rejected {
 		delete(left, o)
 	}
@@ -194,7 +193,7 @@ type refusal struct {
 }
 
 // reject dead-letters rows.
-func (s *store) reject(ctx context.Context, out *taking, all []refusal) error {
+func (s *store) reject(ctx context.Context, out *taking, all ...refusal) error {
 	for _, r := range all {
 		if err := s.refused(ctx, r.row, r.why); err != nil {
 			return err

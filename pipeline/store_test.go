@@ -169,7 +169,7 @@ func TestAnInsertThatIsRepeatedForLongAsksKafkaAgain(t *testing.T) {
 		if got := commits(); got < 2 || got > 3 {
 			t.Errorf("%d commits in three times clickhouse.insert_timeout; want 2 or 3", got)
 		}
-		s.expect("nothing else is said", "p0=0 a[0,3)")
+		s.expectNews("nothing else is said", "p0=0 a[0,3)")
 		s.fault(errDoubt)
 		time.Sleep(31*time.Second + lastBackoff)
 		select {
@@ -214,7 +214,7 @@ func TestAnInsertDoesNotBeginLongAfterKafkaWasAsked(t *testing.T) {
 // before and came when nothing was refused any more: then it is no dead letter.
 func TestARefusedRowThatTheWholeHasStoredIsNoDeadLetter(t *testing.T) {
 	all := newTable()
-	s := &store{events: Events{}.ensure(), sink: all, receipts: []stored{all}, bound: time.Minute, again: persistence{what: "insert", verdict: fateOf, events: Events{}.ensure()}}
+	s := storeInto(all)
 	at := place{0, schema.DayOf(curtain.UnixMilli())}
 	block := schema.NewBlock(schema.Telemetry())
 	decoder := schema.NewDecoder(schema.Telemetry(), schema.JSON, 1000)

@@ -60,6 +60,12 @@ func newTable() *table {
 	return &table{rows: map[schema.Origin][]identified{}, named: map[string]int{}}
 }
 
+// storeInto returns a store without a drain, for batches that were declared just now.
+func storeInto(t *table) *store {
+	events := Events{}.ensure()
+	return &store{events: events, sink: t, receipts: []stored{t}, bound: time.Minute, again: persistence{what: "insert", verdict: fateOf, events: events}}
+}
+
 func (t *table) Insert(ctx context.Context, _ int, token string, b *schema.Block) error {
 	rows := make([]schema.Origin, b.Rows())
 	for i := range rows {

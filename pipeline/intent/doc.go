@@ -66,13 +66,14 @@
 //
 // Of a day of which nothing was taken the token is not spent, and keeps nothing
 // out. That is nothing to the owner of a batch, before whom nobody sent anything
-// under its token, and whose attempts are answered. Who settles it does not know what others have in
-// flight: rows that are dead-lettered now would be stored later, beside a resend
-// of theirs that was stored meanwhile, or under a further token's insert. So it
-// waits until attempts that rest on commits from before its claim are over, looks
-// once more, and only then dead-letters. Why not keep such a day's token when the other days go
-// on to a further one: the commit would have to list days, of which a batch of
-// late events has any number, and a row that is dead could still be stored.
+// under its token, and whose attempts are answered. Who settles it does not know
+// what others have in flight: rows that are dead-lettered now would be stored
+// later, beside a resend of theirs that was stored meanwhile, or what a further
+// token's insert stored. So it waits until attempts that rest on commits from
+// before its claim are over, looks once more, and only then dead-letters. Why not
+// keep such a day's token when the other days go on to a further one: the commit
+// would have to list days, of which a batch of late events has any number, and a
+// row that is dead could still be stored.
 //
 // # What whoever acts on this has to do
 //
@@ -137,6 +138,6 @@
 // die, freeze and go on, or are thrown out and come back without a word, inserts
 // come late, twice or never, answers are lost, commits are repeated, ClickHouse
 // forgets tokens, or remembers one whose rows a crash has taken, begins and ceases
-// to refuse rows, and partitions change hands meanwhile, and are read at the head first or in order. Each
-// mechanism, switched off, makes it show a loss or a double.
+// to refuse rows, and partitions change hands meanwhile, and are read at the head
+// first or in order. Each mechanism, switched off, makes it show a loss or a double.
 package intent
