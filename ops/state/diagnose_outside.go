@@ -21,7 +21,7 @@ const (
 func (s State) ofServers(so []Finding) (all []Finding) {
 	say := func(f Finding) { all = append(all, f) }
 	for _, k := range s.Kafka {
-		s.ofKafka(k, found(so, "kafka"), say)
+		s.ofKafka(k, so, say)
 	}
 	for _, c := range s.ClickHouse {
 		s.ofClickHouse(c, found(so, "clickhouse"), say)
@@ -44,9 +44,9 @@ func (s State) ofServers(so []Finding) (all []Finding) {
 	return all
 }
 
-func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
+func (s State) ofKafka(k Kafka, so []Finding, say func(Finding)) {
 	if !k.Up {
-		if !known {
+		if !found(so, "kafka") {
 			say(Finding{
 				ID: "kafka", Level: Bad, Of: k.Stream, Runbook: bookLag,
 				What: "Kafka does not answer the watcher since " + ago(s.At, k.Since), Why: k.Error,
@@ -62,13 +62,11 @@ func (s State) ofKafka(k Kafka, known bool, say func(Finding)) {
 			gone, lost = gone+p.Gone, append(lost, fmt.Sprint(p.ID))
 		}
 	}
-	if gone > 0 {
-		say(Finding{
-			ID: "offset", Level: Bad, Of: k.Stream, Runbook: bookOffset,
-			What: fmt.Sprintf("Kafka has deleted %s records that were not stored", Count(float64(gone))),
-			Why:  "the committed offset of partition " + several(lost) + " is below the oldest that Kafka has; a node that is given it ends",
-			Do:   "Do not reset the offset before the runbook was read: it says how to find out what is lost, and how to go on.",
-		})
+	if gone > 0 && !found(so, "offset") {
+		f := outOfRange(fmt.Sprintf("Kafka has deleted %s records that were not stored", Count(float64(gone))),
+			"the committed offset of partition "+several(lost)+" is below the oldest that Kafka has; a node that is given it ends")
+		f.Of = k.Stream
+		say(f)
 	}
 	if k.Members == 0 && k.Records > 0 {
 		why := "Kafka has no member of the group"

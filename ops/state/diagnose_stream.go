@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"penstock/ops/scaling"
@@ -34,7 +35,7 @@ func (s State) ofStream(one Stream) (all []Finding) {
 	if f, ok := s.reading(one); ok {
 		say(f)
 	}
-	if f, ok := s.settling(one); ok && !found(all, "clickhouse") {
+	if f, ok := s.settling(one); ok && !found(all, "clickhouse", "settling") {
 		say(f)
 	}
 	if len(all) == 0 { // what is held up altogether shows nothing of keys
@@ -127,11 +128,7 @@ func (s State) reading(one Stream) (Finding, bool) {
 		}
 		why := fmt.Sprintf("on node %s %s failed %d times since %s: %s", f.Node, f.What, f.Times, ago(s.At, f.Since), f.Error)
 		if f.Cause == CauseOffset {
-			return Finding{
-				ID: "offset", Level: Bad, Runbook: bookOffset, Why: why,
-				What: "Kafka has deleted records that were not stored: the committed offset is out of range",
-				Do:   "Do not reset the offset before the runbook was read: it says how to find out what is lost, and how to go on.",
-			}, true
+			return outOfRange("Kafka has deleted records that were not stored: the committed offset is out of range", why), true
 		}
 		return Finding{
 			ID: "kafka", Level: Bad, Runbook: bookLag, Why: why,
@@ -140,6 +137,14 @@ func (s State) reading(one Stream) (Finding, bool) {
 		}, true
 	}
 	return Finding{}, false
+}
+
+// outOfRange says that records are lost.
+func outOfRange(what, why string) Finding {
+	return Finding{
+		ID: "offset", Level: Bad, Runbook: bookOffset, What: what, Why: why,
+		Do: "Do not reset the offset before the runbook was read: it says how to find out what is lost, and how to go on.",
+	}
 }
 
 // settling says that partitions are not read since what was declared of them cannot be
@@ -260,29 +265,29 @@ func (s State) cpu(one Stream) (used, cores float64) {
 }
 
 func (s State) rejecting(one Stream) Finding {
-	of, since := "records", ""
+	of := "records"
 	if share, ok := one.Rejects.Share(); ok {
 		of = fmt.Sprintf("%.1f %% of the last minute's records", 100*share)
 	}
+	var why []string
 	if !one.Rejects.HighSince.IsZero() {
-		since = fmt.Sprintf("they are more than rejects.share allows since %s", ago(s.At, one.Rejects.HighSince))
+		why = append(why, fmt.Sprintf("they are more than rejects.share allows since %s", ago(s.At, one.Rejects.HighSince)))
 	}
 	f := Finding{
 		ID: "rejects", Level: Warn, Runbook: bookRejects,
-		What: fmt.Sprintf("%s cannot be stored and go to %s", of, one.Rejects.Topic), Why: since,
-		Do: "See whether a new firmware or schema is being rolled out: `ingest dlq ls` has them by reason. They can be replayed once they can be stored.",
+		What: fmt.Sprintf("%s cannot be stored and go to %s", of, one.Rejects.Topic),
+		Do:   "See whether a new firmware or schema is being rolled out: `ingest dlq ls` has them by reason. They can be replayed once they can be stored.",
 	}
 	if r := one.Rejects.Reasons; len(r) > 0 {
-		if f.Why != "" {
-			f.Why += "; "
-		}
-		f.Why += fmt.Sprintf("most of them for the reason %s (%s of %s since the nodes began)", r[0].Reason, Count(float64(r[0].Total)), Count(float64(one.Rejects.Total)))
+		most := fmt.Sprintf("most of them for the reason %s (%s of %s since the nodes began)", r[0].Reason, Count(float64(r[0].Total)), Count(float64(one.Rejects.Total)))
 		for _, sample := range one.Rejects.Samples {
 			if sample.Reason == r[0].Reason {
-				f.Why += fmt.Sprintf(", such as partition %d, offset %d: %s", sample.Partition, sample.Offset, sample.Detail)
+				most += fmt.Sprintf(", such as partition %d, offset %d: %s", sample.Partition, sample.Offset, sample.Detail)
 				break
 			}
 		}
+		why = append(why, most)
 	}
+	f.Why = strings.Join(why, "; ")
 	return f
 }

@@ -73,6 +73,10 @@ func TestDiagnose(t *testing.T) {
 	f("ClickHouse is away", fails("insert", CauseAway, time.Minute), "ClickHouse does not answer since 1 min 00 s; 1.20 M records wait in Kafka", "bad clickhouse lag-grows-cpu-low")
 	f("at a takeover", fails("settle", CauseAway, time.Minute), "ClickHouse does not answer", "bad clickhouse lag-grows-cpu-low")
 	f("a takeover waits for something else", fails("settle", CauseOther, time.Minute), "what an earlier node declared cannot be settled since 1 min 00 s", "bad settling stuck-intent")
+	f("its partition says no more than that", func(s *State, one *Stream) {
+		fails("settle", CauseOther, time.Minute)(s, one)
+		one.Settling = []Settling{{4, "a:9464", ago(time.Minute)}}
+	}, "what an earlier node declared cannot be settled since 1 min 00 s", "bad settling stuck-intent")
 	f("it is read-only", fails("insert", CauseReadOnly, time.Minute), "ClickHouse is read-only", "bad clickhouse clickhouse-readonly")
 	f("its disk is full", fails("insert", CauseDisk, time.Minute), "ClickHouse has no space left", "bad clickhouse disk-full")
 	f("it has too many parts", fails("insert", CauseParts, time.Minute), "ClickHouse refuses inserts for too many parts", "bad clickhouse freshness-worse-parts-grow")
@@ -133,6 +137,10 @@ func TestDiagnose(t *testing.T) {
 		s.Kafka[0].Partitions = []KafkaPartition{{Lag: 10, Retention: number(1800)}}
 	}, "Kafka deletes records that are not stored in 30 min 00 s", "bad retention offset-out-of-range")
 	f("nothing waits that it could delete", func(s *State, _ *Stream) { s.Kafka[0].Partitions = []KafkaPartition{{Retention: number(60)}} }, "All is well")
+	f("Kafka has deleted it, as a node and the watcher say", func(s *State, one *Stream) {
+		fails("read", CauseOffset, time.Minute)(s, one)
+		s.Kafka[0].Partitions[0].Gone = 40
+	}, "Kafka has deleted records", "bad offset offset-out-of-range")
 	f("Kafka has deleted it, and no node lives to say so", func(s *State, _ *Stream) {
 		s.Streams, s.Programs, s.Peers = nil, nil, nil
 		s.Kafka[0].Members, s.Kafka[0].Records = 0, 5000
